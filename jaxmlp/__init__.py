@@ -1,0 +1,47 @@
+"""Is a hand-written gradient right, which line is wrong, and what is the mistake?"""
+
+from importlib.metadata import version as _version
+
+from ._activations import (
+    Activation as Activation,
+    elu as elu,
+    gelu as gelu,
+    gelu_tanh as gelu_tanh,
+    identity as identity,
+    leaky_relu as leaky_relu,
+    relu as relu,
+    sigmoid as sigmoid,
+    silu as silu,
+    softmax as softmax,
+    softplus as softplus,
+    tanh as tanh,
+)
+from ._data import (
+    boolean_functions as boolean_functions,
+    digits as digits,
+    gate as gate,
+    parity as parity,
+    spirals as spirals,
+)
+from ._init import init_params as init_params
+from ._losses import (
+    bce as bce,
+    bce_stabilized as bce_stabilized,
+    bce_with_logits as bce_with_logits,
+    half_squared_error as half_squared_error,
+    Loss as Loss,
+    mean_squared_error as mean_squared_error,
+    softmax_cross_entropy as softmax_cross_entropy,
+)
+from ._mlp import (
+    backward as backward,
+    forward as forward,
+    loss_and_grads as loss_and_grads,
+    loss_value as loss_value,
+    predict as predict,
+)
+from ._train import fit as fit, TrainState as TrainState
+from ._types import Dense as Dense, Params as Params
+
+
+__version__ = _version("jaxmlp")

@@ -1,0 +1,98 @@
+"""Small data sets: the gates of two bits, parity, spirals, handwritten digits."""
+
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, DTypeLike, Float, Int, Key
+
+from ._checks import check_count
+
+
+# Targets for the inputs (0,0), (0,1), (1,0), (1,1), in this order.
+_GATES = {
+    "and": (0, 0, 0, 1),
+    "or": (0, 1, 1, 1),
+    "nand": (1, 1, 1, 0),
+    "nor": (1, 0, 0, 0),
+    "xor": (0, 1, 1, 0),
+    "xnor": (1, 0, 0, 1),
+}
+
+
+def gate(name: str, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "4 2"], Float[Array, "4 1"]]:
+    """The truth table of a gate of two bits: inputs (0,0), (0,1), (1,0), (1,1) and their outputs.
+
+    Args:
+      name: `"and"`, `"or"`, `"nand"`, `"nor"`, `"xor"` or `"xnor"`.
+      dtype: of both arrays.
+
+    Raises:
+      ValueError: there is no gate of that name.
+    """
+    if name not in _GATES:
+        raise ValueError(f"`name` is {name!r}, but must be one of {', '.join(_GATES)}.")
+    x = jnp.asarray(list(product((0, 1), repeat=2)), dtype)
+    return x, jnp.asarray(_GATES[name], dtype)[:, None]
+
+
+def boolean_functions(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "4 2"], Float[Array, "16 4 1"]]:
+    """All 16 functions of two bits: the four inputs, and one truth table a function.
+
+    Function `i` maps the inputs (0,0), (0,1), (1,0), (1,1) to the binary digits of `i`, highest first:
+    1 is AND, 6 is XOR, 7 is OR, 9 is XNOR, 14 is NAND.
+    """
+    x, _ = gate("and", dtype=dtype)
+    return x, jnp.asarray(list(product((0, 1), repeat=4)), dtype)[:, :, None]
+
+
+def parity(bits: int, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "n bits"], Float[Array, "n 1"]]:
+    """All `2**bits` inputs, and 1 where an odd number of their bits is set; `bits=2` is XOR.
+
+    Raises:
+      TypeError: `bits` is not an integer.
+      ValueError: `bits` is below 1.
+    """
+    check_count("bits", bits, least=1)
+    x = np.asarray(list(product((0, 1), repeat=bits)))
+    return jnp.asarray(x, dtype), jnp.asarray(x.sum(axis=1, keepdims=True) % 2, dtype)
+
+
+def spirals(
+    key: Key[Array, ""], n: int, *, classes: int = 2, noise: float = 0.05, dtype: DTypeLike = jnp.float32
+) -> tuple[Float[Array, "n 2"], Int[Array, " n"]]:
+    """`n` points on interleaved spiral arms in the plane, and the arm of each as an integer label.
+
+    Point `i` lies on arm `i % classes`, at a radius drawn uniformly from 0 ... 1, turned by one and a half
+    rounds as the radius grows, and moved by normal noise of the given standard deviation.
+
+    Raises:
+      TypeError: `n` or `classes` is not an integer.
+      ValueError: `n` or `classes` is below 1.
+    """
+    check_count("n", n, least=1)
+    check_count("classes", classes, least=1)
+    radius_key, noise_key = jax.random.split(key)
+    labels = jnp.arange(n) % classes
+    radius = jax.random.uniform(radius_key, (n,), dtype)
+    angle = 2 * jnp.pi * (1.5 * radius + labels.astype(dtype) / classes)
+    points = radius[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
+    return points + noise * jax.random.normal(noise_key, (n, 2), dtype), labels
+
+
+def digits(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "1797 64"], Int[Array, " 1797"]]:
+    """1,797 handwritten digits of 8 by 8 pixels, scaled to 0 ... 1, and their labels 0 ... 9.
+
+    The data come with scikit-learn (the UCI set "Optical Recognition of Handwritten Digits"), which the
+    extra `jaxmlp[data]` installs.
+
+    Raises:
+      ImportError: scikit-learn is not installed.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise ImportError("`digits` reads scikit-learn's copy of the data: pip install 'jaxmlp[data]'.") from None
+    x, labels = load_digits(return_X_y=True)
+    return jnp.asarray(x / 16, dtype), jnp.asarray(labels, jnp.int32)

@@ -1,0 +1,195 @@
+"""Losses, each beside its gradient.
+
+Every loss is a mean over the batch; that 1/batch enters here and nowhere else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import xlog1py, xlogy
+from jaxtyping import Array, Float, Int
+
+from ._checks import check_array, check_labels, check_positive, check_range, check_targets
+from ._types import Residuals
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A scalar loss of the network's output and the targets, and its gradient by hand.
+
+    The pair has the order of `jax.custom_vjp`: `fwd(out, y) -> (loss, residuals)` and
+    `bwd(residuals, dloss) -> (dout, dy)`. `out` is `(batch, n_out)`, `y` has its shape and dtype
+    unless the loss says otherwise, `loss` and `dloss` are scalars of that dtype; `dy` is None
+    where `y` holds integers. Frozen and hashable, so it can be a static argument of `jax.jit`;
+    calling it gives the loss.
+    """
+
+    name: str
+    fwd: Callable[[Float[Array, "batch n_out"], Array], tuple[Float[Array, ""], Residuals]]
+    bwd: Callable[[Residuals, Float[Array, ""]], tuple[Float[Array, "batch n_out"], Array | None]]
+
+    def __call__(self, out: Float[Array, "batch n_out"], y: Array) -> Float[Array, ""]:
+        return self.fwd(out, y)[0]
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _weighted(weight, value):
+    """`weight * value`, and 0 where the weight is 0 even if the value is infinite."""
+    return jnp.where(weight == 0, 0, weight * value)
+
+
+# L = -(1/N) Σ [y log p + (1 - y) log(1 - p)], N the number of elements of p, with 0 log 0 = 0
+def _bce_fwd(p, y):
+    check_targets(p, y)
+    check_range("y", y, 0, 1, "targets of binary cross-entropy")
+    return -(xlogy(y, p) + xlog1py(1 - y, -p)).mean(), (p, y)
+
+
+# ∂L/∂y = (log(1 - p) - log p) / N
+def _bce_dy(p, y, dloss):
+    return dloss * (jnp.log1p(-p) - jnp.log(p)) / y.size
+
+
+# ∂L/∂p = (p - y) / (p (1 - p)) / N, which is -1/p at y = 1 and 1/(1 - p) at y = 0: written so, a saturated
+# right answer (p = y exactly) has the finite slope that the limit has, where the quotient is 0/0.
+def _bce_bwd(residuals, dloss):
+    p, y = residuals
+    soft = (p - y) / (p * (1 - p))
+    dp = jnp.where(y == 1, -1 / p, jnp.where(y == 0, 1 / (1 - p), soft))
+    return dloss * dp / p.size, _bce_dy(p, y, dloss)
+
+
+bce = Loss("bce", _bce_fwd, _bce_bwd)
+
+
+@cache
+def bce_stabilized(eps: float) -> Loss:
+    """Binary cross-entropy with the gradient `(p - y) / (p (1 - p) + eps) / N`.
+
+    The `eps` keeps the quotient finite at p = 0 and p = 1, and makes it the gradient of no loss: with
+    `r = p (1 - p)` it is the true gradient times `r / (r + eps)`, so it is short by the fraction
+    `eps / (r + eps)`. That is 4e-7 at p = 1/2 for eps = 1e-7, one half where `r = eps`, and everything at
+    p = 0 and p = 1 exactly: a saturated wrong answer gets no gradient at all. The value is that of `bce`.
+    `sigmoid` with `bce_with_logits` needs no `eps` and has no bias.
+
+    Args:
+      eps: what is added to the denominator; a finite number above 0. It acts only where the dtype can
+        tell `r + eps` from `r`: in float32 1e-8 is absorbed at p = 1/2, in float16 it is 0.
+
+    Returns:
+      A `Loss` on probabilities `p` in 0 ... 1; equal `eps` give the same object.
+
+    Raises:
+      TypeError: `eps` is not a number.
+      ValueError: `eps` is not finite and above 0.
+    """
+    check_positive("eps", eps)
+
+    def bwd(residuals, dloss):
+        p, y = residuals
+        return dloss * (p - y) / (p * (1 - p) + eps) / p.size, _bce_dy(p, y, dloss)
+
+    return Loss(f"bce_stabilized({eps:g})", _bce_fwd, bwd)
+
+
+# L = (1/N) Σ [y softplus(-z) + (1 - y) softplus(z)]:  bce of p = sigmoid(z), since -log p = softplus(-z).
+# Every term is positive, so nothing cancels, and nothing overflows before z does.
+def _bce_with_logits_fwd(z, y):
+    check_targets(z, y)
+    check_range("y", y, 0, 1, "targets of binary cross-entropy")
+    loss = _weighted(y, jax.nn.softplus(-z)) + _weighted(1 - y, jax.nn.softplus(z))
+    return loss.mean(), (z, y)
+
+
+# ∂L/∂z = (sigmoid(z) - y) / N = ((1 - y) sigmoid(z) - y sigmoid(-z)) / N,   ∂L/∂y = -z / N
+# The first form cancels at a trained point (sigmoid(z) near y); in the second, one term is 0 for a
+# label of 0 or 1, and the other has all its digits.
+def _bce_with_logits_bwd(residuals, dloss):
+    z, y = residuals
+    dz = (1 - y) * jax.nn.sigmoid(z) - y * jax.nn.sigmoid(-z)
+    return dloss * dz / z.size, -dloss * z / y.size
+
+
+bce_with_logits = Loss("bce_with_logits", _bce_with_logits_fwd, _bce_with_logits_bwd)
+
+
+# L = (1/B) Σᵢ Σₖ (oᵢₖ - yᵢₖ)² / 2, summed over the outputs:  ∂L/∂o = (o - y) / B,   ∂L/∂y = -∂L/∂o
+def _half_squared_error_fwd(out, y):
+    check_targets(out, y)
+    error = out - y
+    return (error * error / 2).sum(axis=1).mean(), error
+
+
+def _half_squared_error_bwd(error, dloss):
+    dout = dloss * error / error.shape[0]
+    return dout, -dout
+
+
+half_squared_error = Loss("half_squared_error", _half_squared_error_fwd, _half_squared_error_bwd)
+
+
+# L = (1/N) Σ (o - y)², N the number of elements of o:  ∂L/∂o = 2 (o - y) / N,   ∂L/∂y = -∂L/∂o
+def _mean_squared_error_fwd(out, y):
+    check_targets(out, y)
+    error = out - y
+    return (error * error).mean(), error
+
+
+def _mean_squared_error_bwd(error, dloss):
+    dout = dloss * 2 * error / error.size
+    return dout, -dout
+
+
+mean_squared_error = Loss("mean_squared_error", _mean_squared_error_fwd, _mean_squared_error_bwd)
+
+
+# log p_k = (z_k - m) - log(1 + Σ' e^(z_j - m)), m the largest logit and Σ' the sum over all others: the log1p
+# keeps the digits of a p that is nearly 1. `m` is taken by index, so that autodiff sees one largest, ties or not.
+def _log_softmax(logits):
+    top = jnp.argmax(logits, axis=1, keepdims=True)
+    shifted = logits - jnp.take_along_axis(logits, top, axis=1)
+    is_top = jnp.arange(logits.shape[1])[None, :] == top
+    others = jnp.where(is_top, 0, jnp.exp(shifted)).sum(axis=1, keepdims=True)
+    return shifted - jnp.log1p(others)
+
+
+# Integer labels become one-hot rows here, once. A label out of range that only shows at run time, inside a
+# compiled program, makes its row NaN: a wrong label gives no loss rather than a wrong one.
+def _distribution(logits, y):
+    if not (hasattr(y, "dtype") and jnp.issubdtype(y.dtype, jnp.integer)):
+        check_targets(logits, y)
+        return y
+    check_labels(logits, y)
+    classes = logits.shape[1]
+    one_hot = jax.nn.one_hot(y, classes, dtype=logits.dtype)
+    return jnp.where(((y >= 0) & (y < classes))[:, None], one_hot, jnp.nan)
+
+
+# L = -(1/B) Σᵢ Σₖ tᵢₖ log pᵢₖ, p = softmax(z)
+def _softmax_cross_entropy_fwd(
+    logits: Float[Array, "batch classes"], y: Float[Array, "batch classes"] | Int[Array, " batch"]
+):
+    check_array("logits", logits, 2, "(batch, classes)")
+    targets = _distribution(logits, y)
+    log_p = _log_softmax(logits)
+    loss = -_weighted(targets, log_p).sum(axis=1).mean()
+    return loss, (log_p, targets, y if targets is y else None)
+
+
+# ∂L/∂zᵢₖ = (pᵢₖ Σⱼ tᵢⱼ - tᵢₖ) / B = (pᵢₖ (Σⱼ tᵢⱼ - tᵢₖ) - tᵢₖ (1 - pᵢₖ)) / B,   ∂L/∂tᵢₖ = -log pᵢₖ / B
+# The familiar (p - t)/B holds only where each row of t sums to 1, and cancels where p is near t. In the
+# last form 1 - p = -expm1(log p) keeps its digits, and one of the two terms is 0 for a one-hot row.
+def _softmax_cross_entropy_bwd(residuals, dloss):
+    log_p, targets, y = residuals
+    mass = targets.sum(axis=1, keepdims=True)
+    dlogits = jnp.exp(log_p) * (mass - targets) + targets * jnp.expm1(log_p)
+    batch = log_p.shape[0]
+    return dloss * dlogits / batch, None if y is None else -dloss * log_p / batch
+
+
+softmax_cross_entropy = Loss("softmax_cross_entropy", _softmax_cross_entropy_fwd, _softmax_cross_entropy_bwd)

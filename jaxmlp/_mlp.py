@@ -1,0 +1,178 @@
+"""A multi-layer perceptron as pure functions of its parameters, and its gradient by hand.
+
+    z_l = a_(l-1) w_l + b_l,   a_l = f_l(z_l),   a_0 = x,   out = a_L
+
+`f_l` is `hidden` for every layer but the last, and `output` for the last.
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ._activations import Activation, identity, sigmoid
+from ._checks import check_array, check_inputs, check_params
+from ._dense import dense_bwd, dense_fwd
+from ._losses import bce, bce_with_logits, Loss
+from ._types import Params, Residuals
+
+
+# A sigmoid followed by bce is one function of the logits, and is computed as one: through p the loss is infinite
+# once p rounds to 1 on a wrong answer, and the chain dz = dp p (1 - p) is then 0 times infinity.
+_ON_LOGITS = {(sigmoid, bce): (identity, bce_with_logits)}
+
+
+def predict(
+    params: Params,
+    x: Float[Array, "batch n_in"],
+    *,
+    hidden: Activation = sigmoid,
+    output: Activation = sigmoid,
+) -> Float[Array, "batch n_out"]:
+    """The network's output, `a_L`, for a batch of inputs; arguments and errors as for `forward`."""
+    return forward(params, x, hidden=hidden, output=output)[0]
+
+
+def forward(
+    params: Params,
+    x: Float[Array, "batch n_in"],
+    *,
+    hidden: Activation = sigmoid,
+    output: Activation = sigmoid,
+) -> tuple[Float[Array, "batch n_out"], Residuals]:
+    """The network's output, and what `backward` needs.
+
+    Args:
+      params: one `Dense(w, b)` a layer, all leaves in one floating dtype.
+      x: inputs, one row an example, in the dtype of `params`.
+      hidden: the activation of every layer but the last. Static under `jax.jit`.
+      output: the activation of the last layer. Static under `jax.jit`.
+
+    Returns:
+      `(out, residuals)`. Non-finite inputs are data and pass through.
+
+    Raises:
+      TypeError: something is not an array, not floating, or in another dtype than the rest.
+      ValueError: the layers do not fit `x`, or each other, end to end; or the batch is empty.
+    """
+    check_params(params)
+    check_inputs(params, x)
+    a, residuals = x, []
+    for layer, activation in zip(params, _activations(params, hidden, output), strict=True):
+        z, dense_residuals = dense_fwd(layer, a)
+        a, activation_residuals = activation.fwd(z)
+        residuals.append((dense_residuals, activation_residuals))
+    return a, tuple(residuals)
+
+
+def backward(
+    residuals: Residuals,
+    dout: Float[Array, "batch n_out"],
+    *,
+    hidden: Activation = sigmoid,
+    output: Activation = sigmoid,
+) -> tuple[Params, Float[Array, "batch n_in"]]:
+    """`(grads, dx)` from the cotangent of the output: `forward`, read from the bottom up.
+
+    At each layer, last to first, `dz = da f'(z)`, then `dw = xᵀ dz`, `db = Σ_batch dz`, and
+    `da = dz wᵀ` for the layer before.
+
+    Args:
+      residuals: what `forward` returned with the same activations.
+      dout: the cotangent of `out`, with its shape and dtype.
+      hidden: as given to `forward`.
+      output: as given to `forward`.
+
+    Returns:
+      `grads`, a tree like `params`, and `dx`, with the shape of `x`.
+
+    Raises:
+      TypeError: `dout` is not a floating array.
+      ValueError: `dout` is not `(batch, n_out)`.
+
+    References:
+      Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors",
+      Nature 323, 1986. https://doi.org/10.1038/323533a0
+    """
+    _check_dout(residuals, dout)
+    da, grads = dout, []
+    activations = _activations(residuals, hidden, output)
+    for (dense_residuals, activation_residuals), activation in zip(residuals[::-1], activations[::-1], strict=True):
+        (dz,) = activation.bwd(activation_residuals, da)
+        dlayer, da = dense_bwd(dense_residuals, dz)
+        grads.append(dlayer)
+    return tuple(grads[::-1]), da
+
+
+def loss_value(
+    params: Params,
+    x: Float[Array, "batch n_in"],
+    y: Array,
+    *,
+    hidden: Activation = sigmoid,
+    output: Activation = sigmoid,
+    loss: Loss = bce,
+) -> Float[Array, ""]:
+    """The loss of the network's output against `y`; arguments and errors as for `loss_and_grads`."""
+    output, loss = _ON_LOGITS.get((output, loss), (output, loss))
+    return loss(predict(params, x, hidden=hidden, output=output), y)
+
+
+def loss_and_grads(
+    params: Params,
+    x: Float[Array, "batch n_in"],
+    y: Array,
+    *,
+    hidden: Activation = sigmoid,
+    output: Activation = sigmoid,
+    loss: Loss = bce,
+) -> tuple[Float[Array, ""], Params]:
+    """The loss and its gradient by hand-derived backpropagation; no automatic differentiation.
+
+    The numbers keep their digits at a trained point. A `sigmoid` output with `bce` is taken on the
+    logits `z`: the gradient there, `sigmoid(z) - y`, loses every digit once the output is right to
+    rounding, so it is computed as `(1 - y) sigmoid(z) - y sigmoid(-z)`, with `sigmoid(-z)` for
+    `1 - p`. For labels of 0 and 1 one term is exactly 0 and the other has no cancellation, so each
+    leaf is as right as its inputs are: off by what a change of the parameters by an ulp would make,
+    where `jax.grad` of the textbook loss may have no right digit left. The loss and gradient of a
+    saturated answer are finite, right or wrong.
+
+    Args:
+      params: one `Dense(w, b)` a layer, all leaves in one floating dtype.
+      x: inputs, one row an example, in the dtype of `params`.
+      y: targets, with the shape and dtype of the output; for `softmax_cross_entropy` also integer
+        labels, `(batch,)`.
+      hidden: the activation of every layer but the last. Static under `jax.jit`.
+      output: the activation of the last layer. Static under `jax.jit`.
+      loss: averaged over the batch (in nats, for the cross-entropies). Static under `jax.jit`.
+
+    Returns:
+      The loss, and its gradient as a tree with the structure, shapes and dtypes of `params`.
+
+    Raises:
+      TypeError: something is not an array, not floating, or in another dtype than the rest.
+      ValueError: the layers do not fit `x`, `y`, or each other; the batch is empty; or labels that
+        are known are out of range.
+    """
+    output, loss = _ON_LOGITS.get((output, loss), (output, loss))
+    out, residuals = forward(params, x, hidden=hidden, output=output)
+    value, loss_residuals = loss.fwd(out, y)
+    dout, _ = loss.bwd(loss_residuals, jnp.ones_like(value))
+    grads, _ = backward(residuals, dout, hidden=hidden, output=output)
+    return value, grads
+
+
+def _activations(layers: Any, hidden: Activation, output: Activation) -> tuple[Activation, ...]:
+    """One activation a layer, after a check that both are what they should be."""
+    for name, activation in (("hidden", hidden), ("output", output)):
+        if not isinstance(activation, Activation):
+            raise TypeError(f"`{name}` must be an Activation such as jaxmlp.tanh, got {activation!r}.")
+    return (hidden,) * (len(layers) - 1) + (output,)
+
+
+def _check_dout(residuals: Residuals, dout: Any) -> None:
+    check_array("dout", dout, 2, "(batch, n_out)")
+    (last, x), _ = residuals[-1]
+    expected = (x.shape[0], last.w.shape[1])
+    if tuple(dout.shape) != expected:
+        raise ValueError(f"`dout` has shape {tuple(dout.shape)}, but the network's output has shape {expected}.")

@@ -1,0 +1,158 @@
+"""Training as one compiled program: a scan over optax updates."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key
+
+from ._checks import check_count
+from ._types import LossAndGrads
+
+
+class TrainState(NamedTuple):
+    """Where training stands: all that the next step depends on.
+
+    Attributes:
+      params: the parameters after `step` updates.
+      opt_state: the optimizer's state.
+      step: how many updates have been made, an integer scalar.
+      key: the key that orders the minibatches, or None for full batches.
+    """
+
+    params: Any
+    opt_state: optax.OptState
+    step: Int[Array, ""]
+    key: Key[Array, ""] | None
+
+
+def fit(
+    params: Any,
+    batch: tuple[Array, ...],
+    *,
+    loss_and_grads: LossAndGrads,
+    optimizer: optax.GradientTransformation,
+    steps: int,
+    batch_size: int | None = None,
+    key: Key[Array, ""] | None = None,
+) -> tuple[TrainState, Float[Array, " steps"]]:
+    """Train for a number of steps, as one `jax.lax.scan`.
+
+    A pure function: it can be compiled with `jax.jit`, mapped over seeds or learning rates with
+    `jax.vmap` (build the optimizer inside the mapped function), and sharded by placing its arguments.
+
+    Minibatches are shuffled on the device: epoch `e` visits the examples in the order
+    `jax.random.permutation(jax.random.fold_in(key, e), n)`, `n // batch_size` batches an epoch; the
+    examples left over sit that epoch out. The order depends on `key` and the step alone, so training
+    continued from a `TrainState` equals training without the stop, bit for bit.
+
+    Args:
+      params: the parameters to start from, a pytree of floating arrays; or the `TrainState` of an earlier
+        `fit`, to continue from with the same optimizer.
+      batch: the data, a tuple such as `(x, y)` of arrays with one row an example.
+      loss_and_grads: `loss_and_grads(params, *batch) -> (loss, grads)`: `jaxmlp.loss_and_grads`,
+        `jax.value_and_grad(loss)`, or any other; bind its options with `functools.partial`.
+      optimizer: any optax transformation.
+      steps: how many updates to make; static.
+      batch_size: examples a minibatch; None uses the whole batch at every step. Static.
+      key: orders the minibatches; needed with `batch_size`, and taken from the state when continuing.
+
+    Returns:
+      The state after the last update, and the loss of every step, each before its update.
+
+    Raises:
+      TypeError: `steps` or `batch_size` is not an integer, or `loss_and_grads` does not return a pair.
+      ValueError: the arrays of `batch` have different numbers of rows, `batch_size` is larger than that
+        number, `key` is missing or superfluous, the loss is not a scalar, or the gradient is not a tree
+        like `params` with its shapes and dtypes.
+    """
+    check_count("steps", steps, least=0)
+    n = _rows(batch)
+    state = _start(params, optimizer, batch_size, key, n)
+    shown = batch if batch_size is None else jax.tree.map(lambda leaf: leaf[:batch_size], batch)
+    _check_loss_and_grads(loss_and_grads, state.params, shown)
+
+    def update(state: TrainState, batch: tuple[Array, ...]) -> tuple[TrainState, Float[Array, ""]]:
+        loss, grads = loss_and_grads(state.params, *batch)
+        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(params, opt_state, state.step + 1, state.key), loss
+
+    if batch_size is None:
+        return jax.lax.scan(lambda state, _: update(state, batch), state, length=steps)
+
+    an_epoch = n // batch_size
+
+    def order_of(step: Int[Array, ""]) -> Int[Array, " n"]:
+        return jax.random.permutation(jax.random.fold_in(state.key, step // an_epoch), n)
+
+    def minibatch_update(carry, _):
+        state, order = carry
+        place = state.step % an_epoch
+        order = jax.lax.cond(place == 0, order_of, lambda step: order, state.step)
+        rows = jax.lax.dynamic_slice_in_dim(order, place * batch_size, batch_size)
+        state, loss = update(state, jax.tree.map(lambda leaf: leaf[rows], batch))
+        return (state, order), loss
+
+    (state, _), losses = jax.lax.scan(minibatch_update, (state, order_of(state.step)), length=steps)
+    return state, losses
+
+
+def _start(params: Any, optimizer: optax.GradientTransformation, batch_size, key, n: int) -> TrainState:
+    """The state that the first step sees, after the checks on how minibatches are drawn."""
+    continued = isinstance(params, TrainState)
+    if continued and key is not None:
+        raise ValueError("`key` is given, but `params` is a TrainState that carries its own: leave `key` out.")
+    key = params.key if continued else key
+    if batch_size is None and key is not None and not continued:
+        raise ValueError("`key` orders minibatches, but `batch_size` is None: give a batch size or leave `key` out.")
+    if batch_size is not None:
+        check_count("batch_size", batch_size, least=1)
+        if batch_size > n:
+            raise ValueError(f"`batch_size` is {batch_size}, but `batch` has only {n} row(s).")
+        if key is None:
+            raise ValueError("`batch_size` is given, but no `key` to order the minibatches: pass jax.random.key(0).")
+    if continued:
+        return params
+    return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), key)
+
+
+def _rows(batch: Any) -> int:
+    """The number of examples, the same in every array of `batch`."""
+    if not isinstance(batch, tuple | list):
+        raise TypeError(f"`batch` must be a tuple of arrays such as (x, y), got a {type(batch).__name__}.")
+    shapes = {
+        f"batch{jax.tree_util.keystr(path)}": leaf.shape for path, leaf in jax.tree.leaves_with_path(tuple(batch))
+    }
+    if not shapes or any(not shape for shape in shapes.values()):
+        raise ValueError(f"`batch` must hold arrays with one row an example, got the shapes {shapes}.")
+    if len({shape[0] for shape in shapes.values()}) > 1:
+        raise ValueError(f"the arrays of `batch` have different numbers of rows: {shapes}.")
+    (n, *_), *_ = shapes.values()
+    if n == 0:
+        raise ValueError(f"`batch` is empty: its arrays have the shapes {shapes}.")
+    return n
+
+
+def _check_loss_and_grads(loss_and_grads: LossAndGrads, params: Any, batch: Any) -> None:
+    """What `loss_and_grads` returns fits `params`; read from shapes alone, before anything is compiled."""
+    result = jax.eval_shape(lambda params, batch: loss_and_grads(params, *batch), params, tuple(batch))
+    if not (isinstance(result, tuple) and len(result) == 2):
+        raise TypeError(
+            "`loss_and_grads` must return a pair (loss, grads), got "
+            f"{type(result).__name__}: with jax.grad use jax.value_and_grad instead."
+        )
+    loss, grads = result
+    if getattr(loss, "shape", None) != ():
+        raise ValueError(f"the loss must be a scalar of shape (), got {loss}: take its mean over the batch.")
+    expected, actual = jax.tree.structure(params), jax.tree.structure(grads)
+    if actual != expected:
+        raise ValueError(f"the gradient must be a tree like `params`: got {actual}, expected {expected}.")
+    for (path, leaf), grad in zip(jax.tree.leaves_with_path(params), jax.tree.leaves(grads), strict=True):
+        if grad.shape != leaf.shape or grad.dtype != leaf.dtype:
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            raise ValueError(
+                f"the gradient of `{name}` has shape {grad.shape} and dtype {grad.dtype}, but the parameter "
+                f"has shape {leaf.shape} and dtype {leaf.dtype}."
+            )
