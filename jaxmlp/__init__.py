@@ -42,6 +42,15 @@ from ._mlp import (
 )
 from ._train import fit as fit, TrainState as TrainState
 from ._types import Dense as Dense, Params as Params
+from .verify import (
+    assert_gradients as assert_gradients,
+    check as check,
+    check_pair as check_pair,
+    Finding as Finding,
+    GradientError as GradientError,
+    GradientReport as GradientReport,
+    LeafCheck as LeafCheck,
+)
 
 
 __version__ = _version("jaxmlp")

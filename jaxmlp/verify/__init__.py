@@ -1,0 +1,10 @@
+"""Is a gradient right? Knows nothing of networks: it takes any loss and any gradient of it."""
+
+from ._check import assert_gradients as assert_gradients, check as check, check_pair as check_pair
+from ._report import (
+    Finding as Finding,
+    GradientError as GradientError,
+    GradientReport as GradientReport,
+    LeafCheck as LeafCheck,
+    Line as Line,
+)

@@ -1,0 +1,81 @@
+"""Calling the functions under check: compiled where JAX can trace them, as black boxes where not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+
+from ._tree import copied, is_array
+
+
+@dataclass(frozen=True, eq=False)
+class Same:
+    """An object as a static argument or a cache's key: the same only as itself, hashable or not."""
+
+    value: Any
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.value is other.value
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What stays of an argument tree when its arrays are taken out: numbers, strings, functions."""
+
+    structure: Any
+    leaves: tuple[Any, ...]
+
+
+def _split(tree: Any) -> tuple[list[Any], _Kept]:
+    leaves, structure = jax.tree.flatten(tree)
+    # 1, 1.0 and True are equal, but do not trace alike: the type is part of the key.
+    kept = tuple(None if is_array(leaf) else (type(leaf), _hashable(leaf)) for leaf in leaves)
+    return [leaf for leaf in leaves if is_array(leaf)], _Kept(structure, kept)
+
+
+def _joined(arrays: Any, kept: _Kept) -> Any:
+    arrays = iter(arrays)
+    leaves = [next(arrays) if leaf is None else _value(leaf[1]) for leaf in kept.leaves]
+    return jax.tree.unflatten(kept.structure, leaves)
+
+
+def _hashable(leaf: Any) -> Any:
+    return leaf if isinstance(leaf, int | float | complex | str | bytes) else Same(leaf)
+
+
+def _value(leaf: Any) -> Any:
+    return leaf.value if isinstance(leaf, Same) else leaf
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _compiled(function: Same, kept: _Kept, arrays: Any) -> Any:
+    return function.value(*_joined(arrays, kept))
+
+
+def compiled(function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)`, compiled; only arrays are traced, so a number may be a size and a string a choice.
+
+    Compiled once for each function, shapes and dtypes: a second check of the same functions compiles nothing.
+    """
+    arrays, kept = _split(args)
+    return _compiled(Same(function), kept, arrays)
+
+
+def is_traceable(function: Callable[..., Any], *args: Any) -> bool:
+    """Whether JAX can trace `function`: NumPy and torch code, and compiled kernels, fail one way or another."""
+    arrays, kept = _split(args)
+    try:
+        jax.eval_shape(lambda arrays: function(*_joined(arrays, kept)), arrays)
+    except Exception:
+        return False
+    return True
+
+
+def called(function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)` as a black box, on copies of NumPy arrays: what it writes into them stays with it."""
+    return function(*copied(args))

@@ -1,0 +1,131 @@
+"""Is this gradient right? The questions a caller can ask."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax.numpy as jnp
+
+from ._evidence import Subject
+from ._judge import judged
+from ._pair import paired
+from ._report import GradientError, GradientReport
+from ._tree import named_leaves
+
+
+def check(
+    loss: Callable[..., Any], grads: Callable[..., Any], params: Any, *args: Any, has_value: bool = False
+) -> GradientReport:
+    """Whether `grads` is the gradient of `loss` with respect to `params`, and if not, what the mistake is.
+
+    Both are evaluated in float64, at `params` and at two seeded points near it, and compared leaf by leaf by
+
+        error = norm(actual - expected) / norm(expected),
+
+    with `jax.grad(loss)` as `expected`. There is no absolute tolerance: a gradient of size 1e-9 is judged like
+    one of size 1. An error above 1e-7 is excused only by rounding that was measured, at points moved by a part in
+    100,000: there rounding errors are drawn anew, and mistakes stay. The report also says how good the numbers are
+    in the caller's own dtype, beside those of `jax.grad`.
+
+    Args:
+      loss: `loss(params, *args) -> scalar`; JAX must be able to differentiate it.
+      grads: `grads(params, *args) -> grads`, a tree like `params`. Anything callable: if JAX cannot trace it (NumPy,
+        torch, a compiled kernel) it is called as a black box, with arrays of the kinds that `params` and `args` are.
+      params: a pytree of floating arrays.
+      *args: what else both functions take; not differentiated. Floating arrays among them are widened as well.
+      has_value: True if `grads` returns `(value, grads)`; the value is then checked too.
+
+    Returns:
+      A `GradientReport`. Its verdict is "right", "wrong", or, where nothing can be decided, "undecided" with the
+      reasons and what to change.
+
+    Raises:
+      TypeError: `loss` or `grads` is not callable, a leaf of `params` is not a floating array, JAX cannot
+        differentiate `loss`, or it returns something other than a floating number.
+      ValueError: `params` has no leaf, or an empty one, or `loss` does not return a scalar.
+    """
+    _check_callable("loss", loss)
+    _check_callable("grads", grads)
+    _check_params(params)
+    return judged(Subject(_name(grads), loss, grads, args, has_value), params)
+
+
+def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -> GradientReport:
+    """Whether `bwd` is the derivative of `fwd`, for a pair in the order of `jax.custom_vjp`:
+
+        fwd(*inputs) -> (out, residuals)
+        bwd(residuals, dout) -> the cotangents of the inputs, in their order
+
+    `bwd` is called with seeded random numbers for `dout`, so a pair that ignores `dout` is found out, and compared
+    with what automatic differentiation makes of `fwd`, as in `check`. The leaves are named after the arguments of
+    `fwd`.
+
+    Args:
+      fwd: the forward half; JAX must be able to differentiate its `out`, a pytree of floating arrays.
+      bwd: the backward half. With a single input it may return the bare cotangent. None stands for a cotangent of
+        zeros, as in `jax.custom_vjp`.
+      *inputs: where to check. Inputs without floating numbers, such as labels, are not differentiated.
+
+    Returns:
+      A `GradientReport`, as from `check`.
+
+    Raises:
+      TypeError: `fwd` or `bwd` is not callable, `fwd` does not return a pair, an input mixes floating arrays with
+        others, or JAX cannot differentiate `fwd`.
+      ValueError: no input holds a floating number.
+    """
+    _check_callable("fwd", fwd)
+    _check_callable("bwd", bwd)
+    subject, params = paired(_name(bwd), fwd, bwd, inputs)
+    _check_params(params)
+    return judged(subject, params)
+
+
+def assert_gradients(
+    loss: Callable[..., Any], grads: Callable[..., Any], params: Any, *args: Any, has_value: bool = False
+) -> GradientReport:
+    """`check`, for tests: raises unless the gradient is right, under `python -O` too.
+
+    Returns:
+      The report on the right gradient.
+
+    Raises:
+      GradientError: the gradient is wrong or undecided. An `AssertionError` that shows the report, and has it as
+        `.report`.
+      TypeError: as from `check`.
+      ValueError: as from `check`.
+    """
+    report = check(loss, grads, params, *args, has_value=has_value)
+    if not report.ok:
+        raise GradientError(report)
+    return report
+
+
+def _check_callable(name: str, function: Any) -> None:
+    if not callable(function):
+        raise TypeError(f"`{name}` must be a function, got {type(function).__name__}: pass it without calling it.")
+
+
+def _check_params(params: Any) -> None:
+    leaves = named_leaves(params)
+    if not leaves:
+        raise ValueError(f"`params` is {params!r}, a tree without leaves: there is nothing to differentiate by.")
+    for path, leaf in leaves.items():
+        try:
+            dtype = jnp.result_type(leaf)
+        except TypeError:
+            raise TypeError(f"`params` leaf `{path}` is a {type(leaf).__name__}, not a floating array.") from None
+        if not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(
+                f"`params` leaf `{path}` has dtype {dtype}, but only real floating numbers have a gradient: "
+                "convert it, or pass it among the other arguments."
+            )
+        if jnp.size(leaf) == 0:
+            raise ValueError(f"`params` leaf `{path}` has shape {jnp.shape(leaf)}: it is empty, remove it.")
+
+
+def _name(function: Callable[..., Any]) -> str:
+    """What to call a function in a report: through partial and jit to the name in its own `def`."""
+    while isinstance(function, partial):
+        function = function.func
+    return getattr(function, "__name__", type(function).__name__)

@@ -1,0 +1,60 @@
+"""Trees of numbers: the names of their leaves, and the same tree in another precision."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+ROOT = "params"
+"""The name of the only leaf of a tree that is a single array."""
+
+
+def named_leaves(tree: Any) -> dict[str, Any]:
+    """The leaves by path, in the tree's order: `{"w1": ..., "layers.0.b": ...}`."""
+    leaves = jax.tree.leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator=".") or ROOT: leaf for path, leaf in leaves}
+
+
+def is_array(leaf: Any) -> bool:
+    """An array of NumPy or JAX, a NumPy scalar, or a tracer: anything with a shape and a dtype."""
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+
+
+def is_floating(leaf: Any) -> bool:
+    """A real floating array, NumPy's or JAX's, bfloat16 included."""
+    return is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+def widened(tree: Any) -> Any:
+    """The tree with every floating array in float64, of the kind (NumPy or JAX) that it was.
+
+    Copies, so that a function which writes into its arguments cannot change the caller's arrays.
+    To be called where 64-bit types are on.
+    """
+
+    def widen(leaf: Any) -> Any:
+        if not is_floating(leaf):
+            return leaf
+        wide = np.array(leaf, np.float64)
+        return jnp.asarray(wide) if isinstance(leaf, jax.Array) else wide
+
+    return jax.tree.map(widen, tree)
+
+
+def copied(tree: Any) -> Any:
+    """The tree with its NumPy arrays copied; JAX's arrays cannot be written to."""
+    return jax.tree.map(lambda leaf: np.array(leaf) if isinstance(leaf, np.ndarray | np.generic) else leaf, tree)
+
+
+def on_host(leaf: Any) -> np.ndarray:
+    """A leaf as a NumPy array in its own dtype, whatever library it comes from."""
+    if hasattr(leaf, "detach"):  # a torch tensor that takes part in autograd refuses np.asarray
+        leaf = leaf.detach().cpu()
+    return np.asarray(leaf)
+
+
+def in_float64(array: np.ndarray) -> np.ndarray:
+    """A floating array in float64; integers and booleans stay what they are, to be told apart."""
+    return array.astype(np.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
