@@ -66,7 +66,7 @@ def excused(
     amount = norm(error)
     spread = max((norm(nudged - error) for nudged in nudged_errors), default=0.0)
     allowed = max(relative(SPREAD * spread, size), formula)
-    if not amount <= max(SPREAD * spread, formula * size):
+    if not (np.isfinite(amount) and amount <= max(SPREAD * spread, formula * size)):
         verdict: Verdict = "wrong"
     elif amount <= max(EXCUSED * size, VANISHED * whole):
         verdict = "right"

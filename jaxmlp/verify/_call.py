@@ -24,21 +24,23 @@ class Same:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class Kept:
     """What stays of an argument tree when its arrays are taken out: numbers, strings, functions."""
 
     structure: Any
     leaves: tuple[Any, ...]
 
 
-def _split(tree: Any) -> tuple[list[Any], _Kept]:
+def split(tree: Any) -> tuple[list[Any], Kept]:
+    """The arrays of an argument tree, and all the rest."""
     leaves, structure = jax.tree.flatten(tree)
     # 1, 1.0 and True are equal, but do not trace alike: the type is part of the key.
     kept = tuple(None if is_array(leaf) else (type(leaf), _hashable(leaf)) for leaf in leaves)
-    return [leaf for leaf in leaves if is_array(leaf)], _Kept(structure, kept)
+    return [leaf for leaf in leaves if is_array(leaf)], Kept(structure, kept)
 
 
-def _joined(arrays: Any, kept: _Kept) -> Any:
+def joined(arrays: Any, kept: Kept) -> Any:
+    """The argument tree again, from what `split` made of it."""
     arrays = iter(arrays)
     leaves = [next(arrays) if leaf is None else _value(leaf[1]) for leaf in kept.leaves]
     return jax.tree.unflatten(kept.structure, leaves)
@@ -53,8 +55,8 @@ def _value(leaf: Any) -> Any:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _compiled(function: Same, kept: _Kept, arrays: Any) -> Any:
-    return function.value(*_joined(arrays, kept))
+def _compiled(function: Same, kept: Kept, arrays: Any) -> Any:
+    return function.value(*joined(arrays, kept))
 
 
 def compiled(function: Callable[..., Any], *args: Any) -> Any:
@@ -62,15 +64,15 @@ def compiled(function: Callable[..., Any], *args: Any) -> Any:
 
     Compiled once for each function, shapes and dtypes: a second check of the same functions compiles nothing.
     """
-    arrays, kept = _split(args)
+    arrays, kept = split(args)
     return _compiled(Same(function), kept, arrays)
 
 
 def is_traceable(function: Callable[..., Any], *args: Any) -> bool:
     """Whether JAX can trace `function`: NumPy and torch code, and compiled kernels, fail one way or another."""
-    arrays, kept = _split(args)
+    arrays, kept = split(args)
     try:
-        jax.eval_shape(lambda arrays: function(*_joined(arrays, kept)), arrays)
+        jax.eval_shape(lambda arrays: function(*joined(arrays, kept)), arrays)
     except Exception:
         return False
     return True

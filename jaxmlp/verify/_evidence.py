@@ -11,8 +11,9 @@ import numpy as np
 
 from ._accuracy import norm
 from ._call import called, compiled, is_traceable
-from ._points import Move, moved
+from ._points import calmed, Move, moved
 from ._reference import truth
+from ._rounding import shaken
 from ._tree import in_float64, named_leaves, on_host, widened
 
 
@@ -78,15 +79,19 @@ class View:
         with self._precision():
             self._params, self._args = widened((params, subject.args)) if wide else (params, subject.args)
 
-    def at(self, *moves: Move) -> Evidence:
-        """What is seen after `moves` from the caller's point."""
+    def at(self, *moves: Move, calm: bool = False, shake: int | None = None) -> Evidence:
+        """What is seen after `moves` from the caller's point, or from a calmer one, rounded at random if so wished."""
         with self._precision():
-            params = self._params
+            params = calmed(self._params) if calm else self._params
             for move in moves:
                 params = moved(params, move)
-            value, expected = truth(self._subject.loss, params, self._args)
-            call = compiled if self._is_traceable else called
-            result = call(self._subject.grads, params, *self._args)
+            value, expected = truth(self._subject.loss, params, self._args, shake=shake)
+            if not self._is_traceable:
+                result = called(self._subject.grads, params, *self._args)
+            elif shake is None:
+                result = compiled(self._subject.grads, params, *self._args)
+            else:
+                result = shaken(self._subject.grads, shake, params, *self._args)
             if self._subject.has_value:
                 leaves = {VALUE: _pair(result)[0]} | named_leaves(result[1])
                 expected = {VALUE: np.asarray(value)} | expected

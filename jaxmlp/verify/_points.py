@@ -25,6 +25,20 @@ NUDGES = tuple(Move(1e-5, draw) for draw in range(4))
 """To points barely moved: a gradient changes by about this fraction there, its rounding errors altogether."""
 
 
+SHAKES = (0, 1, 2, 3)
+"""Draws of random rounding."""
+
+
+def calmed(params: Any) -> Any:
+    """`params` with every leaf scaled down to a root mean square of at most 1/2, where few activations saturate."""
+
+    def calm(leaf: Any) -> Any:
+        size = np.sqrt(np.mean(np.abs(np.asarray(leaf, np.float64)) ** 2))
+        return leaf * min(1.0, 0.5 / size) if size > 0 else leaf
+
+    return jax.tree.map(calm, params)
+
+
 def moved(params: Any, move: Move) -> Any:
     """`params` with every element moved by up to the fraction `move.by` of its size, seeded by the leaf's name.
 

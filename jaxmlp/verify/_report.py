@@ -3,8 +3,10 @@
 import html
 import json
 import math
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ._accuracy import Verdict
 
@@ -110,14 +112,20 @@ class GradientReport:
     def __str__(self) -> str:
         lines = [self.summary, "", *_aligned([_HEAD, *self._rows()])]
         for number, finding in enumerate(self.findings, 1):
-            lines += ["", f"{number}. {finding.cause}: {finding.message}"]
+            lines += ["", *_wrapped(f"{number}. ", f"{finding.cause}: {finding.message}")]
             lines += [f"   {finding.line.file}:{finding.line.number}  {finding.line.text}"] if finding.line else []
-            lines += [f"   {finding.fix}"] if finding.fix else []
+            lines += _wrapped("   ", finding.fix) if finding.fix else []
         for reason in self.reasons:
-            lines += ["", reason]
+            lines += ["", *_wrapped("", reason)]
         return "\n".join(lines)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython shows in a terminal."""
+        del cycle
+        printer.text(str(self))
+
     def _repr_html_(self) -> str:
+        """What a notebook shows."""
         head = "".join(f"<th style='text-align:left'>{html.escape(cell)}</th>" for cell in _HEAD)
         body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self._rows())
         found = "".join(
@@ -167,6 +175,10 @@ def _count(ulps: float | None) -> str:
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _wrapped(start: str, text: str) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent=start, subsequent_indent=" " * len(start), break_long_words=False)
 
 
 def _plain(value: object) -> object:

@@ -159,8 +159,8 @@ def poor_numbers(errors: dict[str, tuple[float, float | None]], dtypes: dict[str
         tuple(errors),
         f"The formula of {listed(tuple(errors))} is right, but its numbers are poor in {dtypes[path]}: "
         f"at this point `{path}` is off by {error:.1g} of its size{beside}.",
-        "Look for a difference of nearly equal numbers, such as p - y or 1 - p at a trained point: "
-        "sigmoid(-z) is 1 - p with all its digits.",
+        "Look for a difference of nearly equal numbers, such as p - y or 1 - p at a trained point: sigmoid(-z) is "
+        "1 - p with all its digits. If there is none, the examples nearly cancel each other here.",
     )
 
 

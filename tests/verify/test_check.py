@@ -1,0 +1,404 @@
+"""The verdict, on right gradients and on wrong ones."""
+
+import functools
+import subprocess
+import sys
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxmlp
+from jaxmlp import check
+from jaxmlp.verify import assert_gradients, GradientError
+
+from .gradients import changed, grads, loss, problem, without
+
+
+def wrong_paths(report):
+    return {leaf.path for leaf in report.leaves if leaf.verdict == "wrong"}
+
+
+@pytest.mark.parametrize("dtype", ("float16", "bfloat16", "float32", "float64"))
+def test_a_right_gradient_is_right_in_every_dtype(getkey, dtype):
+    report = check(loss, grads, *problem(getkey(), dtype))
+    assert report.verdict == "right" and report.ok
+    assert [leaf.path for leaf in report.leaves] == ["b1", "b2", "w1", "w2"]
+    assert {leaf.dtype for leaf in report.leaves} == {dtype}
+    assert all(leaf.error < 1e-13 for leaf in report.leaves), "the formula is judged in float64"
+    assert all(leaf.ulps is not None and leaf.ulps < 100 for leaf in report.leaves)
+
+
+MISTAKES = {
+    "a sign": (changed(w1=jnp.negative), {"w1"}, "sign", -1),
+    "sum for mean": (changed(b1=lambda g: 5 * g, b2=lambda g: 5 * g), {"b1", "b2"}, "scale-batch", 5),
+    "mean twice": (changed(w2=lambda g: g / 5), {"w2"}, "scale-batch", 1 / 5),
+    "the 2 of the square lost": (
+        functools.partial(grads, dout=lambda out, y: (out - y) / len(y)),
+        {"w1", "b1", "w2", "b2"},
+        "scale-constant",
+        0.5,
+    ),
+    "transposed": (changed(w1=jnp.transpose), {"w1"}, "transposed", None),
+    "a batch axis kept": (changed(b2=lambda g: jnp.stack([g, g])), {"b2"}, "shape", None),
+    "one number for all biases": (changed(b1=jnp.sum), {"b1"}, "shape", None),
+    "a leaf forgotten": (without("b1"), {"b1"}, "shape", None),
+    "a leaf never computed": (changed(b1=jnp.zeros_like), {"b1"}, "zero-gradient", None),
+    "integers": (changed(b1=lambda g: jnp.round(g).astype(int)), {"b1"}, "shape", None),
+    "not a number": (changed(w2=lambda g: g / 0 * 0), {"w2"}, "nonfinite", None),
+    "no slope": (functools.partial(grads, slope=lambda z, a: jnp.ones_like(a)), {"w1", "b1"}, "unknown", None),
+    "slope at the activation": (
+        functools.partial(grads, slope=lambda z, a: 1 - jnp.tanh(a) ** 2),
+        {"w1", "b1"},
+        "unknown",
+        None,
+    ),
+    "one element off by a thousandth": (changed(w1=lambda g: g.at[2, 1].multiply(1.001)), {"w1"}, "unknown", None),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_wrong_gradient_is_caught_with_its_leaves_and_cause(getkey, mistake):
+    wrong_grads, paths, cause, factor = MISTAKES[mistake]
+    report = check(loss, wrong_grads, *problem(getkey()))
+    assert report.verdict == "wrong" and not report.ok
+    assert wrong_paths(report) == paths
+    (finding,) = report.findings
+    assert finding.cause == cause and set(finding.leaves) == paths
+    assert finding.factor == (None if factor is None else pytest.approx(factor, rel=1e-6))
+    assert all(f"`{path}`" in finding.message for path in paths)
+
+
+def test_two_mistakes_in_one_leaf_are_two_findings(getkey):
+    report = check(loss, changed(w1=lambda g: -5 * g), *problem(getkey()))
+    assert [finding.cause for finding in report.findings] == ["sign", "scale-batch"]
+
+
+def test_a_leaf_too_many_is_wrong(getkey):
+    report = check(loss, lambda *args: grads(*args) | {"w3": jnp.ones(2)}, *problem(getkey()))
+    assert report.verdict == "wrong"
+    assert [(f.cause, f.leaves) for f in report.findings] == [("shape", ("w3",))]
+
+
+@pytest.mark.parametrize("scale", (1e-30, 1e-9, 1.0, 1e9, 1e30))
+def test_no_absolute_tolerance_certifies(getkey, scale):
+    params, x, y = problem(getkey())
+    small_loss = lambda params, x, y: scale * loss(params, x, y)
+    right = lambda params, x, y: jax.tree.map(lambda g: scale * g, grads(params, x, y))
+    wrong = lambda params, x, y: right(params, x, y) | {"b2": -right(params, x, y)["b2"]}
+    assert check(small_loss, right, params, x, y).ok
+    assert wrong_paths(check(small_loss, wrong, params, x, y)) == {"b2"}
+
+
+def test_a_mistake_hidden_by_a_symmetric_point_is_seen_near_it(getkey):
+    params, x, y = problem(getkey())
+    params = {path: jnp.zeros_like(leaf) for path, leaf in params.items()}  # a1 = 0: every slope of tanh is 1
+    report = check(loss, functools.partial(grads, slope=lambda z, a: jnp.ones_like(a)), params, x, y)
+    assert wrong_paths(report) == {"w1", "b1"}
+    assert check(loss, grads, params, x, y).ok
+
+
+def logistic_loss(w, x, y):
+    p = 1 / (1 + jnp.exp(-(x @ w)))
+    return -jnp.mean(y * jnp.log(p) + (1 - y) * jnp.log1p(-p))
+
+
+def textbook_grad(w, x, y):
+    p = 1 / (1 + jnp.exp(-(x @ w)))
+    return x.T @ (p - y) / len(y)
+
+
+def test_a_right_formula_whose_numbers_drown_is_right_with_a_warning(getkey):
+    x = jnp.asarray([[1.0], [-1.0]], jnp.float32)
+    w, y = jnp.asarray([15.0], jnp.float32), jnp.asarray([1.0, 0.0], jnp.float32)  # p - y = 3e-7: five ulps of p
+    report = check(logistic_loss, textbook_grad, w, x, y)
+    assert report.verdict == "right"
+    assert [finding.cause for finding in report.findings] == ["precision"]
+    assert "float32" in report.findings[0].message
+    assert check(logistic_loss, textbook_grad, w / 15, x, y).findings == ()
+
+
+def test_a_formula_that_is_not_finite_in_the_callers_dtype_is_wrong(getkey):
+    def quotient_grad(w, x, y):
+        p = 1 / (1 + jnp.exp(-(x @ w)))
+        return x.T @ ((p - y) / (p * (1 - p)) * (p * (1 - p))) / len(y)
+
+    stable_loss = lambda w, x, y: jnp.mean(jax.nn.softplus(x @ w) - y * (x @ w))
+    x, y = jnp.asarray([[1.0], [0.5]], jnp.float32), jnp.asarray([1.0, 0.0], jnp.float32)
+    report = check(stable_loss, quotient_grad, jnp.asarray([20.0], jnp.float32), x, y)  # p = 1 in float32 only
+    assert report.verdict == "wrong"
+    assert [finding.cause for finding in report.findings] == ["nonfinite"]
+    assert "float32" in report.findings[0].message
+
+
+def batch_norm_loss(params, x, y):
+    z = x @ params["w"] + params["b"]
+    return (((z - z.mean(axis=0, keepdims=True)) / z.std(axis=0, keepdims=True) - y) ** 2).sum()
+
+
+def test_a_leaf_that_is_zero_up_to_rounding_on_both_sides_is_right(getkey):
+    params = {"w": jax.random.normal(getkey(), (3, 2)), "b": jax.random.normal(getkey(), (1, 2))}
+    x, y = jax.random.normal(getkey(), (6, 3)), jax.random.normal(getkey(), (6, 2))
+
+    def hand(params, x, y):
+        z = x @ params["w"] + params["b"]
+        std = z.std(axis=0, keepdims=True)
+        a = (z - z.mean(axis=0, keepdims=True)) / std
+        da = 2 * (a - y)
+        dz = (da - da.mean(axis=0, keepdims=True) - a * (da * a).mean(axis=0, keepdims=True)) / std
+        return {"w": x.T @ dz, "b": dz.sum(axis=0, keepdims=True)}
+
+    report = check(batch_norm_loss, hand, params, x, y)
+    assert report.verdict == "right"
+    wrong = lambda *args: hand(*args) | {"b": jnp.full((1, 2), 1e-6)}
+    assert wrong_paths(check(batch_norm_loss, wrong, params, x, y)) == {"b"}
+
+
+def test_a_candidate_that_computes_in_float32_is_right_to_float32(getkey):
+    def in_float32(params, x, y):
+        narrow = lambda leaf: leaf.astype(jnp.float32)
+        right = grads(jax.tree.map(narrow, params), narrow(x), narrow(y))
+        return jax.tree.map(lambda g, leaf: g.astype(leaf.dtype), right, params)
+
+    params, x, y = problem(getkey())
+    assert check(loss, in_float32, params, x, y).ok
+    wrong = lambda *args: in_float32(*args) | {"b1": -in_float32(*args)["b1"]}
+    assert wrong_paths(check(loss, wrong, params, x, y)) == {"b1"}
+
+
+def test_a_leaf_in_a_coarser_dtype_than_its_parameter_is_wrong(getkey):
+    report = check(loss, changed(w2=lambda g: g.astype(jnp.float16)), *problem(getkey()))
+    assert report.verdict == "wrong"
+    assert report.findings[0].cause in ("shape", "unknown") and report.findings[0].leaves == ("w2",)
+
+
+# Where an activation saturates even in float64.
+
+
+def test_a_right_gradient_that_knows_more_than_autodiff_is_not_called_wrong():
+    saturated_loss = lambda w, x: (jax.nn.sigmoid(x * w) ** 2).sum()
+    hand = lambda w, x: 2 * jax.nn.sigmoid(x * w) ** 2 * jax.nn.sigmoid(-x * w) * x  # autodiff: p (1 - p) = 0
+    w, x = jnp.asarray([60.0, 70.0]), jnp.ones(2)
+    report = check(saturated_loss, hand, w, x)
+    assert report.verdict == "undecided" and "Rounding" in report.reasons[0]
+    assert check(saturated_loss, hand, w / 10, x).ok
+
+
+def test_a_mistake_that_only_shows_where_it_saturates_is_still_a_mistake():
+    clipped_loss = lambda w, x: jnp.log(jnp.clip(jax.nn.sigmoid(x * w), 0.01, 0.99)).sum()
+    without_the_clip = lambda w, x: jax.nn.sigmoid(-x * w) * x
+    w, x = jnp.asarray([6.0, 7.0]), jnp.ones(2)
+    assert check(clipped_loss, without_the_clip, w, x).verdict == "wrong"
+    assert check(clipped_loss, without_the_clip, w / 10, x).ok
+
+
+# Where nothing can be decided.
+
+
+def test_a_kink_is_undecided_and_says_so():
+    relu_loss = lambda w, x: jnp.maximum(x * w, 0).sum()  # slope 1/2 at 0
+    hand = lambda w, x: jnp.where(x * w > 0, x, 0)  # slope 0 at 0
+    w, x = jnp.asarray([0.0, 1.0, -1.0]), jnp.asarray([1.0, 2.0, 3.0])
+    report = check(relu_loss, hand, w, x)
+    assert report.verdict == "undecided" and not report.ok
+    assert "kink" in report.reasons[0]
+    assert check(relu_loss, hand, w + 0.5, x).ok
+
+
+def test_a_gradient_that_is_zero_everywhere_is_undecided():
+    flat = lambda w: jnp.sum(jnp.sign(w))
+    report = check(flat, lambda w: jnp.zeros_like(w), jnp.ones(3))
+    assert report.verdict == "undecided" and "zero at every point" in report.reasons[0]
+    assert check(flat, jnp.ones_like, jnp.ones(3)).verdict == "wrong"
+
+
+def test_a_loss_that_is_not_finite_is_undecided_though_the_gradient_is_too():
+    report = check(lambda w: jnp.log(w).sum(), lambda w: 1 / w, jnp.asarray([-1.0, 2.0]))
+    assert report.verdict == "undecided" and "nan" in report.reasons[0]
+    assert "nan" in report.to_json() and "NaN" not in report.to_json()
+
+
+def test_a_nan_is_never_equal_to_a_nan():
+    nan = lambda w: w * jnp.nan
+    assert not check(lambda w: nan(w).sum(), nan, jnp.ones(2)).ok
+
+
+def test_what_refuses_float64_is_judged_as_far_as_it_goes(getkey):
+    def only_float32(params, x, y):
+        if params["w1"].dtype != jnp.float32:
+            raise TypeError("this kernel takes float32")
+        return grads(params, x, y)
+
+    params, x, y = problem(getkey())
+    report = check(loss, only_float32, params, x, y)
+    assert report.verdict == "undecided" and report.precision == "float32"
+    assert "this kernel takes float32" in report.reasons[0]
+    wrong = lambda *args: only_float32(*args) | {"w1": -only_float32(*args)["w1"]}
+    assert check(loss, wrong, params, x, y).verdict == "wrong"
+
+
+# Candidates of every kind.
+
+
+def numpy_grads(params, x, y):
+    params, x, y = jax.tree.map(np.asarray, (params, x, y))
+    z1 = x @ params["w1"] + params["b1"]
+    a1 = np.tanh(z1)
+    dz2 = 2 * (a1 @ params["w2"] + params["b2"] - y) / len(y)
+    dz1 = dz2 @ params["w2"].T
+    dz1 *= 1 - a1 * a1
+    return {"w1": x.T @ dz1, "b1": dz1.sum(axis=0), "w2": a1.T @ dz2, "b2": dz2.sum(axis=0)}
+
+
+@pytest.mark.parametrize("kind", (np.asarray, jnp.asarray))
+def test_numpy_code_is_a_black_box(getkey, kind):
+    params, x, y = jax.tree.map(kind, problem(getkey()))
+    assert check(loss, numpy_grads, params, x, y).ok
+    wrong = lambda *args: numpy_grads(*args) | {"b2": 2 * numpy_grads(*args)["b2"]}
+    report = check(loss, wrong, params, x, y)
+    assert wrong_paths(report) == {"b2"} and report.findings[0].cause == "scale-constant"
+
+
+def test_a_candidate_that_writes_into_its_arguments_changes_nothing_of_the_callers(getkey):
+    def careless(params, x, y):
+        right = numpy_grads(params, x, y)
+        x += 1
+        params["w1"] *= 0
+        return right
+
+    params, x, y = jax.tree.map(np.array, problem(getkey()))
+    before = jax.tree.map(np.copy, (params, x, y))
+    assert check(loss, careless, params, x, y).ok
+    chex.assert_trees_all_equal((params, x, y), before)
+
+
+def test_arguments_that_are_not_arrays_are_passed_as_they_are(getkey):
+    def power_loss(w, power, name):
+        assert isinstance(power, int) and name == "sum"
+        return sum((w**power)[i] for i in range(power))
+
+    hand = lambda w, power, name: jnp.where(jnp.arange(len(w)) < power, power * w ** (power - 1), 0)
+    w = jax.random.normal(getkey(), (4,))
+    assert check(power_loss, hand, w, 3, "sum").ok
+    assert not check(power_loss, hand, w, 3, "sum").findings
+    assert not check(power_loss, lambda w, power, name: hand(w, power + 1, name), w, 3, "sum").ok
+
+
+def test_a_loss_that_reads_its_arguments_in_python_is_still_differentiated(getkey):
+    def picky_loss(w, y):
+        return (w**2).sum() if y[0] > 0 else w.sum()
+
+    w = jax.random.normal(getkey(), (3,))
+    assert check(picky_loss, lambda w, y: 2 * w, w, jnp.ones(2)).ok
+    assert check(picky_loss, lambda w, y: jnp.ones_like(w), w, -jnp.ones(2)).ok
+
+
+def test_integer_arrays_and_random_keys_are_arguments_too(getkey):
+    def noisy_loss(w, labels, key):
+        return (w[labels] * jax.random.normal(key, labels.shape, w.dtype)).sum()
+
+    def hand(w, labels, key):
+        return jnp.zeros_like(w).at[labels].add(jax.random.normal(key, labels.shape, w.dtype))
+
+    assert check(noisy_loss, hand, jnp.ones(4), jnp.asarray([0, 2, 2]), getkey()).ok
+
+
+def test_params_may_be_one_array_a_number_or_a_network(getkey):
+    assert check(lambda w: (w**2).sum(), lambda w: 2 * w, jnp.ones(3)).leaves[0].path == "params"
+    assert check(lambda w: w**2, lambda w: 2 * w, 3.0).ok
+    params = jaxmlp.init_params(getkey(), (2, 3, 1), bias=False)
+    x, y = jaxmlp.gate("xor")
+    report = check(jaxmlp.loss_value, jaxmlp.loss_and_grads, params, x, y, has_value=True)
+    assert report.ok and [leaf.path for leaf in report.leaves] == ["(value)", "0.w", "1.w"]
+
+
+def test_a_wrong_value_is_found_beside_a_right_gradient(getkey):
+    with_value = lambda params, x, y: (2 * loss(params, x, y), grads(params, x, y))
+    report = check(loss, with_value, *problem(getkey()), has_value=True)
+    assert wrong_paths(report) == {"(value)"} and report.findings[0].cause == "wrong-forward"
+
+
+def test_the_same_functions_compile_once(getkey):
+    traced_loss = chex.assert_max_traces(loss, n=2)  # once in float32, once in float64
+    first = check(traced_loss, grads, *problem(getkey()))
+    assert first.ok and check(traced_loss, grads, *problem(getkey())).ok
+
+
+def test_the_check_is_deterministic(getkey):
+    key = getkey()
+    assert check(loss, grads, *problem(key)) == check(loss, grads, *problem(key))
+
+
+@pytest.mark.parametrize("promotion", ("standard", "strict"))
+def test_the_check_leaves_the_configuration_alone(getkey, promotion):
+    with jax.numpy_dtype_promotion(promotion), jax.enable_x64(False):
+        check(loss, grads, *problem(getkey()))
+        assert jnp.ones(1).dtype == jnp.float32
+    assert jnp.ones(1).dtype == jnp.float64
+
+
+# assert_gradients.
+
+
+def test_assert_gradients_returns_the_report_or_raises_with_it(getkey):
+    args = problem(getkey())
+    assert assert_gradients(loss, grads, *args).ok
+    with pytest.raises(AssertionError, match="wrong sign") as caught:
+        assert_gradients(loss, changed(w1=jnp.negative), *args)
+    assert isinstance(caught.value, GradientError) and caught.value.report.verdict == "wrong"
+
+
+def test_assert_gradients_is_not_stripped_by_optimization():
+    code = """if True:
+        import jax.numpy as jnp
+        from jaxmlp import assert_gradients
+        try:
+            assert_gradients(lambda w: (w * w).sum(), lambda w: w, jnp.ones(3))
+        except AssertionError:
+            print("raised")
+    """
+    result = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "raised\n"
+
+
+# Bad input.
+
+
+def ones(w):
+    return jnp.ones_like(w)
+
+
+BAD = {
+    "loss not callable": ((1.0, ones, jnp.ones(2)), TypeError, "`loss` must be a function"),
+    "grads already called": ((jnp.sum, jnp.ones(2), jnp.ones(2)), TypeError, "`grads` must be a function"),
+    "no leaves": ((lambda p: 0.0, lambda p: {}, {}), ValueError, "without leaves"),
+    "an empty leaf": ((jnp.sum, ones, jnp.ones((0, 2))), ValueError, "it is empty"),
+    "integer params": ((jnp.sum, ones, jnp.arange(3)), TypeError, "dtype int"),
+    "complex params": ((jnp.sum, ones, jnp.ones(2, complex)), TypeError, "dtype complex"),
+    "a string in params": ((lambda p: 0.0, lambda p: p, {"w": "x"}), TypeError, "`w` is a str"),
+    "a vector loss": ((lambda w: w, ones, jnp.ones(2)), ValueError, r"scalar of shape \(\), got shape \(2,\)"),
+    "an integer loss": ((lambda w: jnp.sum(w > 0), ones, jnp.ones(2)), TypeError, "floating scalar"),
+    "a NumPy loss": ((lambda w: np.asarray(w).sum(), ones, jnp.ones(2)), TypeError, "cannot be differentiated by JAX"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named(case):
+    args, error, message = BAD[case]
+    with pytest.raises(error, match=message):
+        check(*args)
+
+
+def test_a_missing_value_is_named():
+    with pytest.raises(TypeError, match="must return a pair"):
+        check(lambda w: w.sum(), ones, jnp.ones(2), has_value=True)
+
+
+def test_the_candidates_own_error_reaches_the_caller():
+    def broken(w):
+        raise KeyError("w3")
+
+    with pytest.raises(KeyError, match="w3"):
+        check(lambda w: w.sum(), broken, jnp.ones(2))
