@@ -1,12 +1,11 @@
-"""The command `jaxmlp`. Each subcommand imports what it needs when it runs, so that `--help` does not wait for JAX."""
+"""The command `jaxmlp`. Each subcommand imports what it needs when it runs."""
 
 import argparse
+import io
 import json
-import math
 import os
 import shutil
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
@@ -100,27 +99,28 @@ def _verify(args: argparse.Namespace) -> int:
     import jax
 
     device = _device(args.platform)
-    from .lectures import LECTURES, run
+    from .lectures import failures, LECTURES, run, table
 
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    table, progress = _Table(sys.stdout, explain=args.explain), _Progress(sys.stderr)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without Greek letters
+    paint, progress = _painter(sys.stdout), _Progress(sys.stderr)
     claims: list[Claim] = []
     with jax.default_device(device) if args.platform else nullcontext():
         for id, of_lecture in groupby(progress.watch(run(args.lecture, dtype=args.dtype)), lambda c: c.lecture):
             done = list(of_lecture)
             claims += done
             progress.clear()
-            table.write(id, LECTURES[id].title, done)
+            head = f"{f'lecture {id}' if id.isdigit() else id}: {LECTURES[id].title}"
+            _write(table(head, done, paint, explain=args.explain))
 
     failed = [claim for claim in claims if not claim.ok]
-    table.write_failed(failed)
+    _write(failures(failed, paint))
     seconds = time.perf_counter() - start
     if args.json:
-        _write_json(args.json, _as_json(claims, device.platform, seconds))
+        rows = [claim.to_json() for claim in claims]
+        _write_json(args.json, {"claims": rows, "platform": device.platform, "seconds": round(seconds, 3)})
     count = f"{len(claims)} claims, {len(claims) - len(failed)} hold"
-    sys.stdout.write(f"{count} ({seconds:.1f} s, {device.platform}, {args.dtype})\n")
-    sys.stdout.flush()
+    _write([f"{count} ({seconds:.1f} s, {device.platform}, {args.dtype})"])
     return FAILS if failed or not claims else HOLDS
 
 
@@ -135,6 +135,11 @@ def _device(platform: str | None) -> Any:
             raise CommandError(f"JAX finds no device: {error}") from None
         wanted = "; for an NVIDIA GPU install jaxmlp[cuda]" if platform == "gpu" else ""
         raise CommandError(f"JAX has no {platform} device here{wanted}.") from None
+
+
+def _write(lines: Iterable[str]) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
 
 
 class _Progress:
@@ -161,88 +166,10 @@ class _Progress:
         self._say("")
 
 
-class _Table:
-    """Claims as rows of text."""
-
-    def __init__(self, stream: TextIO, *, explain: bool):
-        self._stream, self._explain = stream, explain
-        self._color = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-    def write(self, id: str, title: str, claims: list["Claim"]) -> None:
-        """The table of one lecture."""
-        head = f"lecture {id}" if id.isdigit() else id
-        count = f"{len(claims)} claims, {sum(claim.ok for claim in claims)} hold"
-        self._write(f"{self._paint('1', f'{head}: {title}')}  ({count})\n")
-        name = max(len(claim.name) for claim in claims)
-        value = max(12, *(len(_show(v)) for claim in claims for v in (claim.printed, claim.computed)))
-        self._write(
-            f"  {'claim':<{name}}  {'printed':>{value}}  {'computed':>{value}}  {'off by':>8}  {'allowed':>8}\n"
-        )
-        for (text, source), alike in groupby(claims, lambda claim: (claim.text, claim.source)):
-            if self._explain:
-                self._paragraph(text)
-                self._paragraph(f"allowed: {source}")
-            for claim in alike:
-                off, allowed = _differences(claim)
-                row = f"{claim.name:<{name}}  {_show(claim.printed):>{value}}  {_show(claim.computed):>{value}}"
-                self._write(f"  {row}  {off:>8}  {allowed:>8}  {self._verdict(claim)}\n")
-        self._write("\n")
-
-    def write_failed(self, claims: list["Claim"]) -> None:
-        """What does not hold, once more and in full."""
-        for claim in claims:
-            self._write(f"{self._verdict(claim)}  {claim.lecture}  {claim.name}\n")
-            self._paragraph(f"printed {claim.printed!r}, computed {claim.computed!r}, allowed {claim.tolerance:.3g}")
-            self._paragraph(f"allowed: {claim.source}")
-            self._paragraph(claim.text)
-        if claims:
-            self._write("\n")
-
-    def _paragraph(self, text: str) -> None:
-        for line in textwrap.wrap(text, 100, initial_indent="    ", subsequent_indent="    "):
-            self._write(f"{self._paint('2', line)}\n")
-
-    def _verdict(self, claim: "Claim") -> str:
-        return self._paint("32", "ok") if claim.ok else self._paint("1;31", "FAIL")
-
-    def _paint(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._color else text
-
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-
-
-def _show(value: Any) -> str:
-    """A value in few characters: nine digits tell any two float32 numbers apart."""
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_show, value))})"
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
-
-
-def _differences(claim: "Claim") -> tuple[str, str]:
-    if not claim.tolerance:
-        return ("" if claim.ok else "differs"), "equal"
-    return (f"{claim.error:.1e}" if claim.error else "0"), f"{claim.tolerance:.1e}"
-
-
-def _as_json(claims: list["Claim"], platform: str, seconds: float) -> dict[str, Any]:
-    fields: tuple[tuple[str, Callable], ...] = (
-        ("lecture", lambda claim: claim.lecture),
-        ("name", lambda claim: claim.name),
-        ("printed", lambda claim: _strict(claim.printed)),
-        ("computed", lambda claim: _strict(claim.computed)),
-        ("tolerance", lambda claim: claim.tolerance),
-        ("ok", lambda claim: claim.ok),
-    )
-    rows = [{name: read(claim) for name, read in fields} for claim in claims]
-    return {"claims": rows, "platform": platform, "seconds": round(seconds, 3)}
-
-
-def _strict(value: Any) -> Any:
-    """`value` as strict JSON has it: no NaN and no infinity, but their names."""
-    if isinstance(value, tuple):
-        return [_strict(element) for element in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+def _painter(stream: TextIO) -> Callable[[str, str], str]:
+    """How to color text for `stream`: not at all where it is no terminal, or the user would rather not."""
+    colors = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return (lambda code, text: f"\x1b[{code}m{text}\x1b[0m") if colors else (lambda code, text: text)
 
 
 def _check_destination(path: Path) -> None:

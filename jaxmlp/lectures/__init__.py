@@ -6,3 +6,4 @@ tolerance comes from. `jaxmlp verify` runs them all.
 
 from ._claim import Claim as Claim
 from ._run import Lecture as Lecture, LECTURES as LECTURES, run as run
+from ._table import failures as failures, table as table

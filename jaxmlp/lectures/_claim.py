@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TypeAlias, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 
 Value: TypeAlias = bool | int | float | str | tuple
@@ -46,6 +46,23 @@ class Claim:
         """Whether the claim holds."""
         error = self.error
         return error == 0 or (math.isfinite(error) and error <= self.tolerance)
+
+    def to_json(self) -> dict[str, Any]:
+        """The claim as strict JSON has it: NaN and the infinities are the strings "nan", "inf" and "-inf"."""
+        return {
+            "lecture": self.lecture,
+            "name": self.name,
+            "printed": _strict(self.printed),
+            "computed": _strict(self.computed),
+            "tolerance": self.tolerance,
+            "ok": self.ok,
+        }
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_strict(element) for element in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _is_number(value: Value) -> TypeGuard[int | float]:
