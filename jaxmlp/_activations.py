@@ -66,7 +66,7 @@ def _tanh_fwd(z):
 
 
 def _tanh_bwd(z, da):
-    return (da * 4 * jax.nn.sigmoid(2 * z) * jax.nn.sigmoid(-2 * z),)
+    return (da * (4 * jax.nn.sigmoid(2 * z) * jax.nn.sigmoid(-2 * z)),)
 
 
 # relu(z) = max(z, 0):  da/dz = [z > 0].  The kink at 0 is given slope 0, as `jax.nn.relu` has it;
@@ -137,7 +137,13 @@ def _gelu_bwd(z, da):
 
 # gelu_tanh(z) = z (1 + tanh u) / 2, u = √(2/π) (z + 0.044715 z³).  (1 + tanh u) / 2 = sigmoid(2u), so
 #   da/dz = sigmoid(2u) + z sigmoid(2u) sigmoid(-2u) 2 du/dz,   du/dz = √(2/π) (1 + 3 · 0.044715 z²)
+# From |z| = 30 on, sigmoid(2u) is exactly 0 or 1 in every dtype, and so is the derivative. Going no further keeps
+# z² from overflowing, which would make the second term 0 times infinity.
 _CUBIC = 0.044715
+
+
+def _within_30(z):
+    return jnp.clip(z, -30, 30)
 
 
 def _twice_u(z):
@@ -145,10 +151,11 @@ def _twice_u(z):
 
 
 def _gelu_tanh_fwd(z):
-    return z * jax.nn.sigmoid(_twice_u(z)), z
+    return z * jax.nn.sigmoid(_twice_u(_within_30(z))), z
 
 
 def _gelu_tanh_bwd(z, da):
+    z = _within_30(z)
     gate, complement = jax.nn.sigmoid(_twice_u(z)), jax.nn.sigmoid(-_twice_u(z))
     slope = 2 * math.sqrt(2 / math.pi) * (1 + 3 * _CUBIC * z * z)
     return (da * gate * (1 + z * complement * slope),)

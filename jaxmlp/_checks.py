@@ -54,8 +54,9 @@ def check_params(params: Any) -> None:
     """`params` is a tuple of `Dense` layers that fit each other end to end, in one dtype."""
     if isinstance(params, Dense):
         raise TypeError("`params` is a single Dense layer: write (layer,), a tuple with one layer.")
-    if not isinstance(params, tuple | list):
-        raise TypeError(f"`params` must be a tuple of Dense(w, b) layers, got {_kind(params)}.")
+    if type(params) is not tuple:  # a list's gradient would be a tuple, a tree unlike it
+        remedy = ": write tuple(params)." if isinstance(params, tuple | list) else "."
+        raise TypeError(f"`params` must be a tuple of Dense(w, b) layers, got {_kind(params)}{remedy}")
     if not params:
         raise ValueError("`params` is empty: a network needs at least one Dense(w, b) layer.")
     for i, layer in enumerate(params):
@@ -116,7 +117,7 @@ def check_targets(out: Any, y: Any) -> None:
         )
     check_array("y", y, 2, "(batch, n_out)")
     check_same_dtype("y", y, "out", out)
-    if out.shape[0] == 0:
+    if 0 in out.shape:
         raise ValueError(f"`y` has shape {tuple(y.shape)}: the batch is empty, and its mean is not defined.")
 
 
@@ -127,27 +128,37 @@ def check_labels(logits: Any, labels: Any) -> None:
             f"`y` holds integer labels of shape {tuple(labels.shape)}, but `logits` of shape {tuple(logits.shape)} "
             f"needs one label an example, shape ({logits.shape[0]},)."
         )
-    check_range("y", labels, 0, logits.shape[1] - 1, f"class labels for {logits.shape[1]} classes")
+    if 0 in logits.shape:
+        raise ValueError(
+            f"`logits` has shape {tuple(logits.shape)}: an empty batch has no mean, and no class no label."
+        )
+    what, remedy = f"labels of {logits.shape[1]} classes", "number the classes from 0"
+    check_range("y", labels, 0, logits.shape[1] - 1, what, remedy)
 
 
-def check_range(name: str, value: Any, low: float, high: float, what: str) -> None:
+def check_probabilities(name: str, value: Any) -> None:
+    """Every element lies in 0 ... 1, as the targets of binary cross-entropy do."""
+    check_range(name, value, 0, 1, "targets of binary cross-entropy", "rescale them, or use a squared error")
+
+
+def check_range(name: str, value: Any, low: float, high: float, what: str, remedy: str) -> None:
     """Every element lies in `low ... high`, where the values are known; a NaN is data and passes."""
     try:
         known = np.asarray(value)
-    except jax.errors.TracerArrayConversionError:
+    except (jax.errors.TracerArrayConversionError, RuntimeError):  # traced, or partly in another process
         return
     outside = (known < low) | (known > high)
     if outside.any():
         first = tuple(int(i) for i in np.argwhere(outside)[0])
         where = first[0] if len(first) == 1 else first
         raise ValueError(
-            f"`{name}[{where}]` is {known[first]}, but {what} lie in {low} ... {high}: "
-            f"{int(outside.sum())} of {known.size} element(s) are outside."
+            f"`{name}[{where}]` is {known[first]}, but {what} lie in {low} ... {high}, and "
+            f"{int(outside.sum())} of {known.size} element(s) are outside: {remedy}."
         )
 
 
-def check_sizes(sizes: Any) -> None:
-    """`sizes` are the widths of a network: two or more positive integers."""
+def check_sizes(sizes: Any) -> tuple[int, ...]:
+    """`sizes` are the widths of a network, two or more positive integers; they come back as a tuple."""
     try:
         widths = tuple(sizes)
     except TypeError:
@@ -159,6 +170,20 @@ def check_sizes(sizes: Any) -> None:
             raise ValueError(f"`sizes[{i}]` is {width}, but every layer needs at least one unit.")
     if len(widths) < 2:
         raise ValueError(f"`sizes` is {widths}, but a network needs at least an input and an output width.")
+    return tuple(int(width) for width in widths)
+
+
+def check_key(name: str, key: Any) -> None:
+    """`key` is one random key, of `jax.random.key` or of the older `jax.random.PRNGKey`."""
+    if not (hasattr(key, "shape") and hasattr(key, "dtype")):
+        raise TypeError(f"`{name}` must be a random key, got {_kind(key)}: pass jax.random.key(0).")
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed and key.dtype != jnp.uint32:
+        raise TypeError(f"`{name}` must be a random key, got an array of {key.dtype}: pass jax.random.key(0).")
+    if len(key.shape) != (0 if typed else 1):
+        raise ValueError(
+            f"`{name}` must be one random key, got keys of shape {key.shape}: map over them with jax.vmap."
+        )
 
 
 def check_positive(name: str, value: Any) -> None:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int, Key
 
-from ._checks import check_count
+from ._checks import check_count, check_key
 
 
 # Targets for the inputs (0,0), (0,1), (1,0), (1,1), in this order.
@@ -31,7 +31,7 @@ def gate(name: str, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "4 
     Raises:
       ValueError: there is no gate of that name.
     """
-    if name not in _GATES:
+    if name not in tuple(_GATES):
         raise ValueError(f"`name` is {name!r}, but must be one of {', '.join(_GATES)}.")
     x = jnp.asarray(list(product((0, 1), repeat=2)), dtype)
     return x, jnp.asarray(_GATES[name], dtype)[:, None]
@@ -68,9 +68,10 @@ def spirals(
     rounds as the radius grows, and moved by normal noise of the given standard deviation.
 
     Raises:
-      TypeError: `n` or `classes` is not an integer.
+      TypeError: `key` is no random key, or `n` or `classes` is not an integer.
       ValueError: `n` or `classes` is below 1.
     """
+    check_key("key", key)
     check_count("n", n, least=1)
     check_count("classes", classes, least=1)
     radius_key, noise_key = jax.random.split(key)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Key
 
-from ._checks import check_sizes, FLOATS
+from ._checks import check_key, check_sizes, FLOATS
 from ._types import Dense, Params
 
 
@@ -73,18 +73,20 @@ def init_params(
       One `Dense(w, b)` a layer, `len(sizes) - 1` of them.
 
     Raises:
-      TypeError: `sizes` holds something other than integers, or `dtype` is not floating.
+      TypeError: `key` is no random key, `sizes` holds something other than integers, or `dtype` is not
+        floating.
       ValueError: fewer than two sizes, a size below 1, or an unknown `init`.
     """
-    check_sizes(sizes)
+    check_key("key", key)
+    widths = check_sizes(sizes)
     dtype = jax.dtypes.canonicalize_dtype(dtype)
     if dtype.name not in FLOATS:
         raise TypeError(f"`dtype` is {dtype.name}, but parameters are floating numbers: one of {', '.join(FLOATS)}.")
-    if not callable(init) and init not in _INITS:
+    if not callable(init) and init not in tuple(_INITS):
         raise ValueError(f"`init` is {init!r}, but must be one of {', '.join(_INITS)} or a function.")
     draw = init if callable(init) else _INITS[init]
     layers = (
         draw(jax.random.fold_in(key, i), n_in, n_out, dtype)
-        for i, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True))
+        for i, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True))
     )
     return tuple(layer if bias else layer._replace(b=None) for layer in layers)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.scipy.special import xlog1py, xlogy
 from jaxtyping import Array, Float, Int
 
-from ._checks import check_array, check_labels, check_positive, check_range, check_targets
+from ._checks import check_array, check_labels, check_positive, check_probabilities, check_targets
 from ._types import Residuals
 
 
@@ -38,6 +38,12 @@ class Loss:
         return self.name
 
 
+def _over(total, count):
+    """`total / count`, a share of a mean; float16 ends at 65,504 and cannot hold every `count`."""
+    wide = jnp.float32 if total.dtype == jnp.float16 else total.dtype
+    return (total.astype(wide) / count).astype(total.dtype)
+
+
 def _weighted(weight, value):
     """`weight * value`, and 0 where the weight is 0 even if the value is infinite."""
     return jnp.where(weight == 0, 0, weight * value)
@@ -46,13 +52,13 @@ def _weighted(weight, value):
 # L = -(1/N) Σ [y log p + (1 - y) log(1 - p)], N the number of elements of p, with 0 log 0 = 0
 def _bce_fwd(p, y):
     check_targets(p, y)
-    check_range("y", y, 0, 1, "targets of binary cross-entropy")
+    check_probabilities("y", y)
     return -(xlogy(y, p) + xlog1py(1 - y, -p)).mean(), (p, y)
 
 
 # ∂L/∂y = (log(1 - p) - log p) / N
 def _bce_dy(p, y, dloss):
-    return dloss * (jnp.log1p(-p) - jnp.log(p)) / y.size
+    return _over(dloss * (jnp.log1p(-p) - jnp.log(p)), y.size)
 
 
 # ∂L/∂p = (p - y) / (p (1 - p)) / N, which is -1/p at y = 1 and 1/(1 - p) at y = 0: written so, a saturated
@@ -61,13 +67,12 @@ def _bce_bwd(residuals, dloss):
     p, y = residuals
     soft = (p - y) / (p * (1 - p))
     dp = jnp.where(y == 1, -1 / p, jnp.where(y == 0, 1 / (1 - p), soft))
-    return dloss * dp / p.size, _bce_dy(p, y, dloss)
+    return _over(dloss * dp, p.size), _bce_dy(p, y, dloss)
 
 
 bce = Loss("bce", _bce_fwd, _bce_bwd)
 
 
-@cache
 def bce_stabilized(eps: float) -> Loss:
     """Binary cross-entropy with the gradient `(p - y) / (p (1 - p) + eps) / N`.
 
@@ -89,10 +94,15 @@ def bce_stabilized(eps: float) -> Loss:
       ValueError: `eps` is not finite and above 0.
     """
     check_positive("eps", eps)
+    return _bce_stabilized(float(eps))
 
+
+# One object for each `eps`: a `Loss` made anew would be a new static argument, and compile again.
+@cache
+def _bce_stabilized(eps: float) -> Loss:
     def bwd(residuals, dloss):
         p, y = residuals
-        return dloss * (p - y) / (p * (1 - p) + eps) / p.size, _bce_dy(p, y, dloss)
+        return _over(dloss * ((p - y) / (p * (1 - p) + eps)), p.size), _bce_dy(p, y, dloss)
 
     return Loss(f"bce_stabilized({eps:g})", _bce_fwd, bwd)
 
@@ -101,7 +111,7 @@ def bce_stabilized(eps: float) -> Loss:
 # Every term is positive, so nothing cancels, and nothing overflows before z does.
 def _bce_with_logits_fwd(z, y):
     check_targets(z, y)
-    check_range("y", y, 0, 1, "targets of binary cross-entropy")
+    check_probabilities("y", y)
     loss = _weighted(y, jax.nn.softplus(-z)) + _weighted(1 - y, jax.nn.softplus(z))
     return loss.mean(), (z, y)
 
@@ -112,7 +122,7 @@ def _bce_with_logits_fwd(z, y):
 def _bce_with_logits_bwd(residuals, dloss):
     z, y = residuals
     dz = (1 - y) * jax.nn.sigmoid(z) - y * jax.nn.sigmoid(-z)
-    return dloss * dz / z.size, -dloss * z / y.size
+    return _over(dloss * dz, z.size), _over(-dloss * z, y.size)
 
 
 bce_with_logits = Loss("bce_with_logits", _bce_with_logits_fwd, _bce_with_logits_bwd)
@@ -122,11 +132,11 @@ bce_with_logits = Loss("bce_with_logits", _bce_with_logits_fwd, _bce_with_logits
 def _half_squared_error_fwd(out, y):
     check_targets(out, y)
     error = out - y
-    return (error * error / 2).sum(axis=1).mean(), error
+    return (error * (error / 2)).sum(axis=1).mean(), error
 
 
 def _half_squared_error_bwd(error, dloss):
-    dout = dloss * error / error.shape[0]
+    dout = _over(dloss * error, error.shape[0])
     return dout, -dout
 
 
@@ -141,7 +151,7 @@ def _mean_squared_error_fwd(out, y):
 
 
 def _mean_squared_error_bwd(error, dloss):
-    dout = dloss * 2 * error / error.size
+    dout = _over(dloss * error, error.size / 2)
     return dout, -dout
 
 
@@ -166,8 +176,9 @@ def _distribution(logits, y):
         return y
     check_labels(logits, y)
     classes = logits.shape[1]
-    one_hot = jax.nn.one_hot(y, classes, dtype=logits.dtype)
-    return jnp.where(((y >= 0) & (y < classes))[:, None], one_hot, jnp.nan)
+    labels = y.astype(jnp.int32) if y.dtype.itemsize < 4 else y  # 8 bits cannot count 300 classes
+    one_hot = jax.nn.one_hot(labels, classes, dtype=logits.dtype)
+    return jnp.where(((labels >= 0) & (labels < classes))[:, None], one_hot, jnp.nan)
 
 
 # L = -(1/B) Σᵢ Σₖ tᵢₖ log pᵢₖ, p = softmax(z)
@@ -189,7 +200,7 @@ def _softmax_cross_entropy_bwd(residuals, dloss):
     mass = targets.sum(axis=1, keepdims=True)
     dlogits = jnp.exp(log_p) * (mass - targets) + targets * jnp.expm1(log_p)
     batch = log_p.shape[0]
-    return dloss * dlogits / batch, None if y is None else -dloss * log_p / batch
+    return _over(dloss * dlogits, batch), None if y is None else _over(-dloss * log_p, batch)
 
 
 softmax_cross_entropy = Loss("softmax_cross_entropy", _softmax_cross_entropy_fwd, _softmax_cross_entropy_bwd)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._activations import Activation, identity, sigmoid
-from ._checks import check_array, check_inputs, check_params
+from ._checks import check_array, check_inputs, check_params, check_same_dtype
 from ._dense import dense_bwd, dense_fwd
 from ._losses import bce, bce_with_logits, Loss
 from ._types import Params, Residuals
@@ -57,7 +57,7 @@ def forward(
     """
     check_params(params)
     check_inputs(params, x)
-    a, residuals = x, []
+    a, residuals = jnp.asarray(x), []
     for layer, activation in zip(params, _activations(params, hidden, output), strict=True):
         z, dense_residuals = dense_fwd(layer, a)
         a, activation_residuals = activation.fwd(z)
@@ -87,7 +87,7 @@ def backward(
       `grads`, a tree like `params`, and `dx`, with the shape of `x`.
 
     Raises:
-      TypeError: `dout` is not a floating array.
+      TypeError: `dout` is not a floating array, or in another dtype than the parameters.
       ValueError: `dout` is not `(batch, n_out)`.
 
     References:
@@ -114,7 +114,7 @@ def loss_value(
     loss: Loss = bce,
 ) -> Float[Array, ""]:
     """The loss of the network's output against `y`; arguments and errors as for `loss_and_grads`."""
-    output, loss = _ON_LOGITS.get((output, loss), (output, loss))
+    output, loss = _fused(output, loss)
     return loss(predict(params, x, hidden=hidden, output=output), y)
 
 
@@ -154,7 +154,7 @@ def loss_and_grads(
       ValueError: the layers do not fit `x`, `y`, or each other; the batch is empty; or labels that
         are known are out of range.
     """
-    output, loss = _ON_LOGITS.get((output, loss), (output, loss))
+    output, loss = _fused(output, loss)
     out, residuals = forward(params, x, hidden=hidden, output=output)
     value, loss_residuals = loss.fwd(out, y)
     dout, _ = loss.bwd(loss_residuals, jnp.ones_like(value))
@@ -164,10 +164,22 @@ def loss_and_grads(
 
 def _activations(layers: Any, hidden: Activation, output: Activation) -> tuple[Activation, ...]:
     """One activation a layer, after a check that both are what they should be."""
-    for name, activation in (("hidden", hidden), ("output", output)):
-        if not isinstance(activation, Activation):
-            raise TypeError(f"`{name}` must be an Activation such as jaxmlp.tanh, got {activation!r}.")
+    _check_kind("hidden", hidden, Activation, "jaxmlp.tanh")
+    _check_kind("output", output, Activation, "jaxmlp.sigmoid")
     return (hidden,) * (len(layers) - 1) + (output,)
+
+
+def _fused(output: Activation, loss: Loss) -> tuple[Activation, Loss]:
+    """The pair that computes `loss` of `output` without passing through a rounded probability."""
+    _check_kind("output", output, Activation, "jaxmlp.sigmoid")
+    _check_kind("loss", loss, Loss, "jaxmlp.bce")
+    return _ON_LOGITS.get((output, loss), (output, loss))
+
+
+def _check_kind(name: str, value: Any, kind: type, example: str) -> None:
+    if not isinstance(value, kind):
+        article = "an" if kind is Activation else "a"
+        raise TypeError(f"`{name}` must be {article} {kind.__name__} such as {example}, got {value!r}.")
 
 
 def _check_dout(residuals: Residuals, dout: Any) -> None:
@@ -176,3 +188,4 @@ def _check_dout(residuals: Residuals, dout: Any) -> None:
     expected = (x.shape[0], last.w.shape[1])
     if tuple(dout.shape) != expected:
         raise ValueError(f"`dout` has shape {tuple(dout.shape)}, but the network's output has shape {expected}.")
+    check_same_dtype("dout", dout, "params[0].w", last.w)

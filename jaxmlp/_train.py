@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from ._checks import check_count
+from ._checks import check_count, check_key
 from ._types import LossAndGrads
 
 
@@ -69,6 +69,7 @@ def fit(
     """
     check_count("steps", steps, least=0)
     n = _rows(batch)
+    batch = jax.tree.map(jnp.asarray, tuple(batch))
     state = _start(params, optimizer, batch_size, key, n)
     shown = batch if batch_size is None else jax.tree.map(lambda leaf: leaf[:batch_size], batch)
     _check_loss_and_grads(loss_and_grads, state.params, shown)
@@ -82,10 +83,11 @@ def fit(
     if batch_size is None:
         return jax.lax.scan(lambda state, _: update(state, batch), state, length=steps)
 
-    an_epoch = n // batch_size
+    an_epoch, key = n // batch_size, state.key
+    assert key is not None  # `_start` has seen to that
 
     def order_of(step: Int[Array, ""]) -> Int[Array, " n"]:
-        return jax.random.permutation(jax.random.fold_in(state.key, step // an_epoch), n)
+        return jax.random.permutation(jax.random.fold_in(key, step // an_epoch), n)
 
     def minibatch_update(carry, _):
         state, order = carry
@@ -101,6 +103,8 @@ def fit(
 
 def _start(params: Any, optimizer: optax.GradientTransformation, batch_size, key, n: int) -> TrainState:
     """The state that the first step sees, after the checks on how minibatches are drawn."""
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise TypeError(f"`optimizer` must be an optax transformation such as optax.adam(0.01), got {optimizer!r}.")
     continued = isinstance(params, TrainState)
     if continued and key is not None:
         raise ValueError("`key` is given, but `params` is a TrainState that carries its own: leave `key` out.")
@@ -113,8 +117,10 @@ def _start(params: Any, optimizer: optax.GradientTransformation, batch_size, key
             raise ValueError(f"`batch_size` is {batch_size}, but `batch` has only {n} row(s).")
         if key is None:
             raise ValueError("`batch_size` is given, but no `key` to order the minibatches: pass jax.random.key(0).")
+        check_key("key", key)
     if continued:
         return params
+    params = jax.tree.map(jnp.asarray, params)
     return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), key)
 
 
@@ -122,37 +128,50 @@ def _rows(batch: Any) -> int:
     """The number of examples, the same in every array of `batch`."""
     if not isinstance(batch, tuple | list):
         raise TypeError(f"`batch` must be a tuple of arrays such as (x, y), got a {type(batch).__name__}.")
-    shapes = {
-        f"batch{jax.tree_util.keystr(path)}": leaf.shape for path, leaf in jax.tree.leaves_with_path(tuple(batch))
-    }
+    leaves = {f"batch{jax.tree_util.keystr(path)}": leaf for path, leaf in jax.tree.leaves_with_path(tuple(batch))}
+    for name, leaf in leaves.items():
+        if not hasattr(leaf, "shape"):
+            raise TypeError(
+                f"`{name}` must be an array, got a {type(leaf).__name__}: convert lists with jnp.asarray(...)."
+            )
+    shapes = {name: tuple(leaf.shape) for name, leaf in leaves.items()}
     if not shapes or any(not shape for shape in shapes.values()):
         raise ValueError(f"`batch` must hold arrays with one row an example, got the shapes {shapes}.")
     if len({shape[0] for shape in shapes.values()}) > 1:
         raise ValueError(f"the arrays of `batch` have different numbers of rows: {shapes}.")
     (n, *_), *_ = shapes.values()
     if n == 0:
-        raise ValueError(f"`batch` is empty: its arrays have the shapes {shapes}.")
+        raise ValueError(f"`batch` is empty, and its mean is not defined: its arrays have the shapes {shapes}.")
     return n
 
 
 def _check_loss_and_grads(loss_and_grads: LossAndGrads, params: Any, batch: Any) -> None:
     """What `loss_and_grads` returns fits `params`; read from shapes alone, before anything is compiled."""
-    result = jax.eval_shape(lambda params, batch: loss_and_grads(params, *batch), params, tuple(batch))
+    if not callable(loss_and_grads):
+        raise TypeError(f"`loss_and_grads` must be a function, got {loss_and_grads!r}: pass jaxmlp.loss_and_grads.")
+    result = jax.eval_shape(lambda params, batch: loss_and_grads(params, *batch), params, batch)
     if not (isinstance(result, tuple) and len(result) == 2):
         raise TypeError(
             "`loss_and_grads` must return a pair (loss, grads), got "
             f"{type(result).__name__}: with jax.grad use jax.value_and_grad instead."
         )
     loss, grads = result
-    if getattr(loss, "shape", None) != ():
-        raise ValueError(f"the loss must be a scalar of shape (), got {loss}: take its mean over the batch.")
+    if not hasattr(loss, "shape"):
+        raise TypeError(
+            "`loss_and_grads` must return a pair (loss, grads) with a scalar loss, got a "
+            f"{type(loss).__name__} in its place: with jax.grad use jax.value_and_grad instead."
+        )
+    if loss.shape != ():
+        raise ValueError(
+            f"the loss must be a scalar of shape (), got shape {loss.shape}: take its mean over the batch."
+        )
     expected, actual = jax.tree.structure(params), jax.tree.structure(grads)
     if actual != expected:
         raise ValueError(f"the gradient must be a tree like `params`: got {actual}, expected {expected}.")
-    for (path, leaf), grad in zip(jax.tree.leaves_with_path(params), jax.tree.leaves(grads), strict=True):
-        if grad.shape != leaf.shape or grad.dtype != leaf.dtype:
+    for (path, leaf), dleaf in zip(jax.tree.leaves_with_path(params), jax.tree.leaves(grads), strict=True):
+        if dleaf.shape != leaf.shape or dleaf.dtype != leaf.dtype:
             name = jax.tree_util.keystr(path, simple=True, separator=".")
             raise ValueError(
-                f"the gradient of `{name}` has shape {grad.shape} and dtype {grad.dtype}, but the parameter "
+                f"the gradient of `{name}` has shape {dleaf.shape} and dtype {dleaf.dtype}, but the parameter "
                 f"has shape {leaf.shape} and dtype {leaf.dtype}."
             )

@@ -18,7 +18,7 @@ def table(head: str, claims: Sequence[Claim], paint: Paint, *, explain: bool) ->
     """The claims of a lecture, a row each, under `head`; with what they mean before them if `explain`."""
     yield f"{paint('1', head)}  ({len(claims)} claims, {sum(claim.ok for claim in claims)} hold)"
     name = max(len(claim.name) for claim in claims)
-    yield f"  {'claim':<{name}}  {'printed':>{_VALUE}}  {'computed':>{_VALUE}}  {'off by':>7}  {'allowed':>7}"
+    yield f"        {'claim':<{name}}  {'printed':>{_VALUE}}  {'computed':>{_VALUE}}  {'off by':>7}  {'allowed':>7}"
     for (text, source), alike in groupby(claims, lambda claim: (claim.text, claim.source)):
         if explain:
             yield from _paragraph(text, paint)
@@ -29,9 +29,9 @@ def table(head: str, claims: Sequence[Claim], paint: Paint, *, explain: bool) ->
             printed, computed = values if fits else ("", "")
             off, allowed = _differences(claim)
             numbers = f"{printed:>{_VALUE}}  {computed:>{_VALUE}}  {off:>7}  {allowed:>7}"
-            yield f"  {claim.name:<{name}}  {numbers}  {_verdict(claim, paint)}"
+            yield f"  {_verdict(claim, paint)}  {claim.name:<{name}}  {numbers}"
             if not fits:
-                yield f"    {values[0]}" if values[0] == values[1] else f"    {values[0]}, computed {values[1]}"
+                yield f"        {values[0]}" + ("" if values[0] == values[1] else f", computed {values[1]}")
     yield ""
 
 
@@ -54,7 +54,7 @@ def _paragraph(text: str, paint: Paint) -> Iterator[str]:
 
 
 def _verdict(claim: Claim, paint: Paint) -> str:
-    return paint("32", "ok") if claim.ok else paint("1;31", "FAIL")
+    return paint("32", "ok  ") if claim.ok else paint("1;31", "FAIL")
 
 
 def _shown(value: Any) -> str:

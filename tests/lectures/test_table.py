@@ -16,8 +16,8 @@ def test_each_claim_is_a_row_with_its_verdict():
     head, titles, good, bad, end = table("lecture 003: a title", [GOOD, BAD], plain, explain=False)
     assert head == "lecture 003: a title  (2 claims, 1 hold)"
     assert titles.split() == ["claim", "printed", "computed", "off", "by", "allowed"]
-    assert good.split() == ["a", "number", "0.5", "0.5", "0", "1.0e-03", "ok"]
-    assert bad.split() == ["another", "number", "0.5", "0.75", "2.5e-01", "1.0e-03", "FAIL"]
+    assert good.split() == ["ok", "a", "number", "0.5", "0.5", "0", "1.0e-03"]
+    assert bad.split() == ["FAIL", "another", "number", "0.5", "0.75", "2.5e-01", "1.0e-03"]
     assert end == ""
 
 
@@ -29,8 +29,8 @@ def test_an_explanation_stands_before_the_claims_it_is_for():
 
 def test_long_values_have_a_line_of_their_own():
     *_, row, values, end = table("", [LONG], plain, explain=False)
-    assert row.split() == ["a", "list", "differs", "equal", "FAIL"]
-    assert values == "    (learning_rate, d_w1), computed (learning_rate, d_w2)"
+    assert row.split() == ["FAIL", "a", "list", "differs", "equal"]
+    assert values == "        (learning_rate, d_w1), computed (learning_rate, d_w2)"
 
 
 def test_what_fails_is_shown_in_full():
@@ -46,4 +46,4 @@ def test_what_fails_is_shown_in_full():
 
 def test_colors_are_the_callers():
     text = "\n".join(table("head", [GOOD, BAD], lambda code, text: f"<{code}>{text}</>", explain=False))
-    assert "<1>head</>" in text and "<32>ok</>" in text and "<1;31>FAIL</>" in text
+    assert "<1>head</>" in text and "<32>ok  </>" in text and "<1;31>FAIL</>" in text

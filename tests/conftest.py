@@ -1,0 +1,43 @@
+"""Strict JAX, a random key per test, and the platforms in the header."""
+
+import os
+import zlib
+
+
+# Several test processes share one accelerator: none may take its memory whole.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+
+import hypothesis
+import jax
+import pytest
+
+from .helpers import platforms
+
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+# A GPU multiplies float32 with 10 bits by default; the tests ask about formulas, not about TensorFloat-32.
+jax.config.update("jax_default_matmul_precision", "highest")
+
+# No deadline: the first example compiles. Derandomized: the same examples on every machine and every run.
+hypothesis.settings.register_profile("jaxmlp", derandomize=True, deadline=None, max_examples=20, database=None)
+hypothesis.settings.load_profile("jaxmlp")
+
+
+def pytest_report_header() -> str:
+    found = platforms()
+    return f"jaxmlp: platforms {', '.join(found)}{' (no accelerator here)' if found == ['cpu'] else ''}"
+
+
+@pytest.fixture
+def getkey(request):
+    """A fresh random key at every call, seeded by the test's own name: a new test changes no other."""
+    seed, calls = zlib.crc32(request.node.nodeid.encode()), 0
+
+    def next_key():
+        nonlocal calls
+        calls += 1
+        return jax.random.fold_in(jax.random.key(seed), calls)
+
+    return next_key

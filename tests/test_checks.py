@@ -1,0 +1,337 @@
+"""Wrong arguments are refused, eagerly and while tracing, by an error that says what is wrong and what to do."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxmlp
+from jaxmlp import Dense
+
+
+PARAMS = (Dense(jnp.zeros((2, 3)), jnp.zeros(3)), Dense(jnp.zeros((3, 1)), jnp.zeros(1)))
+X, Y = jnp.zeros((4, 2)), jnp.zeros((4, 1))
+FIRST, LAST = PARAMS
+SINGLE = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), PARAMS)
+RESIDUALS = jaxmlp.forward(PARAMS, X)[1]
+
+
+def loss_and_grads(params=PARAMS, x=X, y=Y, **options):
+    return jaxmlp.loss_and_grads(params, x, y, **options)
+
+
+LOGITS = jnp.zeros((4, 3))
+
+
+def classify(y, logits=LOGITS):
+    return jaxmlp.softmax_cross_entropy(logits, y)
+
+
+def traced(call, *args):
+    """`call(*args)` under `jit`, with every array among the arguments a tracer and all else as it is."""
+    leaves, structure = jax.tree.flatten(args, is_leaf=lambda leaf: leaf is None)
+    is_array = [isinstance(leaf, jax.Array) for leaf in leaves]
+
+    def run(*arrays):
+        rest = iter(arrays)
+        return call(
+            *jax.tree.unflatten(structure, [next(rest) if m else v for m, v in zip(is_array, leaves, strict=True)])
+        )
+
+    return jax.jit(run)(*(leaf for leaf, m in zip(leaves, is_array, strict=True) if m))
+
+
+# name: (call, arguments, error, what its message must say: the argument, both sides, the remedy)
+WRONG_PARAMS = {
+    "params is None": (None, TypeError, ["`params`", "tuple of Dense(w, b)", "got None"]),
+    "params is a string": ("params", TypeError, ["`params`", "got a str"]),
+    "params is an array": (FIRST.w, TypeError, ["`params`", "tuple of Dense(w, b)"]),
+    "params is one layer": (FIRST, TypeError, ["`params`", "(layer,)"]),
+    "params is a list": (list(PARAMS), TypeError, ["`params`", "got a list", "tuple(params)"]),
+    "params is empty": ((), ValueError, ["`params` is empty", "at least one Dense(w, b)"]),
+    "a layer is a pair": (((FIRST.w, FIRST.b), LAST), TypeError, ["`params[0]`", "Dense(w, b)", "got a tuple"]),
+    "a layer is None": ((FIRST, None), TypeError, ["`params[1]`", "Dense(w, b)", "got None"]),
+    "w is a list": ((FIRST._replace(w=[[1.0], [1.0]]),), TypeError, ["`params[0].w`", "got a list", "jnp.asarray"]),
+    "w is None": ((FIRST._replace(w=None),), TypeError, ["`params[0].w`", "got None"]),
+    "w is an integer array": (
+        (Dense(jnp.ones((2, 1), int), None),),
+        TypeError,
+        ["`params[0].w` has dtype int64", "floating", "astype(jnp.float32)"],
+    ),
+    "w is complex": ((Dense(FIRST.w.astype(complex), None),), TypeError, ["`params[0].w` has dtype complex128"]),
+    "w has eight bits": (
+        (Dense(FIRST.w.astype(jnp.float8_e4m3fn), None),),
+        TypeError,
+        ["`params[0].w` has dtype float8_e4m3fn", "float16, bfloat16, float32, float64"],
+    ),
+    "w is a vector": (
+        (Dense(jnp.zeros(2), None),),
+        ValueError,
+        ["`params[0].w` has shape (2,)", "2 axes, (n_in, n_out)"],
+    ),
+    "w has no outputs": (
+        (Dense(jnp.zeros((2, 0)), jnp.zeros(0)),),
+        ValueError,
+        ["`params[0].w` has shape (2, 0)", "at least one input and one output"],
+    ),
+    "b is wider than w": (
+        (Dense(jnp.zeros((2, 1)), jnp.zeros(2)),),
+        ValueError,
+        [
+            "`params[0].b` has shape (2,)",
+            "`params[0].w` of shape (2, 1)",
+            "give w the shape (2, 2) or b the shape (1,)",
+        ],
+    ),
+    "b is a row": (
+        (FIRST._replace(b=jnp.zeros((1, 3))), LAST),
+        ValueError,
+        ["`params[0].b` has shape (1, 3)", "1 axes, (n_out,)"],
+    ),
+    "b has another dtype": (
+        (FIRST._replace(b=jnp.zeros(3, jnp.float32)), LAST),
+        TypeError,
+        ["`params[0].b` has dtype float32", "`params[0].w` has dtype float64", "astype(jnp.float64)"],
+    ),
+    "layers differ in dtype": (
+        (FIRST, SINGLE[1]),
+        TypeError,
+        ["`params[1].w` has dtype float32", "`params[0].w` has dtype float64", "astype(jnp.float64)"],
+    ),
+    "layers do not chain": (
+        (FIRST, Dense(jnp.zeros((2, 1)), None)),
+        ValueError,
+        ["`params[1].w` has shape (2, 1)", "takes 2 features", "(2, 3) supplies 3", "out of order"],
+    ),
+}
+
+WRONG_X = {
+    "x is None": (None, TypeError, ["`x`", "got None", "jnp.asarray"]),
+    "x is a list": ([[0.0, 1.0]], TypeError, ["`x`", "got a list", "jnp.asarray"]),
+    "x is a string": ("x", TypeError, ["`x`", "got a str"]),
+    "x is a number": (1.0, TypeError, ["`x`", "got a float"]),
+    "x holds integers": (X.astype(int), TypeError, ["`x` has dtype int64", "x.astype(jnp.float32)"]),
+    "x holds booleans": (X.astype(bool), TypeError, ["`x` has dtype bool", "x.astype(jnp.float32)"]),
+    "x is float32 for float64 params": (
+        X.astype(jnp.float32),
+        TypeError,
+        ["`x` has dtype float32", "`params[0].w` has dtype float64", "x.astype(jnp.float64)"],
+    ),
+    "x is a single example": (X[0], ValueError, ["`x` has shape (2,)", "2 axes, (batch, n_in)", "x[None, :]"]),
+    "x has three axes": (X[None], ValueError, ["`x` has shape (1, 4, 2)", "2 axes, (batch, n_in)"]),
+    "x has no rows": (X[:0], ValueError, ["`x` has shape (0, 2)", "the batch is empty"]),
+    "x has too many features": (
+        jnp.zeros((4, 5)),
+        ValueError,
+        [
+            "`params[0].w` has shape (2, 3)",
+            "takes 2 features",
+            "`x` of shape (4, 5) supplies 5",
+            "one column a feature",
+        ],
+    ),
+    "x lies on its side": (X.T, ValueError, ["`x` of shape (2, 4) supplies 4", "batch on the first axis"]),
+}
+
+WRONG_Y = {
+    "y is None": (None, TypeError, ["`y`", "got None", "jnp.asarray"]),
+    "y is a list": ([[0.0]] * 4, TypeError, ["`y`", "got a list", "jnp.asarray"]),
+    "y is flat": (Y[:, 0], ValueError, ["`y` has shape (4,)", "output has shape (4, 1)", "pass y[:, None]"]),
+    "y has too few rows": (
+        Y[:3],
+        ValueError,
+        ["`y` has shape (3, 1)", "output has shape (4, 1)", "one row an example"],
+    ),
+    "y has too many columns": (
+        X,
+        ValueError,
+        ["`y` has shape (4, 2)", "output has shape (4, 1)", "one column an output"],
+    ),
+    "y holds integers": (Y.astype(int), TypeError, ["`y` has dtype int64", "y.astype(jnp.float32)"]),
+    "y holds booleans": (Y.astype(bool), TypeError, ["`y` has dtype bool", "y.astype(jnp.float32)"]),
+    "y is float32": (
+        Y.astype(jnp.float32),
+        TypeError,
+        ["`y` has dtype float32", "`out` has dtype float64", "y.astype(jnp.float64)"],
+    ),
+}
+
+WRONG_LABELS = {
+    "labels in a column": (
+        jnp.zeros((4, 1), int),
+        ValueError,
+        ["`y` holds integer labels of shape (4, 1)", "`logits` of shape (4, 3)", "shape (4,)"],
+    ),
+    "too few labels": (jnp.zeros(3, int), ValueError, ["`y`", "(3,)", "`logits` of shape (4, 3)", "shape (4,)"]),
+    "one-hot rows of integers": (jnp.zeros((4, 3), int), ValueError, ["`y`", "(4, 3)", "shape (4,)"]),
+    "rows of four classes": (jnp.zeros((4, 4)), ValueError, ["`y` has shape (4, 4)", "output has shape (4, 3)"]),
+    "float labels": (jnp.zeros(4), ValueError, ["`y` has shape (4,)", "output has shape (4, 3)"]),
+    "None for labels": (None, TypeError, ["`y`", "got None"]),
+}
+
+WRONG_DOUT = {
+    "dout is None": (None, TypeError, ["`dout`", "got None"]),
+    "dout is flat": (Y[:, 0], ValueError, ["`dout` has shape (4,)", "2 axes, (batch, n_out)"]),
+    "dout has too few rows": (Y[:3], ValueError, ["`dout` has shape (3, 1)", "output has shape (4, 1)"]),
+    "dout holds integers": (Y.astype(int), TypeError, ["`dout` has dtype int64", "astype"]),
+    "dout is float32": (
+        Y.astype(jnp.float32),
+        TypeError,
+        ["`dout` has dtype float32", "`params[0].w` has dtype float64", "dout.astype(jnp.float64)"],
+    ),
+}
+
+WRONG_OPTIONS = {
+    "hidden is a function": (dict(hidden=jax.nn.relu), ["`hidden` must be an Activation such as jaxmlp.tanh"]),
+    "output is a name": (
+        dict(output="sigmoid"),
+        ["`output` must be an Activation such as jaxmlp.sigmoid", "'sigmoid'"],
+    ),
+    "output is a list": (dict(output=[]), ["`output` must be an Activation", "[]"]),
+    "loss is a name": (dict(loss="bce"), ["`loss` must be a Loss such as jaxmlp.bce", "'bce'"]),
+    "loss is an activation": (dict(loss=jaxmlp.sigmoid), ["`loss` must be a Loss", "sigmoid"]),
+    "loss is None": (dict(loss=None), ["`loss` must be a Loss", "None"]),
+}
+
+CASES = {
+    **{f"{name}, {f.__name__}": (f, (p, *rest), error, says)
+       for f, rest in ((jaxmlp.predict, (X,)), (jaxmlp.loss_and_grads, (X, Y)))
+       for name, (p, error, says) in WRONG_PARAMS.items()},
+    **{f"{name}, {f.__name__}": (f, (PARAMS, x, *rest), error, says)
+       for f, rest in ((jaxmlp.forward, ()), (jaxmlp.loss_value, (Y,)))
+       for name, (x, error, says) in WRONG_X.items()},
+    **{f"{name}, {f.__name__}": (f, (PARAMS, X, y), error, says)
+       for f in (jaxmlp.loss_value, jaxmlp.loss_and_grads)
+       for name, (y, error, says) in WRONG_Y.items()},
+    **{f"{name}, softmax_cross_entropy": (classify, (y,), *rest) for name, (y, *rest) in WRONG_LABELS.items()},
+    **{f"{name}, backward": (jaxmlp.backward, (RESIDUALS, dout), *rest) for name, (dout, *rest) in WRONG_DOUT.items()},
+    "x is float64 for float32 params": (
+        jaxmlp.predict,
+        (SINGLE, X),
+        TypeError,
+        ["`x` has dtype float64", "`params[0].w` has dtype float32", "x.astype(jnp.float32)"],
+    ),
+    "an empty batch of labels": (classify, (jnp.zeros(0, int), LOGITS[:0]), ValueError, ["(0, 3)", "empty batch"]),
+    "an empty batch of targets": (jaxmlp.bce, (Y[:0], Y[:0]), ValueError, ["`y` has shape (0, 1)", "is empty"]),
+    "no outputs": (jaxmlp.bce, (X[:, :0], X[:, :0]), ValueError, ["`y` has shape (4, 0)"]),
+    "flat logits": (classify, (Y[:, 0], Y[:, 0]), ValueError, ["`logits` has shape (4,)", "2 axes"]),
+    "no logits": (jaxmlp.softmax_cross_entropy, (None, Y), TypeError, ["`logits`", "got None"]),
+    "no output": (jaxmlp.half_squared_error, (None, Y), TypeError, ["`out`", "got None"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ("eager", "traced"))
+@pytest.mark.parametrize("case", CASES)
+def test_a_wrong_array_is_refused_eagerly_and_while_tracing(case, how):
+    call, args, error, says = CASES[case]
+    with pytest.raises(error) as caught:
+        traced(call, *args) if how == "traced" else call(*args)
+    for part in says:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("case", WRONG_OPTIONS)
+def test_a_wrong_option_is_refused(case):
+    options, says = WRONG_OPTIONS[case]
+    with pytest.raises(TypeError) as caught:
+        loss_and_grads(**options)
+    for part in says:
+        assert part in str(caught.value)
+
+
+def test_right_arguments_pass_eagerly_and_while_tracing():
+    assert jnp.isfinite(loss_and_grads()[0])
+    assert jnp.isfinite(traced(loss_and_grads, PARAMS, X, Y)[0])
+    assert jnp.isfinite(classify(jnp.asarray([0, 1, 2, 0])))
+
+
+# Values are read where they are known; a tracer has none, and is not read.
+OUT_OF_RANGE = {
+    "a label too large": (
+        classify,
+        jnp.asarray([0, 1, 3, 5]),
+        ["`y[2]` is 3", "labels of 3 classes lie in 0 ... 2", "2 of 4 element(s)", "number the classes from 0"],
+    ),
+    "a label below 0": (classify, jnp.asarray([0, -1, 1, 2]), ["`y[1]` is -1", "1 of 4 element(s)"]),
+    "a label too large for NumPy": (classify, np.asarray([0, 1, 300, 2]), ["`y[2]` is 300"]),
+    "a target above 1": (
+        lambda y: loss_and_grads(y=y),
+        jnp.asarray([[0.0], [2.0], [0.0], [1.0]]),
+        ["`y[(1, 0)]` is 2.0", "targets of binary cross-entropy lie in 0 ... 1", "rescale"],
+    ),
+    "a target below 0": (lambda y: jaxmlp.bce(Y + 0.5, y), -Y - 1, ["`y[(0, 0)]` is -1.0", "4 of 4 element(s)"]),
+}
+
+
+@pytest.mark.parametrize("case", OUT_OF_RANGE)
+def test_a_value_out_of_range_is_refused_where_it_is_known(case):
+    call, y, says = OUT_OF_RANGE[case]
+    with pytest.raises(ValueError) as caught:
+        call(y)
+    for part in says:
+        assert part in str(caught.value)
+    jax.jit(call).lower(y)  # a tracer passes
+
+
+def test_nan_targets_are_data_not_a_value_out_of_range():
+    assert jnp.isnan(loss_and_grads(y=Y.at[0, 0].set(jnp.nan))[0])
+
+
+@pytest.mark.parametrize(
+    ("eps", "error", "says"),
+    (
+        (0, ValueError, "`eps` is 0, but must be a finite number above 0"),
+        (-1e-7, ValueError, "`eps` is -1e-07"),
+        (float("nan"), ValueError, "`eps` is nan"),
+        (float("inf"), ValueError, "`eps` is inf"),
+        ("1e-7", TypeError, "`eps` must be a number, got a str"),
+        (None, TypeError, "`eps` must be a number, got None"),
+        (True, TypeError, "`eps` must be a number, got a bool"),
+        ([1e-7], TypeError, "`eps` must be a number, got a list"),
+        (jnp.asarray(1e-7), TypeError, "`eps` must be a number, got a"),
+    ),
+)
+def test_a_wrong_eps_is_refused(eps, error, says):
+    jaxmlp.bce_stabilized(1)  # True equals 1: an object made before must not answer for it
+    with pytest.raises(error) as caught:
+        jaxmlp.bce_stabilized(eps)
+    assert says in str(caught.value)
+
+
+KEY = jax.random.key(0)
+wrong: Any = lambda value: value  # a value that the annotations rule out
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    (
+        (lambda: jaxmlp.init_params(KEY, wrong(3)), TypeError, "`sizes` must be a sequence of widths such as"),
+        (lambda: jaxmlp.init_params(KEY, wrong("23")), TypeError, "`sizes[0]` must be an integer, got '2'"),
+        (lambda: jaxmlp.init_params(KEY, wrong((2, 3.0))), TypeError, "`sizes[1]` must be an integer, got 3.0"),
+        (lambda: jaxmlp.init_params(KEY, (2, True)), TypeError, "`sizes[1]` must be an integer, got True"),
+        (lambda: jaxmlp.init_params(KEY, (2, 0, 1)), ValueError, "`sizes[1]` is 0, but every layer needs at least"),
+        (lambda: jaxmlp.init_params(KEY, (2,)), ValueError, "`sizes` is (2,), but a network needs at least an input"),
+        (lambda: jaxmlp.init_params(KEY, ()), ValueError, "`sizes` is ()"),
+        (lambda: jaxmlp.init_params(KEY, (2, 1), init=wrong("xavier")), ValueError, "`init` is 'xavier', but must be"),
+        (lambda: jaxmlp.init_params(KEY, (2, 1), init=wrong(["he"])), ValueError, "`init` is ['he'], but must be"),
+        (lambda: jaxmlp.init_params(KEY, (2, 1), dtype=int), TypeError, "`dtype` is int64, but parameters are"),
+        (lambda: jaxmlp.init_params(KEY, (2, 1), dtype=complex), TypeError, "`dtype` is complex128"),
+        (lambda: jaxmlp.init_params(wrong(0), (2, 1)), TypeError, "`key` must be a random key, got a int: pass jax"),
+        (lambda: jaxmlp.init_params(wrong(None), (2, 1)), TypeError, "`key` must be a random key, got None"),
+        (lambda: jaxmlp.init_params(X, (2, 1)), TypeError, "`key` must be a random key, got an array of float64"),
+        (lambda: jaxmlp.init_params(jax.random.split(KEY), (2, 1)), ValueError, "keys of shape (2,): map over them"),
+        (lambda: jaxmlp.gate("nxor"), ValueError, "`name` is 'nxor', but must be one of and, or, nand, nor, xor, xnor"),
+        (lambda: jaxmlp.gate(wrong(None)), ValueError, "`name` is None"),
+        (lambda: jaxmlp.parity(0), ValueError, "`bits` is 0, but must be at least 1"),
+        (lambda: jaxmlp.parity(wrong(2.0)), TypeError, "`bits` must be a Python integer, got a float"),
+        (lambda: jaxmlp.spirals(KEY, 0), ValueError, "`n` is 0, but must be at least 1"),
+        (lambda: jaxmlp.spirals(KEY, 4, classes=wrong(1.5)), TypeError, "`classes` must be a Python integer, got"),
+        (lambda: jaxmlp.spirals(wrong(0), 4), TypeError, "`key` must be a random key, got a int"),
+    ),
+)  # fmt: skip
+def test_a_wrong_plain_argument_is_refused(call, error, says):
+    with pytest.raises(error) as caught:
+        call()
+    assert says in str(caught.value)

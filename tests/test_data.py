@@ -1,0 +1,101 @@
+"""The small data sets hold what their names say."""
+
+import itertools
+import sys
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxmlp
+
+from .helpers import DTYPES
+
+
+GATES = {
+    "and": lambda p, q: p and q,
+    "or": lambda p, q: p or q,
+    "nand": lambda p, q: not (p and q),
+    "nor": lambda p, q: not (p or q),
+    "xor": lambda p, q: p != q,
+    "xnor": lambda p, q: p == q,
+}
+BITS = list(itertools.product((0, 1), repeat=2))
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_a_gate_is_its_truth_table(name):
+    x, y = jaxmlp.gate(name)
+    np.testing.assert_array_equal(x, BITS)
+    np.testing.assert_array_equal(y[:, 0], [float(GATES[name](p, q)) for p, q in BITS])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dtypes_are_as_asked(dtype):
+    for arrays in (
+        jaxmlp.gate("xor", dtype=dtype),
+        jaxmlp.boolean_functions(dtype=dtype),
+        jaxmlp.parity(3, dtype=dtype),
+    ):
+        assert all(array.dtype == dtype for array in arrays)
+    points, labels = jaxmlp.spirals(jax.random.key(0), 8, dtype=dtype)
+    assert points.dtype == dtype and jnp.issubdtype(labels.dtype, jnp.integer)
+
+
+def test_boolean_functions_are_all_sixteen_by_number():
+    x, y = jaxmlp.boolean_functions()
+    np.testing.assert_array_equal(x, BITS)
+    assert y.shape == (16, 4, 1)
+    for number, table in enumerate(np.asarray(y, int)[:, :, 0]):
+        assert int("".join(map(str, table)), 2) == number
+    for number, name in ((1, "and"), (6, "xor"), (7, "or"), (9, "xnor"), (14, "nand")):
+        np.testing.assert_array_equal(y[number], jaxmlp.gate(name)[1])
+
+
+@pytest.mark.parametrize("bits", (1, 2, 5))
+def test_parity_is_the_count_of_ones_modulo_two(bits):
+    x, y = jaxmlp.parity(bits)
+    assert len({tuple(row) for row in np.asarray(x, int)}) == len(x) == 2**bits
+    np.testing.assert_array_equal(y[:, 0], np.bitwise_count(np.arange(2**bits)) % 2)
+
+
+def test_parity_of_two_bits_is_xor():
+    chex.assert_trees_all_equal(jaxmlp.parity(2), jaxmlp.gate("xor"))
+
+
+def test_spirals_without_noise_lie_on_their_arms(getkey):
+    points, labels = jaxmlp.spirals(getkey(), 30, classes=3, noise=0, dtype="float64")
+    np.testing.assert_array_equal(labels, np.arange(30) % 3)
+    radius, angle = np.hypot(*points.T), np.arctan2(points[:, 1], points[:, 0])
+    assert (radius < 1).all()
+    turns = (angle / (2 * np.pi) - 1.5 * radius - np.asarray(labels) / 3 + 0.5) % 1 - 0.5
+    np.testing.assert_allclose(turns, 0, atol=1e-9)
+
+
+def test_spirals_depend_on_the_key_alone_and_move_by_the_noise(getkey):
+    key, other = getkey(), getkey()
+    chex.assert_trees_all_equal(jaxmlp.spirals(key, 200), jaxmlp.spirals(key, 200))
+    quiet, noisy = (jaxmlp.spirals(key, 200, noise=noise, dtype="float64")[0] for noise in (0, 0.1))
+    # The standard deviation of 400 draws has a relative standard error of 1/√800 = 0.035: five of them.
+    np.testing.assert_allclose((noisy - quiet).std(), 0.1, rtol=0.18)
+    assert not np.array_equal(jaxmlp.spirals(other, 200)[0], jaxmlp.spirals(key, 200)[0])
+
+
+def test_digits_are_scaled_images_and_labels_or_say_what_to_install():
+    try:
+        import sklearn.datasets  # noqa: F401
+    except ImportError:
+        with pytest.raises(ImportError, match=r"pip install 'jaxmlp\[data\]'"):
+            jaxmlp.digits()
+        return
+    x, labels = jaxmlp.digits()
+    assert x.shape == (1797, 64) and x.dtype == jnp.float32 and (x.min(), x.max()) == (0, 1)
+    assert labels.shape == (1797,) and set(np.asarray(labels).tolist()) == set(range(10))
+
+
+def test_digits_without_scikit_learn_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ImportError, match=r"pip install 'jaxmlp\[data\]'"):
+        jaxmlp.digits()

@@ -1,0 +1,125 @@
+"""A dense layer and its transposed derivative."""
+
+import hypothesis
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmlp import Dense
+from jaxmlp._dense import dense_bwd, dense_fwd
+
+from .helpers import (
+    as_custom_vjp,
+    assert_close,
+    central_difference,
+    DIFFERENCE_TOLERANCE,
+    DTYPES,
+    EPS,
+    inner,
+    random_like,
+    ULPS_OF_AN_OPERATION,
+)
+
+
+def example(key, batch=4, n_in=3, n_out=2, *, bias=True, dtype="float64"):
+    layer = Dense(jnp.zeros((n_in, n_out), dtype), jnp.zeros((n_out,), dtype) if bias else None)
+    return random_like(key, (layer, jnp.zeros((batch, n_in), dtype), jnp.zeros((batch, n_out), dtype)))
+
+
+def pull_back(layer, x, dz):
+    return dense_bwd(dense_fwd(layer, x)[1], dz)
+
+
+_pull_back = jax.jit(pull_back)
+_push_forward = jax.jit(lambda inputs, dots: jax.jvp(lambda *inputs: dense_fwd(*inputs)[0], inputs, dots)[1])
+
+
+@pytest.mark.parametrize("bias", (True, False), ids=("bias", "no bias"))
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_forward_and_backward_equal_einsum(getkey, dtype, bias):
+    layer, x, dz = example(getkey(), bias=bias, dtype=dtype)
+    actual = jax.jit(lambda *args: (dense_fwd(*args[:2])[0], pull_back(*args)))(layer, x, dz)
+    w, x, dz = (jnp.asarray(np.asarray(leaf, np.float64)) for leaf in (layer.w, x, dz))
+    z = jnp.einsum("ik,kj->ij", x, w) + (0 if layer.b is None else layer.b.astype("float64")[None, :])
+    dlayer = Dense(jnp.einsum("ik,ij->kj", x, dz), None if layer.b is None else jnp.einsum("ij->j", dz))
+    assert_close(actual, (z, (dlayer, jnp.einsum("ij,kj->ik", dz, w))), ulps=ULPS_OF_AN_OPERATION)
+
+
+@pytest.mark.parametrize(("batch", "n_in", "n_out"), ((4, 3, 2), (1, 3, 2), (4, 1, 1), (1, 1, 1)))
+def test_backward_equals_autodiff(getkey, batch, n_in, n_out):
+    layer, x, dz = example(getkey(), batch, n_in, n_out)
+
+    @jax.jit
+    def both(layer, x, dz):
+        return pull_back(layer, x, dz), jax.vjp(lambda layer, x: dense_fwd(layer, x)[0], layer, x)[1](dz)
+
+    assert_close(*both(layer, x, dz), ulps=ULPS_OF_AN_OPERATION)
+
+
+def test_backward_equals_central_differences(getkey):
+    layer, x, dz = example(getkey())
+    direction = random_like(getkey(), (layer, x))
+    slope = central_difference(lambda *inputs: inner(dense_fwd(*inputs)[0], dz), (layer, x), direction)
+    np.testing.assert_allclose(inner(pull_back(layer, x, dz), direction), slope, atol=10 * DIFFERENCE_TOLERANCE)
+
+
+def test_the_pair_works_unchanged_in_custom_vjp(getkey):
+    layer, x, dz = example(getkey())
+    wrapped = as_custom_vjp(dense_fwd, dense_bwd)
+    assert_close(jax.vjp(wrapped, layer, x)[1](dz), pull_back(layer, x, dz), ulps=1)
+
+
+def _numbers(seed, *shapes):
+    random = np.random.default_rng(seed)
+    return (jnp.asarray(random.normal(size=shape)) for shape in shapes)
+
+
+_seeds = st.integers(0, 2**32 - 1)
+
+
+@hypothesis.given(seed=_seeds, s=st.floats(-100, 100), t=st.floats(-100, 100))
+def test_backward_is_linear_in_its_cotangent(seed, s, t):
+    w, b, x, u, v = _numbers(seed, (3, 2), (2,), (4, 3), (4, 2), (4, 2))
+    actual = _pull_back(Dense(w, b), x, s * u + t * v)
+    parts = _pull_back(Dense(w, b), x, u), _pull_back(Dense(w, b), x, v)
+    expected = jax.tree.map(lambda of_u, of_v: s * of_u + t * of_v, *parts)
+    scale = jax.tree.map(lambda leaf: 10 * (abs(s) + abs(t)), expected)  # what the terms have before they cancel
+    assert_close(actual, expected, ulps=ULPS_OF_AN_OPERATION, scale=scale)
+
+
+@hypothesis.given(seed=_seeds)
+def test_backward_is_the_adjoint_of_the_tangent_map(seed):
+    w, b, x, dz, w_dot, b_dot, x_dot = _numbers(seed, (3, 2), (2,), (4, 3), (4, 2), (3, 2), (2,), (4, 3))
+    inputs, dots = (Dense(w, b), x), (Dense(w_dot, b_dot), x_dot)
+    left, right = inner(_push_forward(inputs, dots), dz), inner(dots, _pull_back(*inputs, dz))
+    np.testing.assert_allclose(left, right, atol=1024 * EPS["float64"], rtol=0)
+
+
+@pytest.mark.parametrize(
+    "bwd",
+    (
+        lambda layer, x, dz: (Dense(x.T @ dz, dz.sum(axis=0)), dz @ layer.w),
+        lambda layer, x, dz: (Dense((x.T @ dz).T, dz.sum(axis=0)), dz @ layer.w.T),
+        lambda layer, x, dz: (Dense(x.T @ dz, dz.sum(axis=1)), dz @ layer.w.T),
+        lambda layer, x, dz: (Dense(x.T @ dz, dz), dz @ layer.w.T),
+        lambda layer, x, dz: (Dense(x.T @ dz, dz.mean(axis=0)), dz @ layer.w.T),
+        lambda layer, x, dz: (Dense(x.T @ dz / 3, dz.sum(axis=0)), dz @ layer.w.T),
+        lambda layer, x, dz: (Dense(x.T @ dz, None), dz @ layer.w.T),
+        lambda layer, x, dz: (Dense(x.T @ dz, jnp.zeros_like(layer.b)), dz @ layer.w.T),
+    ),
+    ids=("w for wᵀ", "dw transposed", "wrong axis", "no sum", "mean for sum", "1/batch twice", "no db", "db = 0"),
+)
+def test_a_wrong_backward_is_caught(getkey, bwd):
+    # Square shapes, in which a missing transpose has the right shape.
+    layer, x, dz = example(getkey(), 3, 3, 3)
+    truth = jax.vjp(lambda layer, x: dense_fwd(layer, x)[0], layer, x)[1](dz)
+    assert_close(pull_back(layer, x, dz), truth, ulps=ULPS_OF_AN_OPERATION)
+    with pytest.raises(AssertionError):
+        assert_close(bwd(layer, x, dz), truth, ulps=ULPS_OF_AN_OPERATION)
+
+
+def test_nonfinite_numbers_pass_through():
+    z, _ = dense_fwd(Dense(jnp.ones((2, 1)), jnp.zeros(1)), jnp.asarray([[jnp.nan, 1.0], [jnp.inf, 1.0], [1.0, 1.0]]))
+    np.testing.assert_array_equal(z[:, 0], [jnp.nan, jnp.inf, 2.0])

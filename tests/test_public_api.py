@@ -1,0 +1,68 @@
+"""The public names, their documentation, and the version."""
+
+import importlib.metadata
+import importlib.resources
+import inspect
+import types
+
+import pytest
+
+import jaxmlp
+
+
+FUNCTIONS = {
+    *("init_params", "predict", "forward", "backward", "loss_value", "loss_and_grads", "fit", "bce_stabilized"),
+    *("gate", "boolean_functions", "parity", "spirals", "digits"),
+}
+CLASSES = {"Dense", "Activation", "Loss", "TrainState"}
+ACTIVATIONS = {
+    *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu", "gelu_tanh", "softmax"),
+}
+LOSSES = {"bce", "bce_with_logits", "half_squared_error", "mean_squared_error", "softmax_cross_entropy"}
+
+# What can be reached by `jaxmlp.name`, but for the modules, which come with the package.
+PUBLIC = {
+    name: value
+    for name, value in vars(jaxmlp).items()
+    if not name.startswith("_") and not isinstance(value, types.ModuleType)
+}
+
+
+def test_the_names_of_the_contract_are_there():
+    assert FUNCTIONS | CLASSES | ACTIVATIONS | LOSSES | {"Params"} <= set(PUBLIC)
+
+
+def test_the_tables_of_these_tests_hold_every_activation_and_loss():
+    assert ACTIVATIONS == {name for name, value in PUBLIC.items() if isinstance(value, jaxmlp.Activation)}
+    assert LOSSES == {name for name, value in PUBLIC.items() if isinstance(value, jaxmlp.Loss)}
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS | LOSSES))
+def test_an_activation_or_loss_bears_its_own_name(name):
+    assert PUBLIC[name].name == name
+
+
+@pytest.mark.parametrize("name", sorted(name for name, value in PUBLIC.items() if inspect.isroutine(value)))
+def test_a_public_function_is_documented_and_typed(name):
+    function = PUBLIC[name]
+    assert inspect.getdoc(function)
+    signature = inspect.signature(function)
+    assert signature.return_annotation is not inspect.Signature.empty
+    assert all(parameter.annotation is not parameter.empty for parameter in signature.parameters.values())
+
+
+@pytest.mark.parametrize("name", sorted(name for name, value in PUBLIC.items() if inspect.isclass(value)))
+def test_a_public_class_and_its_methods_are_documented(name):
+    cls = PUBLIC[name]
+    # A dataclass or NamedTuple without a docstring is given its signature for one.
+    assert cls.__doc__ and not cls.__doc__.startswith(f"{name}(")
+    own = {attr: value for attr, value in vars(cls).items() if not attr.startswith("_")}
+    assert all(inspect.getdoc(value) for value in own.values() if inspect.isfunction(value))
+
+
+def test_the_version_is_that_of_the_installed_package():
+    assert jaxmlp.__version__ == importlib.metadata.version("jaxmlp")
+
+
+def test_type_checkers_see_the_annotations():
+    assert (importlib.resources.files(jaxmlp) / "py.typed").is_file()
