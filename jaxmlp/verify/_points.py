@@ -34,7 +34,7 @@ def calmed(params: Any) -> Any:
 
     def calm(leaf: Any) -> Any:
         size = np.sqrt(np.mean(np.abs(np.asarray(leaf, np.float64)) ** 2))
-        return leaf * min(1.0, 0.5 / size) if size > 0 else leaf
+        return leaf * float(min(1.0, 0.5 / size)) if size > 0 else leaf
 
     return jax.tree.map(calm, params)
 
