@@ -23,9 +23,9 @@ def check(
         error = norm(actual - expected) / norm(expected),
 
     with `jax.grad(loss)` as `expected`. There is no absolute tolerance: a gradient of size 1e-9 is judged like
-    one of size 1. An error above 1e-7 is excused only by rounding that was measured, at points moved by a part in
-    100,000: there rounding errors are drawn anew, and mistakes stay. The report also says how good the numbers are
-    in the caller's own dtype, beside those of `jax.grad`.
+    one of size 1. An error above 1e-7 is excused only by rounding that was measured: at points moved by a part in
+    100,000, and with every rounding on the way drawn anew, where rounding errors change and mistakes stay. The
+    report also says how good the numbers are in the caller's own dtype, beside those of `jax.grad`.
 
     Args:
       loss: `loss(params, *args) -> scalar`; JAX must be able to differentiate it.

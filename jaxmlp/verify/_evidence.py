@@ -11,7 +11,7 @@ import numpy as np
 
 from ._accuracy import norm
 from ._call import called, compiled, is_traceable
-from ._points import calmed, Move, moved
+from ._points import Step
 from ._reference import truth
 from ._rounding import shaken
 from ._tree import in_float64, named_leaves, on_host, widened
@@ -79,14 +79,14 @@ class View:
         with self._precision():
             self._params, self._args = widened((params, subject.args)) if wide else (params, subject.args)
 
-    def at(self, *moves: Move, calm: bool = False, shake: int | None = None) -> Evidence:
-        """What is seen after `moves` from the caller's point, or from a calmer one, rounded at random if so wished."""
+    def at(self, *steps: Step, shake: int | None = None) -> Evidence:
+        """What is seen where `steps` lead to from the caller's point; rounded at random if `shake` is a draw."""
         with self._precision():
-            params = calmed(self._params) if calm else self._params
-            for move in moves:
-                params = moved(params, move)
+            params = self._params
+            for step in steps:
+                params = step(params)
             value, expected = truth(self._subject.loss, params, self._args, shake=shake)
-            if not self._is_traceable:
+            if not self.is_traceable:
                 result = called(self._subject.grads, params, *self._args)
             elif shake is None:
                 result = compiled(self._subject.grads, params, *self._args)
@@ -102,7 +102,8 @@ class View:
             return Evidence(value, actual, expected, {path: leaf.dtype for path, leaf in raw.items()})
 
     @cached_property
-    def _is_traceable(self) -> bool:
+    def is_traceable(self) -> bool:
+        """Whether JAX can trace the gradient; else it is a black box."""
         return is_traceable(self._subject.grads, self._params, *self._args)
 
 

@@ -194,6 +194,15 @@ def test_a_mistake_that_only_shows_where_it_saturates_is_still_a_mistake():
     assert check(clipped_loss, without_the_clip, w / 10, x).ok
 
 
+def test_a_mistake_in_a_wild_function_is_not_taken_for_rounding():
+    wild_loss = lambda w: jnp.sin(5e4 * w).sum()  # a move of w by 1e-5 of its size is half a turn
+    hand = lambda w: 5e4 * jnp.cos(5e4 * w)
+    w = jnp.asarray([3.0, 4.0])
+    assert check(wild_loss, hand, w).ok
+    report = check(wild_loss, lambda w: 0.9995 * hand(w), w)
+    assert report.verdict == "wrong" and report.findings[0].factor == pytest.approx(0.9995)
+
+
 # Where nothing can be decided.
 
 
