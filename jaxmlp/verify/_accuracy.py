@@ -22,12 +22,15 @@ EXCUSED = 1e-3
 VANISHED = 1e-9
 """A leaf this much smaller than the whole gradient is zero up to rounding, if rounding is all that moves it."""
 
-SPREAD = 30
-"""How many times the measured spread of rounding an error may be.
+SPREAD_OF_NUDGES = 30
+"""How many times the spread at barely moved points an error may be.
 
-Rounding errors at barely moved points are as large as at the point itself, so their spread is about their size; an
-error of the formula changes by no more than the gradient's own relative change, 1e-5 times its condition.
+Rounding errors there are as large as at the point itself, so their spread is about their size; an error of the formula
+changes by no more than the gradient's own relative change, 1e-5 times its condition.
 """
+
+SPREAD_OF_SHAKES = 8
+"""How many times the spread with every rounding drawn anew an error may be: each draw is twice what rounding does."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +53,20 @@ def compared(actual: np.ndarray, expected: np.ndarray) -> Comparison:
     return Comparison("right" if error <= FORMULA else "wrong", error, FORMULA)  # a NaN compares false, hence wrong
 
 
-def excused(
-    error: np.ndarray, nudged_errors: Sequence[np.ndarray], *, size: float, whole: float, formula: float = FORMULA
-) -> Comparison:
+def excused(error: np.ndarray, again: Sequence[np.ndarray], *, times: float, size: float, whole: float) -> Comparison:
     """One leaf again, with what rounding measurably does to it.
 
     Args:
       error: `actual - expected` of the leaf.
-      nudged_errors: the same at barely moved points. A mistake in the formula is the same there to within the move;
-        rounding errors are drawn anew.
+      again: the same where rounding errors are drawn anew and a mistake in the formula is much the same.
+      times: how many times their spread the error may be.
       size: the norm of the true leaf.
       whole: the norm of the whole true gradient.
-      formula: the relative error below which the formula counts as right.
     """
     amount = norm(error)
-    spread = max((norm(nudged - error) for nudged in nudged_errors), default=0.0)
-    allowed = max(relative(SPREAD * spread, size), formula)
-    if not (np.isfinite(amount) and amount <= max(SPREAD * spread, formula * size)):
+    spread = times * max((norm(other - error) for other in again), default=0.0)
+    allowed = max(relative(spread, size), FORMULA)
+    if not (np.isfinite(amount) and amount <= max(spread, FORMULA * size)):
         verdict: Verdict = "wrong"
     elif amount <= max(EXCUSED * size, VANISHED * whole):
         verdict = "right"

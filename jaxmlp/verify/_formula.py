@@ -1,11 +1,10 @@
 """Is the formula right? Each leaf of the gradient, judged from what is seen at several points."""
 
-from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from ._accuracy import compared, Comparison, excused, FORMULA, norm
+from ._accuracy import compared, Comparison, excused, FORMULA, norm, SPREAD_OF_NUDGES, SPREAD_OF_SHAKES
 from ._evidence import Evidence, VALUE, View
 from ._points import CALM, NEAR, NUDGES, SHAKES, Step
 from ._words import at_a_kink, drowned, no_truth, zero_everywhere
@@ -59,16 +58,18 @@ class Formula:
         if comparison.verdict == "right":
             return comparison
         nudges = self._nudges(*steps)
-        comparison = _excused(path, evidence, nudges)
+        comparison = _excused(path, evidence, nudges, SPREAD_OF_NUDGES)
         # A mistake in the formula shows at a calm point too. One that does not may be rounding that no small move
         # shows: where a sigmoid is 1 to rounding, its slope p (1 - p) is 0 to autodiff, and right in another form.
         if comparison.verdict == "wrong" and not _is_right(path, self._calm):
             return comparison
-        if all(_is_right(path, at) for at in nudges):  # a kink: no rounding, but a convention
-            return replace(comparison, verdict="undecided")
+        if comparison.verdict == "undecided" and all(_is_right(path, at) for at in nudges):
+            return comparison  # a kink: no rounding, but a convention
         # What a small move seems to excuse may be a mistake that varies as fast as a wild function does: rounding
         # itself, drawn anew, tells. It cannot be drawn inside a black box.
-        return _excused(path, evidence, self._shakes(*steps)) if self._view.is_traceable else comparison
+        if not self._view.is_traceable:
+            return comparison
+        return _excused(path, evidence, self._shakes(*steps), SPREAD_OF_SHAKES)
 
     @cached_property
     def _calm(self) -> Evidence:
@@ -91,6 +92,6 @@ def _is_right(path: str, at: Evidence) -> bool:
     return at.is_comparable(path) and compared(at.actual[path], at.expected[path]).verdict == "right"
 
 
-def _excused(path: str, at: Evidence, again: list[Evidence]) -> Comparison:
+def _excused(path: str, at: Evidence, again: list[Evidence], times: float) -> Comparison:
     errors = [evidence.error(path) for evidence in again if evidence.is_comparable(path)]
-    return excused(at.error(path), errors, size=norm(at.expected[path]), whole=at.size)
+    return excused(at.error(path), errors, times=times, size=norm(at.expected[path]), whole=at.size)

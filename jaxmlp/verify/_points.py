@@ -20,7 +20,8 @@ def moved(params: Any, *, by: float, draw: int) -> Any:
     """`params` with every element moved by up to the fraction `by` of its size, seeded by the leaf's name.
 
     An element that is 0 moves by that fraction of its leaf's root mean square, or of 1 in a leaf of zeros.
-    No other element changes its sign, so a variance stays a variance.
+    No other element changes its sign, so a variance stays a variance. No fraction is below 8 epsilons of the
+    leaf's dtype, so that there is a move at all.
     """
 
     def leaves() -> Iterator[Any]:
@@ -28,8 +29,9 @@ def moved(params: Any, *, by: float, draw: int) -> Any:
             values = np.asarray(leaf)
             size = np.abs(values.astype(np.float64))
             scale = np.where(size > 0, size, np.sqrt(np.mean(size**2)) or 1.0)
+            fraction = max(by, 8 * float(jnp.finfo(values.dtype).eps))
             random = np.random.default_rng(zlib.crc32(f"{path}/{by}/{draw}".encode()))
-            elsewhere = (values + by * scale * random.uniform(-1, 1, values.shape)).astype(values.dtype)
+            elsewhere = (values + fraction * scale * random.uniform(-1, 1, values.shape)).astype(values.dtype)
             yield jnp.asarray(elsewhere) if isinstance(leaf, jax.Array) else elsewhere
 
     return jax.tree.unflatten(jax.tree.structure(params), list(leaves()))

@@ -23,7 +23,7 @@ def test_an_error_is_relative_to_the_leaf():
 def test_what_is_not_finite_is_wrong(actual):
     assert compared(np.full(2, actual), RIGHT).verdict == "wrong"
     assert compared(np.full(2, np.nan), np.full(2, np.nan)).verdict == "wrong"
-    assert excused(np.full(2, actual), NOISE, size=5.0, whole=5.0).verdict == "wrong"
+    assert excused(np.full(2, actual), NOISE, times=30, size=5.0, whole=5.0).verdict == "wrong"
 
 
 def test_against_a_true_zero_only_zero_is_right():
@@ -33,28 +33,28 @@ def test_against_a_true_zero_only_zero_is_right():
 
 
 def test_an_error_that_rounding_draws_anew_is_excused():
-    judged = excused(np.asarray([2e-5, 1e-5]), NOISE, size=5.0, whole=5.0)
+    judged = excused(np.asarray([2e-5, 1e-5]), NOISE, times=30, size=5.0, whole=5.0)
     assert judged.verdict == "right" and judged.error <= judged.allowed
 
 
 def test_an_error_that_stays_is_not_excused():
     mistake = np.asarray([2e-5, 1e-5])
     stays = [mistake * (1 + by) for by in (1e-5, -1e-5, 2e-5, 0)]
-    judged = excused(mistake, stays, size=5.0, whole=5.0)
+    judged = excused(mistake, stays, times=30, size=5.0, whole=5.0)
     assert judged.verdict == "wrong" and judged.error > judged.allowed
 
 
 def test_rounding_as_large_as_the_leaf_decides_nothing():
     noise = [e * 1e5 for e in NOISE]
-    assert excused(np.asarray([2.0, 1.0]), noise, size=5.0, whole=5.0).verdict == "undecided"
+    assert excused(np.asarray([2.0, 1.0]), noise, times=30, size=5.0, whole=5.0).verdict == "undecided"
     assert EXCUSED * 5.0 < norm(np.asarray([2.0, 1.0]))
 
 
 def test_a_leaf_that_vanishes_beside_the_others_may_be_all_rounding():
     noise = [e * 1e-12 for e in NOISE]
     error = np.asarray([2e-17, 1e-17])
-    assert excused(error, noise, size=1e-17, whole=5.0).verdict == "right"
-    assert excused(error, noise, size=1e-17, whole=1e-17).verdict == "undecided"
+    assert excused(error, noise, times=30, size=1e-17, whole=5.0).verdict == "right"
+    assert excused(error, noise, times=30, size=1e-17, whole=1e-17).verdict == "undecided"
 
 
 @given(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=5))

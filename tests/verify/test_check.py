@@ -234,17 +234,18 @@ def test_a_nan_is_never_equal_to_a_nan():
     assert not check(lambda w: nan(w).sum(), nan, jnp.ones(2)).ok
 
 
-def test_what_refuses_float64_is_judged_as_far_as_it_goes(getkey):
-    def only_float32(params, x, y):
-        if params["w1"].dtype != jnp.float32:
-            raise TypeError("this kernel takes float32")
+@pytest.mark.parametrize("dtype", ("float16", "bfloat16", "float32"))
+def test_what_refuses_float64_is_judged_as_far_as_it_goes(getkey, dtype):
+    def kernel(params, x, y):
+        if params["w1"].dtype != dtype:
+            raise TypeError(f"this kernel takes {dtype}")
         return grads(params, x, y)
 
-    params, x, y = problem(getkey())
-    report = check(loss, only_float32, params, x, y)
-    assert report.verdict == "undecided" and report.precision == "float32"
-    assert "this kernel takes float32" in report.reasons[0]
-    wrong = lambda *args: only_float32(*args) | {"w1": -only_float32(*args)["w1"]}
+    params, x, y = problem(getkey(), dtype)
+    report = check(loss, kernel, params, x, y)
+    assert report.verdict == "undecided" and report.precision == dtype
+    assert f"this kernel takes {dtype}" in " ".join(report.reasons)
+    wrong = lambda *args: kernel(*args) | {"w1": -kernel(*args)["w1"]}
     assert check(loss, wrong, params, x, y).verdict == "wrong"
 
 
