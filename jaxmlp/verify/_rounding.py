@@ -1,6 +1,6 @@
 """What rounding does to a function: the function again, with every number on the way moved by an ulp."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,17 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._call import joined, Kept, Same, split
+from ._trace import traced
 from ._tree import is_floating
-
-
-# Primitives that only call another program, and the parameter that holds it. Loops and branches are left whole.
-_CALLS = {
-    "jit": "jaxpr",
-    "pjit": "jaxpr",
-    "closed_call": "call_jaxpr",
-    "custom_jvp_call": "call_jaxpr",
-    "custom_vjp_call": "call_jaxpr",
-}
 
 
 def shaken(function: Callable[..., Any], draw: int, *args: Any) -> Any:
@@ -59,24 +50,5 @@ class _Signs:
 
 
 def _shaken(function: Callable[..., Any], kept: Kept, arrays: Any, signs: _Signs) -> Any:
-    program, shapes = jax.make_jaxpr(lambda arrays: function(*joined(arrays, kept)), return_shape=True)(arrays)
-    results = _evaluated(program.jaxpr, program.consts, arrays, signs)
-    return jax.tree.unflatten(jax.tree.structure(shapes), results)
-
-
-def _evaluated(program: Any, consts: Sequence[Any], args: Sequence[Any], signs: _Signs) -> list[Any]:
-    known = dict(zip((*program.constvars, *program.invars), (*consts, *args), strict=True))
-
-    def read(atom: Any) -> Any:
-        return atom.val if hasattr(atom, "val") else known[atom]
-
-    for eqn in program.eqns:
-        inputs = [read(atom) for atom in eqn.invars]
-        if eqn.primitive.name in _CALLS:
-            inner = eqn.params[_CALLS[eqn.primitive.name]]
-            results = _evaluated(inner.jaxpr, inner.consts, inputs, signs)
-        else:
-            result = eqn.primitive.bind(*inputs, **eqn.primitive.get_bind_params(eqn.params))
-            results = [signs.moved(r) for r in (result if eqn.primitive.multiple_results else [result])]
-        known.update(zip(eqn.outvars, results, strict=True))
-    return [read(atom) for atom in program.outvars]
+    program = traced(function, *joined(arrays, kept), unroll=False)
+    return jax.tree.unflatten(program.structure, program.run(arrays, after=signs.moved))
