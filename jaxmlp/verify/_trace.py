@@ -47,7 +47,7 @@ Stack: TypeAlias = tuple[Frame | None, ...]
 """The frames of the user's code, innermost first; None stands for JAX between them, as under `vmap` or `scan`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Literal:
     """A number written into an equation."""
 

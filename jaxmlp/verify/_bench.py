@@ -1,0 +1,214 @@
+"""The program of a gradient on a bench: run again with something in it replaced, and see which leaves become right."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ._accuracy import norm
+from ._known import Run
+from ._operations import evaluated
+from ._source import Source, Statement
+from ._trace import Atom, Equation, Frame, Literal, Program
+
+
+RIGHT = 1e-6
+"""The relative error below which a leaf has become right: ten times what a right formula may have."""
+
+_VANISHED = 1e-9
+"""A leaf smaller than this part of the whole gradient is measured against the whole."""
+
+Evaluate: TypeAlias = Callable[[list[np.ndarray]], list[np.ndarray]]
+Read: TypeAlias = Callable[[Atom], np.ndarray]
+Patch: TypeAlias = Callable[[list[np.ndarray], Evaluate, Read, int], list[np.ndarray]]
+"""What takes the place of an equation: from its inputs, the equation itself, the values around it and the point."""
+
+Patches: TypeAlias = Mapping[int, Patch]
+"""By the index of the equation."""
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A statement of the candidate's source, and the equations that it stands for.
+
+    Attributes:
+      frame: its line; None where no line is known.
+      statement: it, as far as the source could be read.
+      instances: the equations of each time that it is executed, in the order of execution.
+      leaf: the leaf of the gradient that it returns, if it is a part of the return statement.
+    """
+
+    frame: Frame | None
+    statement: Statement | None
+    instances: tuple[tuple[int, ...], ...]
+    leaf: str | None = None
+
+    @property
+    def first(self) -> int:
+        """Its first equation, by which sites are ordered."""
+        return self.instances[0][0]
+
+
+class Bench:
+    """A gradient's program at a few points, beside the true gradient."""
+
+    def __init__(
+        self, program: Program, points: Sequence[Sequence[Any]], paths: Sequence[str], truth: Sequence[dict[str, Any]]
+    ) -> None:
+        self.program = _with_returns(program)
+        self.run = Run(self.program, points)
+        self.leaves = dict(zip(paths, (int(out) for out in self.program.outputs if isinstance(out, int)), strict=True))
+        self.truth = truth
+        self.count = len(points)
+        self._applied: dict[int, Patch] = {}
+        whole = [norm(np.array([norm(leaf) for leaf in leaves.values()])) for leaves in truth]
+        self._sizes = [
+            {path: max(norm(leaf), _VANISHED * size) for path, leaf in leaves.items()}
+            for leaves, size in zip(truth, whole, strict=True)
+        ]
+
+    @cached_property
+    def order(self) -> dict[str, tuple[int, ...]]:
+        """The equations that a leaf comes from."""
+        return {path: _ancestors(self.program, variable) for path, variable in self.leaves.items()}
+
+    @cached_property
+    def _reached(self) -> dict[str, frozenset[int]]:
+        return {path: frozenset(order) for path, order in self.order.items()}
+
+    def reached(self, equations: Sequence[int]) -> list[str]:
+        """The leaves that depend on any of `equations`, the one that is finished first in front."""
+        found = [path for path, order in self._reached.items() if not order.isdisjoint(equations)]
+        return sorted(found, key=lambda path: self.order[path][-2:-1])
+
+    def value(self, path: str, patches: Patches, point: int) -> np.ndarray | None:
+        """A leaf with `patches` in place; None if they do not fit."""
+        try:
+            return self._patched(self.order[path], patches, point).get(self.leaves[path], self._base(path, point))
+        except Exception:  # shapes that do not fit fail differently in every operation
+            return None
+
+    def values(self, equations: Sequence[int], patches: Patches, point: int) -> dict[int, np.ndarray] | None:
+        """What `equations` alone compute with `patches` in place; None if they do not fit."""
+        try:
+            return self._patched(equations, patches, point)
+        except Exception:
+            return None
+
+    def error(self, path: str, value: np.ndarray | None, point: int) -> float:
+        """The relative error of a leaf; inf if it has another shape or is not finite."""
+        truth = self.truth[point][path]
+        if value is None or value.shape != truth.shape or not np.isfinite(value).all():
+            return float("inf")
+        size = self._sizes[point][path]
+        return norm(value - truth) / size if size else float(norm(value) > 0)
+
+    def is_right(self, path: str, patches: Patches) -> bool:
+        """Whether a leaf is right at every point with `patches` in place."""
+        return all(self.error(path, self.value(path, patches, k), k) <= RIGHT for k in range(self.count))
+
+    def apply(self, patches: Patches) -> None:
+        """Keep `patches` in place from now on."""
+        everything = range(len(self.program.equations))
+        for point, values in enumerate(self.run.values):
+            values.update(self._patched(everything, patches, point))
+        self._applied = {**self._applied, **{i: _composed(p, self._applied.get(i)) for i, p in patches.items()}}
+
+    def _base(self, path: str, point: int) -> np.ndarray:
+        return self.run.values[point][self.leaves[path]]
+
+    def _patched(self, order: Sequence[int], patches: Patches, point: int) -> dict[int, np.ndarray]:
+        base, changed = self.run.values[point], {}
+
+        def read(atom: Atom) -> np.ndarray:
+            if isinstance(atom, Literal):
+                return atom.value
+            return changed[atom] if atom in changed else base[atom]
+
+        for index in order[bisect_left(order, min(patches)) :]:
+            equation, patch = self.program.equations[index], patches.get(index)
+            if patch is None and not any(atom in changed for atom in equation.inputs):
+                continue
+            inputs = [read(atom) for atom in equation.inputs]
+            evaluate = self._evaluate(index, read, point)
+            results = patch(inputs, evaluate, read, point) if patch else evaluate(inputs)
+            changed.update(zip(equation.outputs, results, strict=True))
+        return changed
+
+    def _evaluate(self, index: int, read: Read, point: int) -> Evaluate:
+        equation, applied = self.program.equations[index], self._applied.get(index)
+        plain: Evaluate = lambda inputs: evaluated(equation, inputs)
+        return plain if applied is None else lambda inputs: applied(inputs, plain, read, point)
+
+
+def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
+    """The statements of the candidate, in the order in which they are first executed."""
+    returns = dict(zip(range(len(program.equations) - len(paths), len(program.equations)), paths, strict=True))
+    groups: dict[Any, tuple[Frame | None, Statement | None, list[list[int]], str | None]] = {}
+    previous = None
+    for index, frame in enumerate(source.places(program)):
+        if index in returns:
+            frame, statement = source.returned(returns[index])
+            groups[index] = (frame, statement, [[index]], returns[index])
+            continue
+        if frame is None:
+            continue
+        statement = source.statement(frame.number) if frame.file == source.file else None
+        key = (frame.file, statement.first if statement else frame.number)
+        instances = groups.setdefault(key, (frame, statement, [], None))[2]
+        if key != previous:
+            instances.append([])
+        instances[-1].append(index)
+        previous = key
+    return [Site(f, s, tuple(map(tuple, instances)), leaf) for f, s, instances, leaf in groups.values()]
+
+
+def results(program: Program, equations: Sequence[int]) -> list[int]:
+    """What `equations` define and others read."""
+    inside = set(equations)
+    return [
+        out
+        for index in equations
+        for out in program.equations[index].outputs
+        if out in program.outputs or any(user not in inside for user in program.users.get(out, ()))
+    ]
+
+
+def _with_returns(program: Program) -> Program:
+    """The program with an equation for what it returns in each leaf, so that a return too can be at fault."""
+    shapes, equations, outputs = dict(program.shapes), list(program.equations), []
+    for atom in program.outputs:
+        number = len(shapes)
+        shapes[number] = program.shapes[atom] if isinstance(atom, int) else _shape_of(atom)
+        equations.append(Equation("copy", {}, (atom,), (number,), (), None))
+        outputs.append(number)
+    return replace(program, equations=tuple(equations), outputs=tuple(outputs), shapes=shapes)
+
+
+def _shape_of(literal: Literal) -> Any:
+    return literal.value
+
+
+def _ancestors(program: Program, variable: int) -> tuple[int, ...]:
+    found: set[int] = set()
+    pending: list[Atom] = [variable]
+    while pending:
+        atom = pending.pop()
+        index = program.makers.get(atom) if isinstance(atom, int) else None
+        if index is not None and index not in found:
+            found.add(index)
+            pending += program.equations[index].inputs
+    return tuple(sorted(found))
+
+
+def _composed(patch: Patch, earlier: Patch | None) -> Patch:
+    if earlier is None:
+        return patch
+
+    def both(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        return patch(inputs, lambda inputs: earlier(inputs, evaluate, read, point), read, point)
+
+    return both

@@ -1,0 +1,277 @@
+"""Which line: the statement whose correction makes leaves right, and the least that has to be corrected in it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+
+from ._accuracy import norm
+from ._bench import Bench, Patches, results, RIGHT, Site
+from ._edits import Edit, Instances, of_equations, of_result, of_return, Offer
+from ._known import Quantity
+from ._trace import Atom, Literal
+
+
+@dataclass(frozen=True, eq=False)
+class Mistake:
+    """A statement that is wrong, and what corrects it.
+
+    Attributes:
+      site: the statement.
+      instances: those of its executions that are corrected.
+      edit: the correction.
+      factor: by which the corrected value is multiplied; 1 where nothing else is wrong with it.
+      leaves: the leaves that become right.
+      patches: the correction, to be put in place.
+      cost: how much it takes to describe.
+    """
+
+    site: Site
+    instances: Instances
+    edit: Edit
+    factor: float
+    leaves: tuple[str, ...]
+    patches: Patches
+    cost: float
+
+
+def localized(
+    bench: Bench, sites: Sequence[Site], offers: Sequence[Offer], wrong: Sequence[str], batches: frozenset[int]
+) -> Iterator[Mistake]:
+    """The mistakes, peeled off one after another: that which makes most leaves wrong comes first.
+
+    The bench is left with all of them corrected.
+    """
+    left = list(wrong)
+    while left:
+        found = _Search(bench, sites, offers, left, batches).best()
+        if found is None:
+            return
+        yield found
+        bench.apply(found.patches)
+        left = [path for path in left if path not in found.leaves]
+
+
+class _Search:
+    """The search for the one correction that makes most leaves right."""
+
+    def __init__(
+        self, bench: Bench, sites: Sequence[Site], offers: Sequence[Offer], wrong: Sequence[str], batches: frozenset[int]
+    ) -> None:
+        self.bench, self.sites, self.offers, self.wrong, self.batches = bench, sites, offers, wrong, batches
+        self.found: tuple[tuple[float, ...], Mistake] | None = None
+        self.zeros: dict[object, np.ndarray | None] = {}
+        self.tried = 0
+        self.quantities: dict[Atom, Quantity | None] = {}
+        self.known = Known([offer.quantity for offer in offers if offer.quantity and len(offer.values) == 1])
+
+    def best(self) -> Mistake | None:
+        """The correction, or None if nothing helps."""
+        reach = {site: self._reach(chain(*site.instances)) for site in self.sites}
+        for site in sorted(self.sites, key=lambda site: (-len(reach[site]), site.first)):
+            if not reach[site]:
+                continue
+            self._search(site, site.instances)
+            if len(site.instances) > 1:
+                for instance in self._last(site, reach[site]):
+                    self._search(site, (instance,))
+        return self.found[1] if self.found else None
+
+    def _reach(self, equations: Iterable[int]) -> list[str]:
+        return [path for path in self.bench.reached(tuple(equations)) if path in self.wrong]
+
+    def _last(self, site: Site, wrong: Sequence[str]) -> list[tuple[int, ...]]:
+        """The executions of a statement that are the last to reach some leaf."""
+        reached = {path: [i for i in site.instances if path in self._reach(i)] for path in wrong}
+        return list(dict.fromkeys(instances[-1] for instances in reached.values()))
+
+    def _search(self, site: Site, instances: Instances) -> None:
+        bench, wrong = self.bench, self._reach(chain(*instances))
+        if not wrong:
+            return
+        outs = results(bench.program, instances[0])
+        innocent = site.leaf is None and bool(outs) and all(map(self._is_as_known, outs))
+        edits = chain(
+            *(
+                of_result(bench, instances, position, self.offers, self._is_innocent, innocent=innocent)
+                for position in range(len(outs))
+                if site.leaf is None
+            ),
+            () if innocent else of_equations(bench, instances, self.offers, self._is_innocent),
+            of_return(bench, instances, site.leaf) if site.leaf else (),
+        )
+        for edit in edits:
+            if self._may_win(len(wrong), innocent, edit.cost, site):
+                self._try(site, instances, edit, wrong, innocent)
+
+    def _may_win(self, leaves: int, innocent: bool, cost: float, site: Site) -> bool:
+        if self.found is None:
+            return True
+        return (-leaves, innocent, cost, site.first) < self.found[0]
+
+    def _try(self, site: Site, instances: Instances, edit: Edit, wrong: Sequence[str], innocent: bool) -> None:
+        self.tried += 1
+        for path in wrong[:4]:
+            factor = self._factor(instances, edit, path)
+            if factor is None:
+                continue
+            patches = edit.patches(factor)
+            if not self.bench.is_right(path, patches):
+                continue
+            repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
+            cost = edit.cost + self._factor_cost(edit, factor)
+            rank = (-len(repaired), innocent, cost, site.first)
+            if (self.found is None or rank < self.found[0]) and not self._breaks(patches):
+                self.found = rank, Mistake(site, instances, edit, factor, repaired, patches, cost)
+            return
+
+    def _factor_cost(self, edit: Edit, factor: float) -> float:
+        if factor == 1:
+            return 0.0
+        if edit.kind == "number":
+            number = snapped(edit.facts["number"] * factor if not edit.facts["below"] else edit.facts["number"] / factor)
+            if abs(number) in (0.0, 0.5, 1.0, 2.0, *self.batches, *(1 / batch for batch in self.batches)):
+                return 0.9
+            return 0.2 + scale_cost(factor, self.batches, alone=True)
+        cost = scale_cost(factor, self.batches, alone=edit.cost < 1)
+        # A known quantity may come in a scale of the author's own, and a mean has another divisor over other axes.
+        return 0.1 * cost if edit.kind in ("known", "axes") else cost
+
+    def _breaks(self, patches: Patches) -> bool:
+        """Whether a leaf that is right would become wrong."""
+        bench = self.bench
+        return any(
+            not bench.is_right(path, patches)
+            for path in bench.reached(tuple(patches))
+            if path not in self.wrong and bench.is_right(path, {len(bench.program.equations): _nothing})
+        )
+
+    def _factor(self, instances: Instances, edit: Edit, path: str) -> float | None:
+        """The factor with which `edit` makes the leaf right at the first point."""
+        bench, truth = self.bench, self.bench.truth[0][path]
+        one = bench.value(path, edit.patches(1.0), 0)
+        if bench.error(path, one, 0) <= RIGHT:
+            return 1.0
+        if not edit.factor or one is None or one.shape != truth.shape or not np.isfinite(one).all():
+            return None
+        key = (edit.kind in ("plus", "number", "term") and edit, instances, edit.facts.get("position"), path)
+        if key not in self.zeros:
+            self.zeros[key] = bench.value(path, edit.patches(0.0), 0)
+        zero = self.zeros[key]
+        if zero is None or zero.shape != truth.shape or not np.isfinite(zero).all():
+            return None
+        change, needed = one - zero, truth - zero
+        size = float(np.vdot(change, change))
+        if size == 0:
+            return None
+        factor = float(np.vdot(change, needed)) / size
+        if norm(needed - factor * change) > RIGHT * norm(truth) or (factor == 0 and edit.kind != "number"):
+            return None
+        return snapped(factor)
+
+    def _is_innocent(self, atom: Atom) -> bool:
+        return isinstance(atom, Literal) or atom in self.bench.program.inputs or self._quantity(atom) is not None
+
+    def _is_as_known(self, variable: int) -> bool:
+        """Whether a result is, as it stands, a known quantity: it may be used wrongly then, but is not wrong."""
+        values = self.bench.run.at(variable)
+        scale = self.known.scale(values)
+        if scale is not None:
+            return scale in self.scales
+        quantity = self._quantity(variable)
+        return quantity is not None and quantity.kind != "part"
+
+    def _quantity(self, atom: Atom) -> Quantity | None:
+        """The known quantity that a value is, cotangents in the scale of the author."""
+        if atom not in self.quantities:
+            self.quantities[atom] = self.known.find(self.bench.run.at(atom), self.scales)
+        return self.quantities[atom]
+
+    @cached_property
+    def scales(self) -> tuple[float, ...]:
+        """The factors by which cotangents that lead to right leaves are multiplied on the way."""
+        scales = {1.0}
+        bench = self.bench
+        right = [path for path in bench.leaves if path not in self.wrong]
+        for variable in {out for path in right for i in bench.order[path] for out in bench.program.equations[i].outputs}:
+            scale = self.known.scale(bench.run.at(variable))
+            if scale is not None:
+                scales.add(scale)
+        return tuple(scales)
+
+
+class Known:
+    """Known quantities, to be found by their values."""
+
+    def __init__(self, quantities: Sequence[Quantity]) -> None:
+        self._by_size: dict[tuple[int, ...], list[tuple[Quantity, np.ndarray]]] = {}
+        for quantity in quantities:
+            for values in {q[0].shape: q for q in (quantity.values, _turned(quantity.values))}.values():
+                self._by_size.setdefault(_core(values[0].shape), []).append((quantity, _flat(values)))
+
+    def find(self, values: tuple[np.ndarray, ...], scales: Sequence[float] = (1.0,)) -> Quantity | None:
+        """The quantity that `values` is, of any shape of its size; a cotangent may be multiplied by one of `scales`."""
+        if values[0].dtype.kind != "f":
+            return None
+        flat = _flat(values)
+        for quantity, known in self._by_size.get(_core(values[0].shape), ()):
+            for scale in scales if quantity.kind == "cotangent" else (1.0,):
+                if norm(scale * known - flat) <= RIGHT * norm(flat):
+                    return quantity
+        return None
+
+    def scale(self, values: tuple[np.ndarray, ...]) -> float | None:
+        """How many times a cotangent `values` is, if it is a multiple of one."""
+        if values[0].dtype.kind != "f":
+            return None
+        flat = _flat(values)
+        size = float(np.vdot(flat, flat))
+        for quantity, known in self._by_size.get(_core(values[0].shape), ()) if size else ():
+            if quantity.kind != "cotangent":
+                continue
+            scale = float(np.vdot(known, flat) / np.vdot(known, known))
+            if norm(scale * known - flat) <= RIGHT * np.sqrt(size):
+                return snapped(scale)
+        return None
+
+
+def _turned(values: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    return tuple(value.T for value in values)
+
+
+def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def _flat(values: tuple[np.ndarray, ...]) -> np.ndarray:
+    return np.concatenate([np.ravel(value) for value in values]).astype(np.float64)
+
+
+def snapped(factor: float) -> float:
+    """The simple number that a factor is, if it is one to the accuracy at hand."""
+    simple = Fraction(factor).limit_denominator(4096)
+    return float(simple) if abs(float(simple) - factor) <= 1e-7 * max(abs(factor), 1e-3) else factor
+
+
+def scale_cost(factor: float, batches: frozenset[int], *, alone: bool) -> float:
+    """How much it takes to describe a factor: a sign and the batch size are what people get wrong most."""
+    if factor == 1:
+        return 0.0
+    size = Fraction(abs(factor)).limit_denominator(4096)
+    if factor == -1:
+        cost = 1.0
+    elif any(size in (batch, Fraction(1, batch)) for batch in batches):
+        cost = 1.0
+    elif abs(float(size) - abs(factor)) <= 1e-7 * abs(factor) and size.numerator * size.denominator <= 1024:
+        cost = 1.1 + 0.05 * float(np.log2(size.numerator * size.denominator))
+    else:
+        cost = 2.6
+    return cost if alone else 0.6 * cost
+
+
+def _nothing(inputs: object, evaluate: object, read: object, point: int) -> list[np.ndarray]:
+    del inputs, evaluate, read, point
+    return []

@@ -1,0 +1,205 @@
+"""Where in a function's own source an equation stands: its statement, what that assigns, and what a line repeats."""
+
+import ast
+import functools
+import inspect
+import linecache
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from types import CodeType
+from typing import Any
+
+from ._trace import Equation, Frame, Program, Stack
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A simple statement, or the entry of a dict or tuple that has lines of its own.
+
+    Attributes:
+      first: its first line.
+      last: its last line.
+      target: what it assigns, as it is written: `dz1`, or `grads["w1"]`; None for a return.
+      node: its syntax tree.
+    """
+
+    first: int
+    last: int
+    target: str | None
+    node: ast.AST
+
+
+class Source:
+    """The source of a function under check, as far as it can be found."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.code = _code(function)
+
+    @cached_property
+    def file(self) -> str | None:
+        """The file that the function is written in."""
+        return self.code.co_filename if self.code else None
+
+    @cached_property
+    def lines(self) -> range:
+        """The numbers of its lines."""
+        return _lines(self.code) if self.code else range(0)
+
+    @cached_property
+    def text(self) -> list[str]:
+        """The lines of the whole file; empty where there is none, as for code that was typed in."""
+        return linecache.getlines(self.file) if self.file else []
+
+    @cached_property
+    def definition(self) -> ast.AST | None:
+        """The syntax tree of the function."""
+        try:
+            tree = ast.parse("".join(self.text))
+        except (SyntaxError, ValueError):
+            return None
+        found = None
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and self.code:
+                first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+                if first == self.code.co_firstlineno and getattr(node, "name", "<lambda>") == self.code.co_name:
+                    found = node
+        return found
+
+    @cached_property
+    def statements(self) -> list[Statement]:
+        """Its statements, in the order of the lines."""
+        return sorted(_statements(self.definition), key=lambda s: (s.first, -s.last)) if self.definition else []
+
+    def statement(self, number: int) -> Statement | None:
+        """The innermost statement on line `number`."""
+        around = [s for s in self.statements if s.first <= number <= s.last]
+        return min(around, key=lambda s: s.last - s.first) if around else None
+
+    def returned(self, path: str) -> tuple[Frame | None, Statement | None]:
+        """Where the leaf `path` is returned."""
+        returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
+        if not returns or not self.file or not self.code:
+            return None, None
+        statement = returns[-1]
+        entry = _entry(getattr(statement.node, "value", None), path)
+        if entry is not None and entry.lineno > statement.first:
+            statement = self.statement(entry.lineno) or statement
+        return Frame(self.file, statement.first, self.code.co_name), statement
+
+    def assigned(self, path: str) -> Statement | None:
+        """The last assignment to the name that is returned as the leaf `path`."""
+        returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
+        entry = _entry(getattr(returns[-1].node, "value", None), path) if returns else None
+        name = getattr(entry, "value", entry)
+        if not isinstance(name, ast.Name):
+            return None
+        found = [s for s in self.statements if s.target == name.id and s.last < returns[-1].first]
+        return found[-1] if found else None
+
+    def frame(self, stacks: Iterable[Stack]) -> Frame | None:
+        """The frame of this very function in the stacks of an equation: of a nested one if JAX calls it back."""
+        for stack in stacks:
+            own = None
+            for index in reversed(range(len(stack))):
+                frame = stack[index]
+                if frame is None or frame.file != self.file or frame.number not in self.lines:
+                    continue
+                called_back = index + 1 < len(stack) and stack[index + 1] is None
+                if own is None or called_back:
+                    own = frame
+            if own:
+                return own
+        return None
+
+    def places(self, program: Program) -> list[Frame | None]:
+        """Where each equation stands: in the function itself or, if that is one line which only calls another
+        function, in that one.
+        """
+        own = [self.frame(equation.stacks) for equation in program.equations]
+        if len({frame.number for frame in own if frame}) > 1:
+            return own
+        for depth in range(1, 8):
+            inner = [_inner(equation, self, depth) for equation in program.equations]
+            if len({(frame.file, frame.number) for frame in inner if frame}) > 1:
+                return [i or o for i, o in zip(inner, own, strict=True)]
+        return own
+
+
+def _code(function: Any) -> CodeType | None:
+    """The code that the user wrote: within partial, jit, and methods."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        elif inspect.ismethod(function):
+            function = function.__func__
+        elif hasattr(function, "__code__"):
+            return function.__code__
+        elif hasattr(type(function), "__call__") and hasattr(type(function).__call__, "__code__"):
+            function = type(function).__call__
+        else:
+            return None
+
+
+def _lines(code: CodeType) -> range:
+    """The lines of a function, those of the functions inside it included."""
+    last = max([code.co_firstlineno, *(line for _, _, line in code.co_lines() if line)])
+    inner = [_lines(const).stop - 1 for const in code.co_consts if isinstance(const, CodeType)]
+    return range(code.co_firstlineno, max([last, *inner]) + 1)
+
+
+def _statements(definition: ast.AST) -> Iterator[Statement]:
+    for node in ast.walk(definition):
+        if not isinstance(node, ast.stmt) or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        body = getattr(node, "body", None)
+        if body:  # of a loop or a branch only the head: what is inside has statements of its own
+            yield Statement(node.lineno, max(node.lineno, body[0].lineno - 1), None, node)
+            continue
+        yield Statement(node.lineno, node.end_lineno or node.lineno, _target(node), node)
+        for entry in _entries(getattr(node, "value", None)):
+            if entry.lineno > node.lineno:
+                yield Statement(entry.lineno, entry.end_lineno or entry.lineno, None, entry)
+
+
+def _target(node: ast.stmt) -> str | None:
+    match node:
+        case ast.Assign(targets=[target]) | ast.AugAssign(target=target) | ast.AnnAssign(target=target):
+            return ast.unparse(target)
+        case ast.Assign(targets=[*targets]):
+            return " = ".join(map(ast.unparse, targets))
+    return None
+
+
+def _entries(value: ast.AST | None) -> list[Any]:
+    match value:
+        case ast.Dict(values=entries) | ast.Tuple(elts=entries) | ast.List(elts=entries):
+            return entries
+        case ast.Call(func=ast.Name(id="dict"), keywords=entries):
+            return entries
+    return []
+
+
+def _entry(value: ast.AST | None, path: str) -> Any:
+    """The part of a returned dict or tuple that becomes the leaf `path`."""
+    match value:
+        case ast.Dict(keys=keys, values=entries):
+            named = {key.value: entry for key, entry in zip(keys, entries, strict=True) if isinstance(key, ast.Constant)}
+            return named.get(path)
+        case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
+            return next((keyword for keyword in keywords if keyword.arg == path), None)
+        case ast.Tuple(elts=entries) | ast.List(elts=entries):
+            return entries[int(path)] if path.isdigit() and int(path) < len(entries) else None
+    return None
+
+
+def _inner(equation: Equation, source: Source, depth: int) -> Frame | None:
+    """The frame `depth` calls below the function's own."""
+    for stack in equation.stacks:
+        frames = [frame for frame in reversed(stack) if frame]
+        for index, frame in enumerate(frames):
+            if frame.file == source.file and frame.number in source.lines:
+                return frames[index + depth] if index + depth < len(frames) else None
+    return None
