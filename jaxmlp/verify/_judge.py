@@ -10,6 +10,7 @@ from ._accuracy import Comparison
 from ._evidence import Evidence, Subject, VALUE, View
 from ._explain import explained, WrongLeaf
 from ._formula import Formula
+from ._heat import difference
 from ._numbers import Numbers
 from ._report import GradientReport, LeafCheck
 from ._tree import named_leaves
@@ -38,10 +39,12 @@ def judged(subject: Subject, params: Any) -> GradientReport:
     is_wrong = bool(wrong or extra or numbers.useless)
     reasons = formula.reasons(comparisons) + ((only_in(dtypes, refusal),) if refusal else ())
     leaves = []
-    for path, comparison in comparisons.items():
+    for path, (comparison, at) in seen.items():
         final = _final(comparison, useless=path in numbers.useless, doubted=bool(reasons))
         shape, dtype = here.expected[path].shape, dtypes[path].name
-        leaves.append(LeafCheck(path, final.verdict, final.error, final.allowed, shape, dtype, *numbers.ulps(path)))
+        where = difference(at.actual.get(path), at.expected[path]) if comparison.verdict == "wrong" else None
+        ulps = numbers.ulps(path)
+        leaves.append(LeafCheck(path, final.verdict, final.error, final.allowed, shape, dtype, *ulps, where))
     return GradientReport(
         subject=subject.name,
         verdict="wrong" if is_wrong else "undecided" if reasons else "right",

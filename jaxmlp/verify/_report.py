@@ -1,23 +1,37 @@
 """What a check found, leaf by leaf, as text, as HTML and as JSON."""
 
-import html
 import json
 import math
-import textwrap
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ._accuracy import Verdict
+from ._page import fragment, page
+from ._sentence import said, Sentence
+from ._text import as_text
+
+
+SCHEMA = 2
+"""The version of the JSON: it changes when a key changes its meaning or goes, not when one is added."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the source: its file, its number from 1, and its text without the indentation."""
+    """A line of the source: its file, its number from 1, and its text without the indentation.
+
+    Attributes:
+      within: where this line calls a function in which the mistake stands, the line in that function.
+      source: the numbered lines around it and itself, as they are indented in the file; may be empty.
+    """
 
     file: str
     number: int
     text: str
+    within: "Line | None" = None
+    source: tuple[tuple[int, str], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,9 @@ class LeafCheck:
       dtype: the dtype of the parameter, as JAX computes with it.
       ulps: the same error in that dtype, in units of its epsilon, at the caller's point; None if unknown.
       autodiff_ulps: what `jax.grad` attains there, against the same float64 truth.
+      difference: `|actual - expected| / max|expected|` of a wrong leaf, float64 of at most 48 x 48: more than two axes
+        are folded into two, and a larger leaf is seen by the largest error of each block; None where there is nothing
+        to subtract.
     """
 
     path: str
@@ -44,6 +61,7 @@ class LeafCheck:
     dtype: str
     ulps: float | None = None
     autodiff_ulps: float | None = None
+    difference: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -62,6 +80,9 @@ class Finding:
       fix: what to do, or None.
       factor: by how much the gradient is too large, where that is all that is wrong with it.
       line: the line that carries the mistake, or None where it is not known.
+      computes: what that line computes, as code, or None where it is not known.
+      must: what it must compute, as code.
+      evidence: a sentence on what shows that it is this line.
     """
 
     cause: str
@@ -70,6 +91,14 @@ class Finding:
     fix: str | None = None
     factor: float | None = None
     line: Line | None = None
+    computes: str | None = None
+    must: str | None = None
+    evidence: str | None = None
+
+    def said(self, lang: str) -> "Finding":
+        """The same finding with its sentences in the language `lang`: `"en"` or `"ko"`."""
+        fix, evidence = (text and said(text, lang) for text in (self.fix, self.evidence))
+        return replace(self, message=said(self.message, lang), fix=fix, evidence=evidence)
 
 
 @dataclass(frozen=True)
@@ -102,22 +131,56 @@ class GradientReport:
     @property
     def summary(self) -> str:
         """One sentence: the verdict, and over how much."""
-        subject, among = self.subject, f"{len(self.leaves)} {'leaf' if len(self.leaves) == 1 else 'leaves'}"
-        if self.ok:
-            return f"{subject} is right: {among}, at {self.points} points in {self.precision}"
-        if self.verdict == "undecided":
-            return f"{subject} is undecided: {sum(not leaf.ok for leaf in self.leaves) or 'all'} of {among}"
-        return f"{subject} is wrong: {sum(leaf.verdict == 'wrong' for leaf in self.leaves)} of {among}"
+        paths = {leaf.path for leaf in self.leaves}
+        extra = {path for finding in self.findings for path in finding.leaves} - paths
+        count = sum(leaf.verdict == self.verdict for leaf in self.leaves) + len(extra)
+        facts = {"points": self.points, "precision": self.precision, "leaves": len(paths | extra), "count": count}
+        return Sentence(f"summary.{self.verdict}", subject=self.subject, **facts)
+
+    def text(self, lang: str = "en", color: bool = False, width: int = 100) -> str:
+        """The report as text.
+
+        Args:
+          lang: `"en"` or `"ko"`.
+          color: whether to use the colour codes of a terminal.
+          width: how many columns to fill at most, at least 80; only a `file:line` is never broken.
+
+        Raises:
+          ValueError: if there is no such language.
+        """
+        return as_text(self, lang, color, width)
+
+    def to_html(self, path: str | Path | None = None, lang: str = "en") -> str:
+        """The report as a whole page that needs nothing else; written to the file `path` in UTF-8 if one is given.
+
+        Raises:
+          ValueError: if there is no language `lang`.
+          OSError: if `path` cannot be written.
+        """
+        text = page(self, lang)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8", newline="\n")
+        return text
+
+    def to_json(self) -> str:
+        """The report as strict JSON text; numbers that are not finite are the strings "nan", "inf" and "-inf".
+
+        An object of
+
+          schema: 2; it changes when a key changes its meaning or goes, not when one is added.
+          ok, summary: as the attributes are, like subject, verdict, precision and points.
+          leaves: objects of path, verdict, error, allowed, shape, dtype, ulps and autodiff_ulps.
+          findings: objects of cause, leaves, message, fix, factor, line, computes, must and evidence, with null where
+            something is not known; line is an object of file, number, text and within, which is null or a line.
+          reasons: strings.
+        """
+        leaves = [_taken(leaf, without="difference") for leaf in self.leaves]
+        findings = [_taken(finding) | {"line": _line(finding.line)} for finding in self.findings]
+        head = {"schema": SCHEMA, "ok": self.ok, "summary": self.summary}
+        return json.dumps(_plain(head | _taken(self) | {"leaves": leaves, "findings": findings}), indent=1)
 
     def __str__(self) -> str:
-        lines = [self.summary, "", *_aligned([_HEAD, *self._rows()])]
-        for number, finding in enumerate(self.findings, 1):
-            lines += ["", *_wrapped(f"{number}. ", f"{finding.cause}: {finding.message}")]
-            lines += [f"   {finding.line.file}:{finding.line.number}  {finding.line.text}"] if finding.line else []
-            lines += _wrapped("   ", finding.fix) if finding.fix else []
-        for reason in self.reasons:
-            lines += ["", *_wrapped("", reason)]
-        return "\n".join(lines)
+        return self.text()
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """What IPython shows in a terminal."""
@@ -126,33 +189,7 @@ class GradientReport:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        head = "".join(f"<th style='text-align:left'>{html.escape(cell)}</th>" for cell in _HEAD)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self._rows())
-        found = "".join(
-            f"<li><b>{html.escape(f.cause)}</b>: {html.escape(f.message)} {html.escape(f.fix or '')}</li>"
-            for f in self.findings
-        )
-        reasons = "".join(f"<p>{html.escape(reason)}</p>" for reason in self.reasons)
-        caption = f"<caption style='text-align:left'>{html.escape(self.summary)}</caption>"
-        return f"<table>{caption}<tr>{head}</tr>{body}</table><ol>{found}</ol>{reasons}"
-
-    def to_json(self) -> str:
-        """The report as strict JSON text; numbers that are not finite are the strings "nan", "inf" and "-inf"."""
-        fields = {name: _plain(value) for name, value in asdict(self).items()}
-        return json.dumps({"schema": 1, "ok": self.ok, "summary": self.summary} | fields, indent=1)
-
-    def _rows(self) -> Iterator[tuple[str, ...]]:
-        for leaf in self.leaves:
-            yield (
-                leaf.path,
-                str(leaf.shape),
-                leaf.dtype,
-                f"{leaf.error:.1e}",
-                f"{leaf.allowed:.1e}",
-                _count(leaf.ulps),
-                _count(leaf.autodiff_ulps),
-                leaf.verdict,
-            )
+        return fragment(self, "en")
 
 
 class GradientError(AssertionError):
@@ -163,22 +200,12 @@ class GradientError(AssertionError):
         self.report = report
 
 
-_HEAD = ("leaf", "shape", "dtype", "error", "allowed", "ulps", "jax.grad", "verdict")
+def _taken(value: Any, without: str = "") -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value) if field.name != without}
 
 
-def _count(ulps: float | None) -> str:
-    if ulps is None:
-        return "-"
-    return f"{ulps:.1f}" if ulps < 1e4 else f"{ulps:.0e}"
-
-
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def _wrapped(start: str, text: str) -> list[str]:
-    return textwrap.wrap(text, 100, initial_indent=start, subsequent_indent=" " * len(start), break_long_words=False)
+def _line(line: Line | None) -> dict[str, Any] | None:
+    return line and _taken(line, without="source") | {"within": _line(line.within)}
 
 
 def _plain(value: object) -> object:

@@ -1,205 +1,240 @@
-"""What a report says: every sentence of every finding and reason, for a student who reads it."""
+"""What a report says: one function a mistake, which gives its facts to the sentences of the catalogue.
 
+To add one: a table in `words/en.toml`, the same in `words/ko.toml`, and a function here (or beside) that calls
+`finding`, or `Sentence` for what is no finding. Facts are code, names, shapes and numbers: they need no translation.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
+from ._finding import finding, phrase, Place as Place
+from ._reasons import (
+    at_a_kink as at_a_kink,
+    corrected as corrected,
+    drowned as drowned,
+    no_truth as no_truth,
+    only_in as only_in,
+    planted as planted,
+    zero_everywhere as zero_everywhere,
+)
 from ._report import Finding
+from ._sentence import Sentence
 
 
-def listed(paths: tuple[str, ...]) -> str:
-    """`w1`, `b1` and `b2`."""
-    names = [f"`{path}`" for path in paths]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+# Mistakes of the formula. Each takes the leaves that show the mistake, and the place where it stands if that is known.
 
 
-# Mistakes of the formula. Each takes the leaves that show the mistake.
+def missing(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("shape", paths, place, table="missing")
 
 
-def missing(paths: tuple[str, ...]) -> Finding:
-    return Finding(
-        "shape",
-        paths,
-        f"The gradient of {listed(paths)} is missing.",
-        "Return a tree with exactly the structure of `params`.",
-    )
+def extra(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("shape", paths, place, table="extra")
 
 
-def extra(paths: tuple[str, ...]) -> Finding:
-    return Finding(
-        "shape",
-        paths,
-        f"The gradient has {listed(paths)}, which `params` does not have.",
-        "Return a tree with exactly the structure of `params`.",
-    )
+def not_floating(paths: tuple[str, ...], dtype: Any, *, place: Place | None = None) -> Finding:
+    return finding("shape", paths, place, table="not-floating", dtype=str(dtype))
 
 
-def not_floating(paths: tuple[str, ...], dtype: Any) -> Finding:
-    return Finding(
-        "shape",
-        paths,
-        f"The gradient of {listed(paths)} holds {dtype} instead of floating numbers.",
-        "Compute it from the floating numbers of `params`.",
-    )
+def wrong_shape(
+    paths: tuple[str, ...], actual: tuple[int, ...], expected: tuple[int, ...], *, place: Place | None = None
+) -> Finding:
+    return finding("shape", paths, place, table="wrong-shape", actual=actual, expected=expected)
 
 
-def wrong_shape(paths: tuple[str, ...], actual: tuple[int, ...], expected: tuple[int, ...]) -> Finding:
-    return Finding(
-        "shape",
-        paths,
-        f"The gradient of {listed(paths)} has shape {actual}, but the parameter has shape {expected}.",
-        "A gradient has one number for each number of its parameter: look for a sum that is missing or too much.",
-    )
+def transposed(
+    paths: tuple[str, ...], actual: tuple[int, ...], expected: tuple[int, ...], *, place: Place | None = None
+) -> Finding:
+    noticed = Sentence("phrase.square") if actual == expected else Sentence("phrase.of-shape", shape=actual)
+    return finding("transposed", paths, place, noticed=noticed)
 
 
-def transposed(paths: tuple[str, ...], actual: tuple[int, ...], expected: tuple[int, ...]) -> Finding:
-    noticed = "and only looks right because it is square" if actual == expected else f"of shape {actual}"
-    return Finding(
-        "transposed",
-        paths,
-        f"The gradient of {listed(paths)} is the transpose of the true gradient, {noticed}.",
-        "Transpose it, or swap the two factors of the matrix product: (x.T @ dz).T is dz.T @ x.",
-    )
+def nonfinite(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("nonfinite", paths, place)
 
 
-def nonfinite(paths: tuple[str, ...]) -> Finding:
-    return Finding(
-        "nonfinite",
-        paths,
-        f"The gradient of {listed(paths)} holds NaN or inf, where the true gradient is finite.",
-        "Look for a division by zero, a log of zero, or zero times infinity where an activation saturates.",
-    )
+def born_nonfinite(
+    paths: tuple[str, ...], *, operation: str, operands: str | Sequence[str], place: Place | None = None
+) -> Finding:
+    """`operation` as code, such as "(1 - y) / (1 - p)"; its `operands` and their values, such as "1 - p = 0.0"."""
+    shown = tuple([operands] if isinstance(operands, str) else operands)
+    return finding("nonfinite", paths, place, table="born-nonfinite", operation=operation, operands=shown)
 
 
-def zero_gradient(paths: tuple[str, ...]) -> Finding:
-    return Finding(
-        "zero-gradient",
-        paths,
-        f"The gradient of {listed(paths)} is exactly zero, but the loss depends on it: it would never be trained.",
-        "Compute it, and return it in place of the zeros.",
-    )
+def zero_gradient(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("zero-gradient", paths, place)
 
 
-def sign(paths: tuple[str, ...]) -> Finding:
-    return Finding(
-        "sign",
-        paths,
-        f"The gradient of {listed(paths)} has the wrong sign: a step against it climbs the loss instead of descending.",
-        "Look for a minus sign that is lost or too much.",
-        factor=-1.0,
-    )
+def sign(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("sign", paths, place, factor=-1.0)
 
 
-def scale_batch(paths: tuple[str, ...], factor: float, batch: int) -> Finding:
-    if factor > 1:
-        message = (
-            f"The gradient of {listed(paths)} is {batch} times too large, and the batch has {batch} examples: "
-            "it sums over the batch where the loss takes the mean."
-        )
-        return Finding("scale-batch", paths, message, f"Divide by the number of examples, {batch}, once.", factor)
-    message = (
-        f"The gradient of {listed(paths)} is {batch} times too small, and the batch has {batch} examples: "
-        "it takes the mean over the batch where the loss sums, or divides by the number of examples twice."
-    )
-    return Finding("scale-batch", paths, message, f"Multiply by the number of examples, {batch}.", factor)
+def scale_batch(paths: tuple[str, ...], factor: float, batch: int, *, place: Place | None = None) -> Finding:
+    table = "sum-over-batch" if factor > 1 else "mean-over-batch"
+    return finding("scale-batch", paths, place, table=table, factor=factor, batch=batch)
 
 
-def scale_constant(paths: tuple[str, ...], factor: float) -> Finding:
-    return Finding(
-        "scale-constant",
-        paths,
-        f"The gradient of {listed(paths)} is {factor:g} times the true gradient.",
-        f"Divide by {factor:g}: look for a constant that is lost or applied twice, such as the 2 of a square.",
-        factor,
-    )
+def scale_constant(paths: tuple[str, ...], factor: float, *, place: Place | None = None) -> Finding:
+    return finding("scale-constant", paths, place, factor=factor)
 
 
-def unknown(paths: tuple[str, ...]) -> Finding:
-    return Finding(
-        "unknown",
-        paths,
-        f"The gradient of {listed(paths)} is wrong, and not by a factor, a sign or a transpose.",
-    )
+def missing_slope(
+    paths: tuple[str, ...], *, slope: str | None = None, at: str | None = None, place: Place | None = None
+) -> Finding:
+    """`slope` as code, such as "a1 * (1 - a1)"; or `at`, the value where it is taken, such as "z1"."""
+    return finding("missing-activation-derivative", paths, place, table="missing-slope", slope=_slope(slope, at))
 
 
-def wrong_value(paths: tuple[str, ...]) -> Finding:
-    return Finding(
-        "wrong-forward",
-        paths,
-        "The value returned with the gradient is not the loss.",
-        "Return the same loss that is differentiated.",
-    )
+def extra_slope(
+    paths: tuple[str, ...], *, slope: str | None = None, at: str | None = None, place: Place | None = None
+) -> Finding:
+    return finding("extra-activation-derivative", paths, place, table="extra-slope", slope=_slope(slope, at))
+
+
+def wrong_slope(
+    paths: tuple[str, ...],
+    *,
+    used: str | None = None,
+    slope: str | None = None,
+    at: str | None = None,
+    place: Place | None = None,
+) -> Finding:
+    """`used` is the slope that stands there."""
+    facts: dict[str, Any] = {"sentence": "used" if used else "message", "used": used, "slope": _slope(slope, at)}
+    return finding("wrong-activation-derivative", paths, place, table="wrong-slope", **facts)
+
+
+def _slope(slope: str | None, at: str | None) -> Sentence:
+    return phrase("slope", "at", at=at) if slope is None else phrase("slope", slope=slope)
+
+
+def missing_term(paths: tuple[str, ...], *, term: str | None = None, place: Place | None = None) -> Finding:
+    return finding("missing-term", paths, place, term=phrase("term", term=term))
+
+
+def double_counted(paths: tuple[str, ...], *, term: str | None = None, place: Place | None = None) -> Finding:
+    return finding("double-counted-term", paths, place, table="double-counted", term=phrase("term", term=term))
+
+
+def missing_upstream(paths: tuple[str, ...], *, upstream: str | None = None, place: Place | None = None) -> Finding:
+    return finding("missing-upstream", paths, place, upstream=phrase("upstream", upstream=upstream))
+
+
+def missing_reduction(
+    paths: tuple[str, ...],
+    *,
+    actual: tuple[int, ...],
+    expected: tuple[int, ...],
+    axis: int | Sequence[int] | None = None,
+    place: Place | None = None,
+) -> Finding:
+    """`actual` and `expected` are shapes."""
+    along = phrase("axis", "number", axis=None if axis is None else _axes(axis))
+    return finding("missing-reduction", paths, place, actual=actual, expected=expected, axis=along)
+
+
+def wrong_axis(
+    paths: tuple[str, ...],
+    *,
+    actual: int | Sequence[int] | None = None,
+    expected: int | Sequence[int] | None = None,
+    place: Place | None = None,
+) -> Finding:
+    """`actual` and `expected` are axes."""
+    facts: dict[str, Any] = {}
+    if actual is not None and expected is not None:
+        facts = {"sentence": "axes", "actual": _axes(actual), "expected": _axes(expected)}
+    return finding("wrong-reduction-axis", paths, place, table="wrong-axis", **facts)
+
+
+def _axes(axes: int | Sequence[int]) -> str:
+    return ", ".join(map(str, [axes] if isinstance(axes, int) else axes))
+
+
+# In the following `used` stands there and `instead` ought to, both as code.
+
+
+def wrong_operand(paths: tuple[str, ...], *, used: str, instead: str, place: Place | None = None) -> Finding:
+    return finding("wrong-operand", paths, place, used=used, instead=instead)
+
+
+def stale_weights(paths: tuple[str, ...], *, used: str, instead: str, place: Place | None = None) -> Finding:
+    return finding("stale-weights", paths, place, used=used, instead=instead)
+
+
+def off_by_one_layer(paths: tuple[str, ...], *, used: str, instead: str, place: Place | None = None) -> Finding:
+    return finding("off-by-one-layer", paths, place, used=used, instead=instead)
+
+
+def wrong_mask(
+    paths: tuple[str, ...], *, used: str | None = None, instead: str | None = None, place: Place | None = None
+) -> Finding:
+    """The conditions under which the gradient passes, such as "a1 > 0"."""
+    sentence = "conditions" if used and instead else "message"
+    return finding("wrong-mask", paths, place, sentence=sentence, used=used, instead=instead)
+
+
+def wrong_forward(paths: tuple[str, ...], *, instead: str | None = None, place: Place | None = None) -> Finding:
+    return finding("wrong-forward", paths, place, sentence="instead" if instead else "message", instead=instead)
+
+
+def swapped_leaves(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("swapped-leaves", paths, place)
+
+
+def loss_mismatch(paths: tuple[str, ...], *, of: str | None = None, place: Place | None = None) -> Finding:
+    """`of` names the loss whose gradient it is."""
+    return finding("loss-mismatch", paths, place, loss=phrase("another-loss", loss=of))
+
+
+def missing_regularization(paths: tuple[str, ...], *, term: str | None = None, place: Place | None = None) -> Finding:
+    """`term` is what the loss adds, such as "lam / 2 * sum(w1**2)"."""
+    return finding("missing-regularization", paths, place, term=phrase("regularization", term=term))
+
+
+def wrong_regularization(paths: tuple[str, ...], *, term: str | None = None, place: Place | None = None) -> Finding:
+    return finding("wrong-regularization", paths, place, term=phrase("regularization", term=term))
+
+
+def epsilon(paths: tuple[str, ...], *, eps: float | str, place: Place | None = None) -> Finding:
+    return finding("epsilon", paths, place, eps=eps if isinstance(eps, str) else f"{eps:g}")
+
+
+def softmax_diagonal(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("softmax-jacobian-diagonal-only", paths, place, table="softmax-diagonal")
+
+
+def missing_factor(paths: tuple[str, ...], *, what: str | None = None, place: Place | None = None) -> Finding:
+    return finding("missing-factor", paths, place, what=phrase("factor", what=what))
+
+
+def extra_factor(paths: tuple[str, ...], *, what: str | None = None, place: Place | None = None) -> Finding:
+    return finding("extra-factor", paths, place, what=phrase("factor", what=what))
+
+
+def wrong_value(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("wrong-forward", paths, place, table="wrong-value")
+
+
+def unknown(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("unknown", paths, place)
 
 
 # Mistakes of the numbers, in the caller's own dtype, where the formula is right.
 
 
-def in_a_coarser_dtype(path: str, actual: Any, expected: Any) -> Finding:
-    return Finding(
-        "shape",
-        (path,),
-        f"The gradient of `{path}` has dtype {actual}, but the parameter has dtype {expected}: digits are lost.",
-        f"Return it in {expected}.",
-    )
+def in_a_coarser_dtype(path: str, actual: Any, expected: Any, *, place: Place | None = None) -> Finding:
+    return finding("shape", (path,), place, table="coarser-dtype", actual=str(actual), expected=str(expected))
 
 
-def not_finite_in(dtype: Any, paths: tuple[str, ...]) -> Finding:
-    return Finding(
-        "nonfinite",
-        paths,
-        f"The formula of {listed(paths)} is right, but in {dtype} it gives NaN or inf at this point, "
-        "where the loss and the true gradient are finite.",
-        "Look for a division by zero, a log of zero, or zero times infinity where an activation saturates.",
-    )
+def not_finite_in(dtype: Any, paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("nonfinite", paths, place, table="not-finite-in", dtype=str(dtype))
 
 
-def poor_numbers(errors: dict[str, tuple[float, float | None]], dtypes: dict[str, Any]) -> Finding:
+def poor_numbers(
+    errors: dict[str, tuple[float, float | None]], dtypes: dict[str, Any], *, place: Place | None = None
+) -> Finding:
     path, (error, autodiff) = max(errors.items(), key=lambda item: item[1][0])
-    beside = "" if autodiff is None else f" (jax.grad: {autodiff:.1g})"
-    return Finding(
-        "precision",
-        tuple(errors),
-        f"The formula of {listed(tuple(errors))} is right, but its numbers are poor in {dtypes[path]}: "
-        f"at this point `{path}` is off by {error:.1g} of its size{beside}.",
-        "Look for a difference of nearly equal numbers, such as p - y or 1 - p at a trained point: sigmoid(-z) is "
-        "1 - p with all its digits. If there is none, the examples nearly cancel each other here.",
-    )
-
-
-# Reasons why nothing can be decided, each with what to change.
-
-
-def no_truth(value: float) -> str:
-    return (
-        f"The loss is {value:g} here and its true gradient is not finite everywhere, so there is nothing to compare "
-        "with. Check at parameters and inputs where the loss and jax.grad of it are finite."
-    )
-
-
-def zero_everywhere() -> str:
-    return (
-        "The true gradient is exactly zero at every point tried, so any mistake that multiplies it goes unseen. "
-        "Check where the loss depends on `params`: not with every unit dead or saturated."
-    )
-
-
-def at_a_kink(paths: tuple[str, ...]) -> str:
-    return (
-        f"The gradient of {listed(paths)} differs at this very point and agrees at every point around it: the point "
-        "lies on a kink, such as relu at exactly 0, where the slope is a convention. Move off it: use biases or "
-        "inputs that are not exactly 0."
-    )
-
-
-def drowned(paths: tuple[str, ...]) -> str:
-    return (
-        f"Rounding alone moves the gradient of {listed(paths)} by as much as it differs from the truth, so too few "
-        "digits are left to judge it. Check at a point where the gradient does not cancel."
-    )
-
-
-def only_in(dtypes: dict[str, Any], refusal: BaseException) -> str:
-    names = " and ".join(sorted({str(dtype) for dtype in dtypes.values()}))
-    return (
-        f"It agrees with the truth as far as {names} shows, but could not be evaluated in float64 "
-        f"({type(refusal).__name__}: {str(refusal).splitlines()[0] if str(refusal) else ''}), so a mistake below that "
-        "accuracy cannot be excluded. Let the functions accept float64."
-    )
+    facts: dict[str, Any] = {"worst": path, "dtype": str(dtypes[path]), "error": error, "autodiff": autodiff}
+    sentence = "message" if autodiff is None else "beside"
+    return finding("precision", tuple(errors), place, sentence=sentence, **facts)

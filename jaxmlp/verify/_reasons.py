@@ -1,0 +1,37 @@
+"""What a report says beside its findings: why nothing can be decided, and what speaks for a verdict."""
+
+from typing import Any
+
+from ._sentence import Sentence
+
+
+def no_truth(value: float) -> Sentence:
+    return Sentence("reason.no-truth", value=value)
+
+
+def zero_everywhere() -> Sentence:
+    return Sentence("reason.zero-everywhere")
+
+
+def at_a_kink(paths: tuple[str, ...]) -> Sentence:
+    return Sentence("reason.at-a-kink", paths=paths)
+
+
+def drowned(paths: tuple[str, ...]) -> Sentence:
+    return Sentence("reason.drowned", paths=paths)
+
+
+def only_in(dtypes: dict[str, Any], refusal: BaseException) -> Sentence:
+    names = tuple(sorted({str(dtype) for dtype in dtypes.values()}))
+    said = f"{type(refusal).__name__}: {str(refusal).splitlines()[0] if str(refusal) else ''}"
+    return Sentence("reason.only-in", dtypes=names, refusal=said)
+
+
+def corrected(paths: tuple[str, ...], error: float) -> Sentence:
+    """The evidence for a line: the error that is left in the leaves once it computes what it must."""
+    return Sentence("evidence.corrected", paths=paths, error=error)
+
+
+def planted(caught: int, planted: int) -> Sentence:
+    """How many of the mistakes that were planted on purpose this check caught, at this point."""
+    return Sentence("note.planted", caught=caught, planted=planted)
