@@ -151,7 +151,9 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
     previous = None
     for index, frame in enumerate(source.places(program)):
         if index in returns:
-            frame, statement = source.returned(returns[index])
+            [atom] = program.equations[index].inputs
+            constant = isinstance(atom, Literal) or atom in program.constants
+            frame, statement = (source.assigned(returns[index]) if constant else None) or source.returned(returns[index])
             groups[index] = (frame, statement, [[index]], returns[index])
             continue
         if frame is None:

@@ -150,10 +150,15 @@ def _operands(
     return list(zip(*read, strict=False))
 
 
-def of_return(bench: Bench, instances: Instances, path: str) -> Iterator[Edit]:
-    """The last resort: the leaf itself, in place of what is returned as it."""
+def of_return(bench: Bench, instances: Instances, path: str, offers: Sequence[Offer]) -> Iterator[Edit]:
+    """Another value of the candidate's own in place of what is returned as a leaf; at last the leaf itself."""
+    [[index]] = instances
     truth = [leaves[path] for leaves in bench.truth]
-    patches = {instances[0][0]: _after(0, lambda value, point: truth[point])}
+    for offer in offers:
+        if offer.name and offer.before != -1 and len(offer.values) == 1 and offer.shape == truth[0].shape:
+            swapped = {index: _after(0, lambda value, point, o=offer: o.at(0, point))}
+            yield Edit("returned", 2.0, lambda c, p=swapped: p, False, {"offer": offer})
+    patches = {index: _after(0, lambda value, point: truth[point])}
     yield Edit("leaf", 5.0, lambda c: patches)
 
 
@@ -218,13 +223,13 @@ def _of_equation(equation: Equation, spots: Sequence[int], ndim: int) -> Iterato
             scaled: Callable[[float], Patch] = lambda c, p=position, b=below: _with_input(
                 p, lambda value: _divided(value, np.float64(c)) if b else value * c
             )
-            yield edit("number", 0.0, scaled, factor=True, number=float(atom.value), position=position, below=below)
+            yield edit("number", 0.0, scaled, factor=True, number=float(atom.value), operand=position, below=below)
         elif name in ("add", "sub") and not isinstance(atom, Literal):
             yield edit(
-                "term", 0.3, lambda c, p=position: _with_input(p, lambda value: c * value), factor=True, position=position
+                "term", 0.3, lambda c, p=position: _with_input(p, lambda value: c * value), factor=True, operand=position
             )
         elif name in ("exp", "tanh", "logistic", "log", "sin"):
-            yield edit("term", 1.2, lambda c, p=position: _with_input(p, lambda value: -value), position=position)
+            yield edit("term", 1.2, lambda c, p=position: _with_input(p, lambda value: -value), operand=position)
     if name in ("mul", "div", "add", "sub", "max", "min", "pow"):
         kept: Callable[[int], Patch] = lambda p: lambda inputs, evaluate, read, point: [
             np.broadcast_to(inputs[p], evaluate(inputs)[0].shape)
@@ -303,7 +308,7 @@ def _replaced(
             return changed
 
         cost = 2.0 if offer.name else 2.1 if reduced else 2.4
-        if offer.shape != shape:
+        if offer.shape != shape and not reduced:
             cost += 0.3
         facts = {"offer": offer, "used": atom, "all": len(uses) > 1, "uses": tuple(uses)}
         yield Edit("operand", cost, patches, True, facts)

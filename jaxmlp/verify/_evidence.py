@@ -101,6 +101,14 @@ class View:
             actual = {path: in_float64(leaf) for path, leaf in raw.items()}
             return Evidence(value, actual, expected, {path: leaf.dtype for path, leaf in raw.items()})
 
+    def params_at(self, *steps: Step) -> Any:
+        """The parameters at a point, in the precision of the view."""
+        with self._precision():
+            params = self._params
+            for step in steps:
+                params = step(params)
+            return params
+
     @cached_property
     def is_traceable(self) -> bool:
         """Whether JAX can trace the gradient; else it is a black box."""

@@ -27,6 +27,7 @@ class Mistake:
       leaves: the leaves that become right.
       patches: the correction, to be put in place.
       cost: how much it takes to describe.
+      innocent: whether what the statement computes is a known quantity as it stands, which only is used wrongly.
     """
 
     site: Site
@@ -36,6 +37,7 @@ class Mistake:
     leaves: tuple[str, ...]
     patches: Patches
     cost: float
+    innocent: bool
 
 
 def localized(
@@ -94,6 +96,8 @@ class _Search:
             return
         outs = results(bench.program, instances[0])
         innocent = site.leaf is None and bool(outs) and all(map(self._is_as_known, outs))
+        if innocent and any(self._is_returned(out) for out in outs):
+            innocent = False
         edits = chain(
             *(
                 of_result(bench, instances, position, self.offers, self._is_innocent, innocent=innocent)
@@ -101,7 +105,7 @@ class _Search:
                 if site.leaf is None
             ),
             () if innocent else of_equations(bench, instances, self.offers, self._is_innocent),
-            of_return(bench, instances, site.leaf) if site.leaf else (),
+            of_return(bench, instances, site.leaf, self.offers) if site.leaf else (),
         )
         for edit in edits:
             if self._may_win(len(wrong), innocent, edit.cost, site):
@@ -125,7 +129,7 @@ class _Search:
             cost = edit.cost + self._factor_cost(edit, factor)
             rank = (-len(repaired), innocent, cost, site.first)
             if (self.found is None or rank < self.found[0]) and not self._breaks(patches):
-                self.found = rank, Mistake(site, instances, edit, factor, repaired, patches, cost)
+                self.found = rank, Mistake(site, instances, edit, factor, repaired, patches, cost, innocent)
             return
 
     def _factor_cost(self, edit: Edit, factor: float) -> float:
@@ -168,12 +172,17 @@ class _Search:
         if size == 0:
             return None
         factor = float(np.vdot(change, needed)) / size
-        if norm(needed - factor * change) > RIGHT * norm(truth) or (factor == 0 and edit.kind != "number"):
+        if norm(needed - factor * change) > RIGHT * norm(truth) or (factor == 0 and edit.kind not in ("number", "term")):
             return None
         return snapped(factor)
 
     def _is_innocent(self, atom: Atom) -> bool:
         return isinstance(atom, Literal) or atom in self.bench.program.inputs or self._quantity(atom) is not None
+
+    def _is_returned(self, variable: int) -> bool:
+        """Whether a result is what is returned as a leaf that is wrong: there nothing but its cotangent is right."""
+        makers = (self.bench.program.makers[self.bench.leaves[path]] for path in self.wrong)
+        return any(variable in self.bench.program.equations[maker].inputs for maker in makers)
 
     def _is_as_known(self, variable: int) -> bool:
         """Whether a result is, as it stands, a known quantity: it may be used wrongly then, but is not wrong."""
@@ -261,6 +270,8 @@ def scale_cost(factor: float, batches: frozenset[int], *, alone: bool) -> float:
     if factor == 1:
         return 0.0
     size = Fraction(abs(factor)).limit_denominator(4096)
+    if factor == 0:
+        return 1.0
     if factor == -1:
         cost = 1.0
     elif any(size in (batch, Fraction(1, batch)) for batch in batches):

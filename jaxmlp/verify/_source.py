@@ -79,15 +79,15 @@ class Source:
     def returned(self, path: str) -> tuple[Frame | None, Statement | None]:
         """Where the leaf `path` is returned."""
         returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
-        if not returns or not self.file or not self.code:
+        if not returns:
             return None, None
         statement = returns[-1]
         entry = _entry(getattr(statement.node, "value", None), path)
         if entry is not None and entry.lineno > statement.first:
             statement = self.statement(entry.lineno) or statement
-        return Frame(self.file, statement.first, self.code.co_name), statement
+        return self._frame(statement), statement
 
-    def assigned(self, path: str) -> Statement | None:
+    def assigned(self, path: str) -> tuple[Frame | None, Statement | None] | None:
         """The last assignment to the name that is returned as the leaf `path`."""
         returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
         entry = _entry(getattr(returns[-1].node, "value", None), path) if returns else None
@@ -95,7 +95,18 @@ class Source:
         if not isinstance(name, ast.Name):
             return None
         found = [s for s in self.statements if s.target == name.id and s.last < returns[-1].first]
-        return found[-1] if found else None
+        return (self._frame(found[-1]), found[-1]) if found else None
+
+    def alias(self, name: str, after: int) -> tuple[Frame | None, Statement] | None:
+        """The first assignment below line `after` that gives `name` another name, such as `dz1 = da1`."""
+        for statement in self.statements:
+            value = getattr(statement.node, "value", None)
+            if statement.first > after and statement.target and isinstance(value, ast.Name) and value.id == name:
+                return self._frame(statement), statement
+        return None
+
+    def _frame(self, statement: Statement) -> Frame | None:
+        return Frame(self.file, statement.first, self.code.co_name) if self.file and self.code else None
 
     def frame(self, stacks: Iterable[Stack]) -> Frame | None:
         """The frame of this very function in the stacks of an equation: of a nested one if JAX calls it back."""
