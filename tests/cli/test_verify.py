@@ -1,4 +1,3 @@
-import io
 import json
 import re
 from pathlib import Path
@@ -6,8 +5,8 @@ from pathlib import Path
 import jax
 import pytest
 
-import jaxmlp
 from jaxmlp import _cli, lectures
+from jaxmlp._cli import _verify
 from jaxmlp.lectures import Claim
 
 
@@ -39,11 +38,6 @@ def totals(out):
     match = LAST_LINE.fullmatch(out.splitlines()[-1])
     assert match
     return int(match[1]), int(match[2])
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
 
 
 def test_a_lecture_is_verified_for_real(capsys):
@@ -127,8 +121,6 @@ def test_a_write_that_fails_late_is_one_sentence(claims, tmp_path, capsys, monke
 @pytest.mark.parametrize(
     "arguments",
     [
-        [],
-        ["prove"],
         ["verify", "--lecture", "005"],
         ["verify", "--dtype", "float16"],
         ["verify", "--platform", "abacus"],
@@ -160,40 +152,8 @@ def test_a_machine_without_a_gpu_says_so(monkeypatch, capsys):
     assert "no gpu device" in capsys.readouterr().err
 
 
-def test_help_shows_examples_and_version_the_version(capsys):
-    for arguments, expected in (
-        (["verify", "--help"], "jaxmlp verify --lecture 003"),
-        (["--version"], jaxmlp.__version__),
-    ):
-        with pytest.raises(SystemExit) as exit:
-            _cli.main(arguments)
-        assert exit.value.code == 0 and expected in capsys.readouterr().out
-
-
 def test_the_lectures_offered_are_those_there_are():
-    assert _cli.LECTURE_IDS == tuple(lectures.LECTURES)
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "colored"), [("NO_COLOR", "", True), ("NO_COLOR", "1", False), ("TERM", "dumb", False)]
-)
-def test_color_is_for_terminals_that_want_it(monkeypatch, variable, value, colored):
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv(variable, value)
-    assert (_cli._painter(Terminal())("32", "ok") == "\x1b[32mok\x1b[0m") == colored
-    assert _cli._painter(io.StringIO())("32", "ok") == "ok"
-
-
-def test_progress_is_one_line_that_fits_and_is_cleared(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    terminal = Terminal()
-    progress = _cli._Progress(terminal)
-    assert list(progress.watch(iter([GOOD, BAD]))) == [GOOD, BAD]
-    progress.clear()
-    lines = terminal.getvalue().split("\r\x1b[K")
-    assert "2 claims" in lines[-2] and lines[-1] == "" and all(len(line) < 40 for line in lines)
-    assert "\n" not in terminal.getvalue()
+    assert _verify.LECTURE_IDS == tuple(lectures.LECTURES)
 
 
 def test_an_interrupt_leaves_no_traceback(monkeypatch, capsys):
