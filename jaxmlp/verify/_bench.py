@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ._accuracy import norm
+from ._adjoint import adjoints
 from ._known import Run
 from ._operations import evaluated
 from ._source import Source, Statement
@@ -64,6 +65,7 @@ class Bench:
         self.truth = truth
         self.count = len(points)
         self._applied: dict[int, Patch] = {}
+        self._adjoints: dict[str, tuple[dict[int, list[np.ndarray]], list[float]]] = {}
         whole = [norm(np.array([norm(leaf) for leaf in leaves.values()])) for leaves in truth]
         self._sizes = [
             {path: max(norm(leaf), _VANISHED * size) for path, leaf in leaves.items()}
@@ -83,6 +85,10 @@ class Bench:
         """The leaves that depend on any of `equations`, the one that is finished first in front."""
         found = [path for path, order in self._reached.items() if not order.isdisjoint(equations)]
         return sorted(found, key=lambda path: self.order[path][-2:-1])
+
+    def depends(self, path: str, variable: int) -> bool:
+        """Whether a leaf depends on a variable."""
+        return any(user in self._reached[path] for user in self.program.users.get(variable, ()))
 
     def value(self, path: str, patches: Patches, point: int) -> np.ndarray | None:
         """A leaf with `patches` in place; None if they do not fit."""
@@ -110,11 +116,31 @@ class Bench:
         """Whether a leaf is right at every point with `patches` in place."""
         return all(self.error(path, self.value(path, patches, k), k) <= RIGHT for k in range(self.count))
 
+    def adjoints(self, path: str) -> dict[int, list[np.ndarray]]:
+        """The adjoints of the values that a leaf depends on linearly, for two random projections of the leaf."""
+        if path not in self._adjoints:
+            leaf = self._base(path, 0)
+            random = np.random.default_rng(0)
+            projections = [random.normal(size=leaf.shape) for _ in range(2)]
+            values = self.run.values[0]
+            read: Read = lambda atom: atom.value if isinstance(atom, Literal) else values[atom]
+            found = adjoints(self.program, self.order[path], self.leaves[path], read, projections, set(self._applied))
+            missing = self.truth[0][path] - leaf if leaf.shape == self.truth[0][path].shape else None
+            needed = [] if missing is None else [float(np.vdot(r, missing)) for r in projections]
+            self._adjoints[path] = found, needed
+        return self._adjoints[path][0]
+
+    def needed(self, path: str) -> list[float]:
+        """By how much the projections of a leaf are short of the truth; empty if it has another shape."""
+        self.adjoints(path)
+        return self._adjoints[path][1]
+
     def apply(self, patches: Patches) -> None:
         """Keep `patches` in place from now on."""
         everything = range(len(self.program.equations))
         for point, values in enumerate(self.run.values):
             values.update(self._patched(everything, patches, point))
+        self._adjoints = {}
         self._applied = {**self._applied, **{i: _composed(p, self._applied.get(i)) for i, p in patches.items()}}
 
     def _base(self, path: str, point: int) -> np.ndarray:

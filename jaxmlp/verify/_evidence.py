@@ -31,6 +31,11 @@ class Subject:
     args: tuple[Any, ...] = ()
     has_value: bool = False
 
+    @property
+    def gradient(self) -> Callable[..., Any]:
+        """The function that gives the gradient alone."""
+        return (lambda *args: _pair(self.grads(*args))[1]) if self.has_value else self.grads
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -74,10 +79,11 @@ class View:
     """A subject seen in one precision: in float64 (`wide`), or in the dtypes that the caller gave."""
 
     def __init__(self, subject: Subject, params: Any, *, wide: bool) -> None:
+        self.is_wide = wide
         self._subject = subject
         self._precision = (lambda: jax.enable_x64(True)) if wide else nullcontext
         with self._precision():
-            self._params, self._args = widened((params, subject.args)) if wide else (params, subject.args)
+            self._params, self.args = widened((params, subject.args)) if wide else (params, subject.args)
 
     def at(self, *steps: Step, shake: int | None = None) -> Evidence:
         """What is seen where `steps` lead to from the caller's point; rounded at random if `shake` is a draw."""
@@ -85,13 +91,13 @@ class View:
             params = self._params
             for step in steps:
                 params = step(params)
-            value, expected = truth(self._subject.loss, params, self._args, shake=shake)
+            value, expected = truth(self._subject.loss, params, self.args, shake=shake)
             if not self.is_traceable:
-                result = called(self._subject.grads, params, *self._args)
+                result = called(self._subject.grads, params, *self.args)
             elif shake is None:
-                result = compiled(self._subject.grads, params, *self._args)
+                result = compiled(self._subject.grads, params, *self.args)
             else:
-                result = shaken(self._subject.grads, shake, params, *self._args)
+                result = shaken(self._subject.grads, shake, params, *self.args)
             if self._subject.has_value:
                 leaves = {VALUE: _pair(result)[0]} | named_leaves(result[1])
                 expected = {VALUE: np.asarray(value)} | expected
@@ -112,7 +118,7 @@ class View:
     @cached_property
     def is_traceable(self) -> bool:
         """Whether JAX can trace the gradient; else it is a black box."""
-        return is_traceable(self._subject.grads, self._params, *self._args)
+        return is_traceable(self._subject.grads, self._params, *self.args)
 
 
 def _pair(result: Any) -> Any:

@@ -9,6 +9,7 @@ from itertools import chain
 import numpy as np
 
 from ._accuracy import norm
+from ._adjoint import is_linear
 from ._bench import Bench, Patches, results, RIGHT, Site
 from ._edits import Edit, Instances, of_equations, of_result, of_return, Offer
 from ._known import Quantity
@@ -57,6 +58,10 @@ def localized(
         left = [path for path in left if path not in found.leaves]
 
 
+_SCREEN = 1e-5
+"""How far inner products may differ for a correction to be worth trying."""
+
+
 class _Search:
     """The search for the one correction that makes most leaves right."""
 
@@ -66,7 +71,7 @@ class _Search:
         self.bench, self.sites, self.offers, self.wrong, self.batches = bench, sites, offers, wrong, batches
         self.found: tuple[tuple[float, ...], Mistake] | None = None
         self.zeros: dict[object, np.ndarray | None] = {}
-        self.tried = 0
+        self.screens: dict[Instances, tuple[list[int], list[str]] | None] = {}
         self.quantities: dict[Atom, Quantity | None] = {}
         self.known = Known([offer.quantity for offer in offers if offer.quantity and len(offer.values) == 1])
 
@@ -98,6 +103,8 @@ class _Search:
         innocent = site.leaf is None and bool(outs) and all(map(self._is_as_known, outs))
         if innocent and any(self._is_returned(out) for out in outs):
             innocent = False
+        if innocent and len(instances) == 1 and self._screen(instances, wrong) is None:
+            return  # a value of the forward pass, as it ought to be: what uses it wrongly is linear in a cotangent
         edits = chain(
             *(
                 of_result(bench, instances, position, self.offers, self._is_innocent, innocent=innocent)
@@ -117,9 +124,9 @@ class _Search:
         return (-leaves, innocent, cost, site.first) < self.found[0]
 
     def _try(self, site: Site, instances: Instances, edit: Edit, wrong: Sequence[str], innocent: bool) -> None:
-        self.tried += 1
-        for path in wrong[:4]:
-            factor = self._factor(instances, edit, path)
+        guess = self._screened(instances, edit, wrong)
+        for path in wrong[:2] if guess is None else guess:
+            factor = self._factor(instances, edit, path) if guess is None else guess[path]
             if factor is None:
                 continue
             patches = edit.patches(factor)
@@ -152,6 +159,63 @@ class _Search:
             for path in bench.reached(tuple(patches))
             if path not in self.wrong and bench.is_right(path, {len(bench.program.equations): _nothing})
         )
+
+    def _screened(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
+        """The leaves that `edit` may make right, and with which factor; None where only trying tells."""
+        screen = self._screen(instances, wrong)
+        if screen is None:
+            return None
+        outs, paths = screen
+        bench, equations = self.bench, instances[0]
+        one = bench.values(equations, edit.patches(1.0), 0)
+        if one is None:
+            return {}
+        base = bench.run.values[0]
+        ones = [one.get(out, base[out]) for out in outs]
+        if any(value.shape != base[out].shape for value, out in zip(ones, outs, strict=True)):
+            return None
+        zeros = None
+        found: dict[str, float] = {}
+        for path in paths:
+            adjoints, needed = bench.adjoints(path), bench.needed(path)
+            rows = [[adjoints[out][k] for out in outs if out in adjoints] for k in range(2)]
+            reach = [position for position, out in enumerate(outs) if out in adjoints]
+            change = [_inner(rows[k], [ones[p] - base[outs[p]] for p in reach]) for k in range(2)]
+            size = [abs(_inner(rows[k], [base[outs[p]] for p in reach])) + abs(needed[k]) for k in range(2)]
+            if not np.isfinite(change).all():
+                continue
+            if all(abs(change[k] - needed[k]) <= _SCREEN * size[k] for k in range(2)):
+                found[path] = 1.0
+            elif edit.factor:
+                if zeros is None:
+                    zero = bench.values(equations, edit.patches(0.0), 0) or {}
+                    zeros = [zero.get(out, base[out]) for out in outs]
+                slope = [_inner(rows[k], [ones[p] - zeros[p] for p in reach]) for k in range(2)]
+                start = [_inner(rows[k], [zeros[p] - base[outs[p]] for p in reach]) for k in range(2)]
+                if slope[0] != 0 and np.isfinite([*slope, *start]).all():
+                    factor = snapped((needed[0] - start[0]) / slope[0])
+                    off = abs(start[1] + factor * slope[1] - needed[1])
+                    if off <= _SCREEN * (size[1] + abs(factor * slope[1])) and (
+                        factor != 0 or edit.kind in ("number", "term")
+                    ):
+                        found[path] = factor
+        return found
+
+    def _screen(self, instances: Instances, wrong: Sequence[str]) -> tuple[list[int], list[str]] | None:
+        """The results of a statement and the leaves that are linear in them; None if one leaf is not."""
+        if len(instances) > 1:
+            return None
+        if instances not in self.screens:
+            bench = self.bench
+            outs = results(bench.program, instances[0])
+            paths = [path for path in wrong if bench.needed(path)]
+            linear = len(paths) == len(wrong) and all(
+                all(out in bench.adjoints(path) or not bench.depends(path, out) for out in outs)
+                and is_linear(bench.program, bench.order[path], set(outs))
+                for path in paths
+            )
+            self.screens[instances] = (outs, paths) if linear else None
+        return self.screens[instances]
 
     def _factor(self, instances: Instances, edit: Edit, path: str) -> float | None:
         """The factor with which `edit` makes the leaf right at the first point."""
@@ -245,6 +309,11 @@ class Known:
             if norm(scale * known - flat) <= RIGHT * np.sqrt(size):
                 return snapped(scale)
         return None
+
+
+def _inner(rows: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> float:
+    with np.errstate(all="ignore"):
+        return float(sum(np.vdot(row, value) for row, value in zip(rows, values, strict=True)))
 
 
 def _turned(values: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
