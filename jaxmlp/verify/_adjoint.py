@@ -70,7 +70,9 @@ def is_linear(program: Program, order: Sequence[int], start: set[int]) -> bool:
         if not moved or moving.issuperset(equation.outputs):
             continue
         if equation.name not in _LINEAR and (
-            equation.name not in _PULLED or len(moved) > 1 or (equation.name == "div" and moved[0] == equation.inputs[1])
+            equation.name not in _PULLED
+            or len(moved) > 1
+            or (equation.name == "div" and moved[0] == equation.inputs[1])
         ):
             return False
         moving.update(equation.outputs)

@@ -179,7 +179,9 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
         if index in returns:
             [atom] = program.equations[index].inputs
             constant = isinstance(atom, Literal) or atom in program.constants
-            frame, statement = (source.assigned(returns[index]) if constant else None) or source.returned(returns[index])
+            frame, statement = (source.assigned(returns[index]) if constant else None) or source.returned(
+                returns[index]
+            )
             groups[index] = (frame, statement, [[index]], returns[index])
             continue
         if frame is None:

@@ -8,14 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from . import _words
+from . import _causes, _causes_within, _words
 from ._bench import Bench, results, RIGHT, Site, sites
 from ._call import split
-from ._causes import Case
-from ._edits import offered
-from ._known import Run, known
-from ._localize import localized, Mistake, snapped
+from ._explanation import Case, Explanation
+from ._known import known, Run
+from ._localize import localized, Mistake
+from ._matching import snapped
 from ._names import line_of, Names
+from ._offers import offered
 from ._relate import multiple
 from ._report import Finding
 from ._source import Source
@@ -75,16 +76,24 @@ def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
     loss_sites = sites(loss, loss_source, [])
     offers = offered(bench, places, inputs, knowledge, _repeated(loss, loss_sites))
     names = Names(bench, places, inputs, knowledge, loss_inputs | _targets(loss, loss_sites))
-    case = Case(bench, places, source, names, knowledge, Run(loss, arrays), patient.batches, params)
+    case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params)
     factor = _common_factor(bench, left)
     found: list[tuple[int, Finding]] = []
     for mistake in localized(bench, places, offers, left, patient.batches):
-        finding = case.explained(mistake)
+        explained = _explained(case, mistake)
         if factor is not None and _undoes(mistake, factor):
-            found.append((mistake.site.first, replace(finding, leaves=tuple(left))))
+            found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]
             break
-        found.append((mistake.site.first, finding))
+        found += [(mistake.site.first, finding) for finding in explained]
     return _merged([*findings, *(finding for _, finding in sorted(found, key=lambda item: item[0]))])
+
+
+def _explained(case: Case, mistake: Mistake) -> list[Finding]:
+    """The mistake in words, while the candidate is still as it was."""
+    kind = mistake.edit.kind
+    words = getattr(_causes, kind, None) or getattr(_causes_within, kind)
+    found = words(Explanation(case, mistake))
+    return found if isinstance(found, list) else [found]
 
 
 def _inputs(program: Program, patient: Patient, function: Callable[..., Any]) -> tuple[dict[int, str], dict[int, str]]:
@@ -100,7 +109,9 @@ def _inputs(program: Program, patient: Patient, function: Callable[..., Any]) ->
     for position, arg in enumerate(patient.args):
         name = names[position + 1] if position + 1 < len(names) else f"args[{position}]"
         inner = named_leaves(arg)
-        rest += [name if len(inner) == 1 else f"{name}.{path}" for path, leaf in inner.items() if hasattr(leaf, "shape")]
+        rest += [
+            name if len(inner) == 1 else f"{name}.{path}" for path, leaf in inner.items() if hasattr(leaf, "shape")
+        ]
     params = dict(zip(program.inputs, written, strict=False))
     return params, params | dict(zip(program.inputs[len(written) :], rest, strict=False))
 
@@ -183,7 +194,11 @@ def _merged(findings: Sequence[Finding]) -> list[Finding]:
     """One finding a mistake and line."""
     merged: dict[Any, Finding] = {}
     for finding in findings:
-        key = (finding.cause, finding.line and (finding.line.file, finding.line.number), finding.line is None and finding.message)
+        key = (
+            finding.cause,
+            finding.line and (finding.line.file, finding.line.number),
+            finding.line is None and finding.message,
+        )
         if key in merged:
             leaves = dict.fromkeys((*merged[key].leaves, *finding.leaves))
             merged[key] = replace(merged[key], leaves=tuple(leaves))

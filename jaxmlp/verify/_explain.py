@@ -50,8 +50,8 @@ def batch_sizes(args: tuple[Any, ...]) -> frozenset[int]:
     shapes = [leaf.shape for leaf in jax.tree.leaves(args) if is_array(leaf) and leaf.shape]
     for axis in (0, -1):
         sizes = {shape[axis] for shape in shapes}
-        if len(sizes) == 1 and sizes != {1}:
-            return frozenset(sizes)
+        if len(sizes) == 1 and (sizes != {1} or len(shapes) == 1):
+            return frozenset(sizes - {1})
     return frozenset()
 
 

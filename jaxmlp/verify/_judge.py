@@ -62,7 +62,9 @@ def _findings(
     subject: Subject, view: View, formula: Formula, wrong: list[WrongLeaf], extra: tuple[str, ...]
 ) -> tuple[Finding, ...]:
     """The mistakes, by line where JAX can trace the gradient, and else from the leaves alone."""
-    traceable = [leaf.path for leaf in wrong if leaf.path != VALUE and leaf.actual is not None]
+    traceable = [
+        leaf.path for leaf in wrong if leaf.path != VALUE and leaf.actual is not None and leaf.actual.dtype.kind == "f"
+    ]
     if not (traceable and view.is_wide and view.is_traceable):
         return explained(wrong, extra, subject.args)
     steps = list(formula.near)[:1]

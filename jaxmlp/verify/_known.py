@@ -1,4 +1,4 @@
-"""What is known at a point: every value of the loss, its cotangent, the slopes between, and the parts they are made of."""
+"""What is known at a point: every value of the loss, its cotangent, the slopes between, and what they are made of."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

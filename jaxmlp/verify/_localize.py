@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from itertools import chain
 
@@ -11,8 +10,12 @@ import numpy as np
 from ._accuracy import norm
 from ._adjoint import is_linear
 from ._bench import Bench, Patches, results, RIGHT, Site
-from ._edits import Edit, Instances, of_equations, of_result, of_return, Offer
+from ._edits import Edit
+from ._edits_of_equations import of_equations
+from ._edits_of_results import of_result, of_return
 from ._known import Quantity
+from ._matching import Known, scale_cost, snapped
+from ._offers import Instances, Offer
 from ._trace import Atom, Literal
 
 
@@ -66,7 +69,12 @@ class _Search:
     """The search for the one correction that makes most leaves right."""
 
     def __init__(
-        self, bench: Bench, sites: Sequence[Site], offers: Sequence[Offer], wrong: Sequence[str], batches: frozenset[int]
+        self,
+        bench: Bench,
+        sites: Sequence[Site],
+        offers: Sequence[Offer],
+        wrong: Sequence[str],
+        batches: frozenset[int],
     ) -> None:
         self.bench, self.sites, self.offers, self.wrong, self.batches = bench, sites, offers, wrong, batches
         self.found: tuple[tuple[float, ...], Mistake] | None = None
@@ -143,13 +151,15 @@ class _Search:
         if factor == 1:
             return 0.0
         if edit.kind == "number":
-            number = snapped(edit.facts["number"] * factor if not edit.facts["below"] else edit.facts["number"] / factor)
+            number = snapped(
+                edit.facts["number"] * factor if not edit.facts["below"] else edit.facts["number"] / factor
+            )
             if abs(number) in (0.0, 0.5, 1.0, 2.0, *self.batches, *(1 / batch for batch in self.batches)):
                 return 0.9
             return 0.2 + scale_cost(factor, self.batches, alone=True)
         cost = scale_cost(factor, self.batches, alone=edit.cost < 1)
         # A known quantity may come in a scale of the author's own, and a mean has another divisor over other axes.
-        return 0.1 * cost if edit.kind in ("known", "axes") else cost
+        return 0.1 * cost if edit.kind in ("known", "axes", "unreduced") else cost
 
     def _breaks(self, patches: Patches) -> bool:
         """Whether a leaf that is right would become wrong."""
@@ -236,7 +246,9 @@ class _Search:
         if size == 0:
             return None
         factor = float(np.vdot(change, needed)) / size
-        if norm(needed - factor * change) > RIGHT * norm(truth) or (factor == 0 and edit.kind not in ("number", "term")):
+        if norm(needed - factor * change) > RIGHT * norm(truth) or (
+            factor == 0 and edit.kind not in ("number", "term")
+        ):
             return None
         return snapped(factor)
 
@@ -269,87 +281,18 @@ class _Search:
         scales = {1.0}
         bench = self.bench
         right = [path for path in bench.leaves if path not in self.wrong]
-        for variable in {out for path in right for i in bench.order[path] for out in bench.program.equations[i].outputs}:
+        for variable in {
+            out for path in right for i in bench.order[path] for out in bench.program.equations[i].outputs
+        }:
             scale = self.known.scale(bench.run.at(variable))
             if scale is not None:
                 scales.add(scale)
         return tuple(scales)
 
 
-class Known:
-    """Known quantities, to be found by their values."""
-
-    def __init__(self, quantities: Sequence[Quantity]) -> None:
-        self._by_size: dict[tuple[int, ...], list[tuple[Quantity, np.ndarray]]] = {}
-        for quantity in quantities:
-            for values in {q[0].shape: q for q in (quantity.values, _turned(quantity.values))}.values():
-                self._by_size.setdefault(_core(values[0].shape), []).append((quantity, _flat(values)))
-
-    def find(self, values: tuple[np.ndarray, ...], scales: Sequence[float] = (1.0,)) -> Quantity | None:
-        """The quantity that `values` is, of any shape of its size; a cotangent may be multiplied by one of `scales`."""
-        if values[0].dtype.kind != "f":
-            return None
-        flat = _flat(values)
-        for quantity, known in self._by_size.get(_core(values[0].shape), ()):
-            for scale in scales if quantity.kind == "cotangent" else (1.0,):
-                if norm(scale * known - flat) <= RIGHT * norm(flat):
-                    return quantity
-        return None
-
-    def scale(self, values: tuple[np.ndarray, ...]) -> float | None:
-        """How many times a cotangent `values` is, if it is a multiple of one."""
-        if values[0].dtype.kind != "f":
-            return None
-        flat = _flat(values)
-        size = float(np.vdot(flat, flat))
-        for quantity, known in self._by_size.get(_core(values[0].shape), ()) if size else ():
-            if quantity.kind != "cotangent":
-                continue
-            scale = float(np.vdot(known, flat) / np.vdot(known, known))
-            if norm(scale * known - flat) <= RIGHT * np.sqrt(size):
-                return snapped(scale)
-        return None
-
-
 def _inner(rows: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> float:
     with np.errstate(all="ignore"):
         return float(sum(np.vdot(row, value) for row, value in zip(rows, values, strict=True)))
-
-
-def _turned(values: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    return tuple(value.T for value in values)
-
-
-def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(n for n in shape if n != 1)
-
-
-def _flat(values: tuple[np.ndarray, ...]) -> np.ndarray:
-    return np.concatenate([np.ravel(value) for value in values]).astype(np.float64)
-
-
-def snapped(factor: float) -> float:
-    """The simple number that a factor is, if it is one to the accuracy at hand."""
-    simple = Fraction(factor).limit_denominator(4096)
-    return float(simple) if abs(float(simple) - factor) <= 1e-7 * max(abs(factor), 1e-3) else factor
-
-
-def scale_cost(factor: float, batches: frozenset[int], *, alone: bool) -> float:
-    """How much it takes to describe a factor: a sign and the batch size are what people get wrong most."""
-    if factor == 1:
-        return 0.0
-    size = Fraction(abs(factor)).limit_denominator(4096)
-    if factor == 0:
-        return 1.0
-    if factor == -1:
-        cost = 1.0
-    elif any(size in (batch, Fraction(1, batch)) for batch in batches):
-        cost = 1.0
-    elif abs(float(size) - abs(factor)) <= 1e-7 * abs(factor) and size.numerator * size.denominator <= 1024:
-        cost = 1.1 + 0.05 * float(np.log2(size.numerator * size.denominator))
-    else:
-        cost = 2.6
-    return cost if alone else 0.6 * cost
 
 
 def _nothing(inputs: object, evaluate: object, read: object, point: int) -> list[np.ndarray]:

@@ -164,9 +164,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "index": lambda params, x: x[params["index"]],
     "stack": lambda params, *parts: np.stack(parts),
     "slice": lambda params, x: x[
-        tuple(
-            map(slice, params["start_indices"], params["limit_indices"], params["strides"] or (None,) * x.ndim)
-        )
+        tuple(map(slice, params["start_indices"], params["limit_indices"], params["strides"] or (None,) * x.ndim))
     ],
     "split": _split,
     "pad": _pad,

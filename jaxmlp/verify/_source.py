@@ -148,10 +148,11 @@ def _code(function: Any) -> CodeType | None:
             function = function.__func__
         elif hasattr(function, "__code__"):
             return function.__code__
-        elif hasattr(type(function), "__call__") and hasattr(type(function).__call__, "__code__"):
-            function = type(function).__call__
         else:
-            return None
+            method = getattr(type(function), "__call__", None)  # noqa: B004 (what it is, not whether)
+            if not hasattr(method, "__code__"):
+                return None
+            function = method
 
 
 def _lines(code: CodeType) -> range:
@@ -197,7 +198,9 @@ def _entry(value: ast.AST | None, path: str) -> Any:
     """The part of a returned dict or tuple that becomes the leaf `path`."""
     match value:
         case ast.Dict(keys=keys, values=entries):
-            named = {key.value: entry for key, entry in zip(keys, entries, strict=True) if isinstance(key, ast.Constant)}
+            named = {
+                key.value: entry for key, entry in zip(keys, entries, strict=True) if isinstance(key, ast.Constant)
+            }
             return named.get(path)
         case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
             return next((keyword for keyword in keywords if keyword.arg == path), None)

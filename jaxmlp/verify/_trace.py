@@ -195,7 +195,7 @@ class _Flat:
 
     def unrolled(self, scan: Any, args: Sequence[Atom], stacks: tuple[Stack, ...]) -> list[Atom]:
         body, length = scan.params["jaxpr"], scan.params["length"]
-        # What is sliced or stacked has one axis more outside the body than inside; constants come first, then the carry.
+        # What is sliced or stacked has one axis more outside than inside; constants come first, then the carry.
         inside, outside = _body(body).invars, scan.invars
         sliced = sum(a.aval.ndim > b.aval.ndim for a, b in zip(outside, inside, strict=True))
         carry = sum(a.aval.ndim == b.aval.ndim for a, b in zip(scan.outvars, _body(body).outvars, strict=True))

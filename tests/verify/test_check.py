@@ -42,20 +42,30 @@ MISTAKES = {
         0.5,
     ),
     "transposed": (changed(w1=jnp.transpose), {"w1"}, "transposed", None),
-    "a batch axis kept": (changed(b2=lambda g: jnp.stack([g, g])), {"b2"}, "shape", None),
-    "one number for all biases": (changed(b1=jnp.sum), {"b1"}, "shape", None),
+    "a batch axis kept": (changed(b2=lambda g: jnp.stack([g, g])), {"b2"}, "missing-reduction", None),
+    "one number for all biases": (changed(b1=jnp.sum), {"b1"}, "wrong-reduction-axis", None),
     "a leaf forgotten": (without("b1"), {"b1"}, "shape", None),
     "a leaf never computed": (changed(b1=jnp.zeros_like), {"b1"}, "zero-gradient", None),
     "integers": (changed(b1=lambda g: jnp.round(g).astype(int)), {"b1"}, "shape", None),
     "not a number": (changed(w2=lambda g: g / 0 * 0), {"w2"}, "nonfinite", None),
-    "no slope": (functools.partial(grads, slope=lambda z, a: jnp.ones_like(a)), {"w1", "b1"}, "unknown", None),
+    "no slope": (
+        functools.partial(grads, slope=lambda z, a: jnp.ones_like(a)),
+        {"w1", "b1"},
+        "missing-activation-derivative",
+        None,
+    ),
     "slope at the activation": (
         functools.partial(grads, slope=lambda z, a: 1 - jnp.tanh(a) ** 2),
         {"w1", "b1"},
-        "unknown",
+        "wrong-activation-derivative",
         None,
     ),
-    "one element off by a thousandth": (changed(w1=lambda g: g.at[2, 1].multiply(1.001)), {"w1"}, "unknown", None),
+    "one element off by a thousandth": (
+        changed(w1=lambda g: g.at[2, 1].multiply(1.001)),
+        {"w1"},
+        "wrong-operand",
+        None,
+    ),
 }
 
 
@@ -68,7 +78,6 @@ def test_a_wrong_gradient_is_caught_with_its_leaves_and_cause(getkey, mistake):
     (finding,) = report.findings
     assert finding.cause == cause and set(finding.leaves) == paths
     assert finding.factor == (None if factor is None else pytest.approx(factor, rel=1e-6))
-    assert all(f"`{path}`" in finding.message for path in paths)
 
 
 def test_two_mistakes_in_one_leaf_are_two_findings(getkey):

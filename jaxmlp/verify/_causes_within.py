@@ -1,0 +1,127 @@
+"""Which mistake: what corrects something inside a statement, in words."""
+
+import numpy as np
+
+from . import _relate, _words
+from ._causes import by_a_factor, stale
+from ._explanation import Explanation
+from ._matching import snapped
+from ._names import with_name
+from ._offers import Offer
+from ._report import Finding
+from ._trace import Literal
+from ._words import Place
+
+
+def number(e: Explanation) -> Finding | list[Finding]:
+    old, below, correction = e.facts["number"], e.facts["below"], e.mistake.factor
+    new = snapped(old / correction if below else old * correction)
+    if e.is_stale():
+        return stale(e)
+    if e.is_regularization():
+        return _words.wrong_regularization(e.paths, place=e.place())
+    if correction == 0:
+        return _words.double_counted(e.paths, place=e.place())
+    findings = by_a_factor(e, correction)
+    if findings[0].cause == "scale-constant":
+        must = with_name(e.site, f"{old:g}", f"{new:g}")
+        return _words.scale_constant(e.paths, findings[0].factor or 1.0, place=e.place(must))
+    return findings
+
+
+def term(e: Explanation) -> Finding | list[Finding]:
+    atom = e.facts["equation"].inputs[e.facts["operand"]]
+    if e.is_stale():
+        return stale(e)
+    if isinstance(atom, int) and e.case.is_of_params_alone(atom) and e.mistake.factor != -1:
+        return _words.wrong_regularization(e.paths, term=e.case.names.of(atom), place=e.place())
+    if e.mistake.factor == 0:
+        return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
+    if e.mistake.factor in (1.0, -1.0):
+        return _words.sign(e.paths, place=e.place())
+    return by_a_factor(e, e.mistake.factor)
+
+
+def dropped(e: Explanation) -> Finding:
+    atom = e.facts["dropped"]
+    name, equation = e.case.names.of(atom), e.facts["equation"]
+    values = e.case.bench.run.at(atom)
+    if equation.name in ("add", "sub"):
+        if isinstance(atom, int) and e.case.is_of_params_alone(atom):
+            return _words.wrong_regularization(e.paths, term=name, place=e.place())
+        return _words.double_counted(e.paths, term=name, place=e.place())
+    if equation.name in ("max", "min"):
+        return _words.wrong_mask(e.paths, place=e.place())
+    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope"]
+    is_slope = any(q[0].shape == values[0].shape and _relate.same(values, q) for q in slopes)
+    is_slope = is_slope or e.case.names.as_slope(values) is not None
+    if is_slope and not any(_relate.same(values, e.case.bench.run.at(p)) for p in e.case.params):
+        return _words.extra_slope(e.paths, slope=name or e.case.names.slope(values), place=e.place())
+    return _words.extra_factor(e.paths, what=name, place=e.place())
+
+
+def operand(e: Explanation) -> Finding:
+    offer, atom = e.facts["offer"], e.facts["used"]
+    used, instead = e.case.names.of(atom), e.described(offer)
+    corrected = e.corrected()
+    slopes = [q for q in e.case.knowledge.quantities if q.kind == "slope"]
+    if corrected is not None and any(_relate.same(corrected, q.values) for q in slopes):
+        return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
+    if _taken_elsewhere(e):
+        return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
+    place = _with_operand(e, used, instead)
+    used, instead = used or "what stands there", instead or "another value"
+    if isinstance(atom, Literal):
+        if e.is_parameter(offer):
+            return _words.missing_factor(e.paths, what=instead, place=place)
+        return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
+    if _is_a_layer_off(e, e.case.bench.run.at(atom), offer):
+        return _words.off_by_one_layer(e.paths, used=used, instead=instead, place=place)
+    return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
+
+
+def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Place:
+    must = with_name(e.site, used, instead) if used and instead and e.mistake.factor == 1 else None
+    return e.place(must)
+
+
+def _taken_elsewhere(e: Explanation) -> bool:
+    """Whether the operand is what a slope is taken at: all uses of it go through functions of one number."""
+    program, uses = e.case.bench.program, e.facts["uses"]
+    if len(uses) < 2:
+        return False
+    names = {program.equations[e.mistake.instances[0][place]].name for place, _ in uses}
+    return names <= {"neg", "exp", "logistic", "tanh", "mul", "sub", "integer_pow", "square", "abs", "gt", "max"}
+
+
+def _is_a_layer_off(e: Explanation, used: tuple[np.ndarray, ...], offer: Offer) -> bool:
+    """Whether the two are what neighbouring matrix products of the loss read, or the loss's own output."""
+    instead = tuple(offer.at(0, k) for k in range(e.case.bench.count))
+    layers = e.case.layers
+
+    def layer(values: tuple[np.ndarray, ...]) -> set[int]:
+        return {n for n, operands in enumerate(layers) for o in operands if _relate.same(values, o)}
+
+    mine, other = layer(used), layer(instead)
+    if other and not mine:
+        mine = {len(layers)} if e.is_forward(used) else set()
+    return any(abs(a - b) == 1 for a in mine for b in other)
+
+
+def product(e: Explanation) -> Finding:
+    shape = e.actual[0].shape
+    return _words.transposed(e.paths, shape, shape, place=e.place())
+
+
+def axes(e: Explanation) -> Finding:
+    if not e.facts["axes"]:
+        return _words.wrong_axis(e.paths, place=e.place())
+    return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place())
+
+
+def power(e: Explanation) -> Finding:
+    return _words.unknown(e.paths, place=e.place())
+
+
+def mask(e: Explanation) -> Finding:
+    return _words.wrong_mask(e.paths, place=e.place())

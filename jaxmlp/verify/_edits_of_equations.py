@@ -1,0 +1,160 @@
+"""Corrections inside a statement: of a number, a sign, an operand, an axis, a condition, the order of a product."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ._bench import Bench, Patch, Patches, results
+from ._edits import axes_of, Edit
+from ._offers import fitted_to, Instances, is_fixed, Offer
+from ._patches import divided, product_of, then_scaled, with_input, with_inputs
+from ._trace import Atom, Equation, Literal
+
+
+_WITH_NUMBERS = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
+_FLEXIBLE = frozenset("dot_general mul add sub div broadcast_in_dim reshape transpose reduce_sum".split())
+
+
+def of_equations(
+    bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool]
+) -> Iterator[Edit]:
+    """Corrections inside a statement: of a number, a sign, an operand, an axis, the order of a product.
+
+    Only an operand that is right in itself can be a wrong operand: any other is corrected where it comes from.
+    """
+    equations = bench.program.equations
+    names = [tuple(equations[index].name for index in instance) for instance in instances]
+    if len(set(names)) > 1:
+        return
+    inside = {out for index in instances[0] for out in equations[index].outputs}
+    for place, index in enumerate(instances[0]):
+        spots = [instance[place] for instance in instances]
+        ndim = bench.run.at(equations[index].inputs[0])[0].ndim if equations[index].inputs else 0
+        yield from _of_equation(equations[index], spots, ndim)
+        for position, atom in enumerate(equations[index].inputs):
+            if isinstance(atom, Literal) or atom in inside or is_innocent(atom):
+                yield from _replaced(bench, instances, [(place, position)], atom, offers)
+    outside: dict[int, list[tuple[int, int]]] = {}
+    for place, index in enumerate(instances[0]):
+        for position, atom in enumerate(equations[index].inputs):
+            if isinstance(atom, int) and atom not in inside:
+                outside.setdefault(atom, []).append((place, position))
+    for atom, uses in outside.items():
+        if len(uses) > 1 and is_innocent(atom):
+            yield from _replaced(bench, instances, uses, atom, offers)
+
+
+def _of_equation(equation: Equation, spots: Sequence[int], ndim: int) -> Iterator[Edit]:
+    def edit(kind: str, cost: float, patch: Callable[[float], Patch], *, factor: bool = False, **facts: Any) -> Edit:
+        def patches(c: float) -> Patches:
+            made = patch(c)
+            return {index: made for index in spots}
+
+        return Edit(kind, cost, patches, factor, {"equation": equation, **facts})
+
+    name = equation.name
+    for position, atom in enumerate(equation.inputs):
+        if isinstance(atom, Literal) and atom.value.dtype.kind == "f" and name in _WITH_NUMBERS:
+            below = name == "div" and position == 1
+            scaled: Callable[[float], Patch] = lambda c, p=position, b=below: with_input(
+                p, lambda value: divided(value, np.float64(c)) if b else value * c
+            )
+            yield edit("number", 0.0, scaled, factor=True, number=float(atom.value), operand=position, below=below)
+        elif name in ("add", "sub") and not isinstance(atom, Literal):
+            yield edit(
+                "term",
+                0.3,
+                lambda c, p=position: with_input(p, lambda value: c * value),
+                factor=True,
+                operand=position,
+            )
+        elif name in ("exp", "tanh", "logistic", "log", "sin"):
+            yield edit("term", 1.2, lambda c, p=position: with_input(p, lambda value: -value), operand=position)
+    if name in ("mul", "div", "add", "sub", "max", "min", "pow"):
+        kept: Callable[[int], Patch] = lambda p: (
+            lambda inputs, evaluate, read, point: [np.broadcast_to(inputs[p], evaluate(inputs)[0].shape)]
+        )
+        for position in (0, 1):
+            if not isinstance(equation.inputs[1 - position], Literal):
+                yield edit("dropped", 1.9, lambda c, p=position: kept(p), dropped=equation.inputs[1 - position])
+    if name == "integer_pow":
+        for exponent in (1, 2, 3, -1):
+            if exponent != equation.params["y"]:
+                power: Patch = lambda inputs, evaluate, read, point, y=exponent: [inputs[0] ** float(y)]
+                yield edit("power", 1.8, lambda c, p=power: p, exponent=exponent)
+    if name in ("gt", "ge", "lt", "le"):
+        flipped: Patch = lambda inputs, evaluate, read, point: [~evaluate(inputs)[0]]
+        yield edit("mask", 1.5, lambda c: flipped)
+    if name.startswith("reduce_"):
+        function = {"reduce_sum": np.sum, "reduce_max": np.max, "reduce_min": np.min, "reduce_prod": np.prod}.get(name)
+        for axes in (*axes_of(ndim), ()) if function else ():
+            for keep in (False, True):
+                if tuple(equation.params["axes"]) != axes or keep:
+                    reduced: Patch = lambda inputs, evaluate, read, point, a=axes, k=keep, f=function: [
+                        f(inputs[0], axis=a, keepdims=k)
+                    ]
+                    scaled_too: Callable[[float], Patch] = lambda c, p=reduced: then_scaled(p, c)
+                    was = tuple(equation.params["axes"])
+                    yield edit("axes", 1.6, scaled_too, factor=True, axes=axes, was=was)
+    if name == "dot_general":
+        for swap in (False, True):
+            for turn in ((False, False), (True, False), (False, True), (True, True)):
+                if swap or any(turn):
+                    yield edit("product", 1.5, lambda c, s=swap, t=turn: product_of(s, t), swap=swap, turn=turn)
+
+
+def _replaced(
+    bench: Bench, instances: Instances, uses: Sequence[tuple[int, int]], atom: Atom, offers: Sequence[Offer]
+) -> Iterator[Edit]:
+    """Another value in the place of one that a statement uses."""
+    program = bench.program
+    first = instances[0][0]
+    if (
+        isinstance(atom, Literal)
+        and atom.value.ndim == 0
+        and program.equations[instances[0][uses[0][0]]].name
+        not in (
+            "mul",
+            "div",
+        )
+    ):
+        return
+    olds = [program.equations[instance[uses[0][0]]].inputs[uses[0][1]] for instance in instances]
+    shape = bench.run.at(atom)[0].shape
+    flexible = all(program.equations[instances[0][place]].name in _FLEXIBLE for place, _ in uses)
+    for offer in offers:
+        if offer.before is not None and offer.before > first:
+            continue
+        if len(offer.values) not in (1, len(instances)) or not (len(instances) == 1 or is_fixed(offer, instances)):
+            continue
+        kind = offer.quantity.kind if offer.quantity else None
+        reduced = all(program.equations[instances[0][place]].name == "reduce_sum" for place, _ in uses)
+        if kind == "part" or (kind == "cotangent" and not isinstance(atom, Literal) and not reduced):
+            continue
+        if offer.variables and all(v == o for v, o in zip(offer.variables, olds, strict=False)):
+            continue
+        fitted = fitted_to(offer, shape)
+        if fitted is None and not flexible:
+            continue
+        get = fitted or offer.at
+
+        def patches(c: float, get: Callable[[int, int], np.ndarray] = get) -> Patches:
+            changed: dict[int, Patch] = {}
+            for i, instance in enumerate(instances):
+                by_equation: dict[int, list[int]] = {}
+                for place, position in uses:
+                    by_equation.setdefault(instance[place], []).append(position)
+                for index, positions in by_equation.items():
+                    changed[index] = with_inputs(positions, lambda point, i=i: get(i, point))
+                if c != 1:
+                    for out in results(program, instance):
+                        index = program.makers[out]
+                        changed[index] = then_scaled(changed.get(index), c)
+            return changed
+
+        cost = 2.0 if offer.name else 2.1 if reduced else 2.4
+        if offer.shape != shape and not reduced:
+            cost += 0.3
+        facts = {"offer": offer, "used": atom, "all": len(uses) > 1, "uses": tuple(uses)}
+        yield Edit("operand", cost, patches, True, facts)

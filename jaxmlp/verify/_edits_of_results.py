@@ -1,0 +1,141 @@
+"""Corrections of what a statement gives: a factor, a slope, a term, a sum, or another value altogether."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ._bench import Bench, Patches, results
+from ._edits import axes_of, Edit
+from ._offers import fitted_to, Instances, is_fixed, Offer
+from ._patches import after, divided
+from ._trace import Atom
+
+
+Change: TypeAlias = Callable[[np.ndarray, int, int], np.ndarray]
+"""Of a value, at the point and in the instance with these numbers."""
+
+_KNOWN = {"slope": 2.2, "value": 2.4, "cotangent": 3.0, "part": 3.3}
+"""The costs of putting a known quantity in the place of a result, by its kind."""
+
+
+def of_result(
+    bench: Bench,
+    instances: Instances,
+    position: int,
+    offers: Sequence[Offer],
+    is_innocent: Callable[[Atom], bool],
+    *,
+    innocent: bool,
+) -> Iterator[Edit]:
+    """Corrections of a result of a statement, the one at `position`.
+
+    What is `innocent` is a known cotangent as it stands: it can only lack a slope, or stand where another belongs.
+    """
+    spots = []
+    for equations in instances:
+        outs = results(bench.program, equations)
+        if position >= len(outs):
+            return
+        index = bench.program.makers[outs[position]]
+        spots.append((index, bench.program.equations[index].outputs.index(outs[position])))
+    shape = bench.run.at(results(bench.program, instances[0])[position])[0].shape
+
+    def edit(kind: str, cost: float, change: Change, *, factor: bool = True, **facts: Any) -> Edit:
+        def patches(c: float) -> Patches:
+            return {
+                index: after(place, lambda value, point, i=i: c * change(value, point, i))
+                for i, (index, place) in enumerate(spots)
+            }
+
+        return Edit(kind, cost, patches, factor, {"position": position, **facts})
+
+    is_zero = not any(
+        bench.run.at(out)[0].any() for i in instances for out in results(bench.program, i)[position : position + 1]
+    )
+    if not innocent and not is_zero:
+        yield edit("scale", 0.1, lambda value, point, i: value)
+        if len(shape) == 2:
+            yield edit("transpose", 1.4, lambda value, point, i: value.T)
+        for axes in axes_of(len(shape)):
+            for keep in (False, True):
+                summed: Change = lambda value, point, i, a=axes, k=keep: value.sum(axis=a, keepdims=k)
+                yield edit("unreduced", 1.5, summed, axes=axes)
+    operands = [] if innocent else _operands(bench, instances, shape, is_innocent)
+    for offer in offers:
+        if len(offer.values) not in (1, len(instances)) or not (len(instances) == 1 or is_fixed(offer, instances)):
+            continue
+        fitted = fitted_to(offer, shape)
+        kind = offer.quantity.kind if offer.quantity else None
+        if fitted is None:
+            if kind != "part" and not innocent and not is_zero and _broadcasts(offer.shape, shape):
+                yield from _factors(edit, offer, offer.at)
+            continue
+        if kind is not None:
+            yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
+        if kind == "slope":
+            yield edit("times", 1.5, lambda value, point, i, f=fitted: value * f(i, point), offer=offer)
+            for atoms in operands:
+                at = [bench.run.at(atom) for atom in atoms]
+                yield edit(
+                    "slope", 1.9, lambda value, point, i, f=fitted, at=at: at[i][point] * f(i, point), offer=offer
+                )
+        if innocent or is_zero:
+            continue
+        if kind == "slope":
+            yield edit("over", 1.6, lambda value, point, i, f=fitted: divided(value, f(i, point)), offer=offer)
+        elif kind in (None, "value"):
+            yield from _factors(edit, offer, fitted)
+        if kind != "slope":
+            yield _added(spots, offer, fitted, position)
+
+
+def of_return(bench: Bench, instances: Instances, path: str, offers: Sequence[Offer]) -> Iterator[Edit]:
+    """Another value of the candidate's own in place of what is returned as a leaf; at last the leaf itself."""
+    [[index]] = instances
+    truth = [leaves[path] for leaves in bench.truth]
+    for offer in offers:
+        if offer.variables and offer.before != -1 and len(offer.values) == 1 and offer.shape == truth[0].shape:
+            swapped = {index: after(0, lambda value, point, o=offer: o.at(0, point))}
+            yield Edit("returned", 2.0 if offer.name else 2.3, lambda c, p=swapped: p, False, {"offer": offer})
+    patches = {index: after(0, lambda value, point: truth[point])}
+    yield Edit("leaf", 5.0, lambda c: patches)
+
+
+def _operands(
+    bench: Bench, instances: Instances, shape: tuple[int, ...], is_innocent: Callable[[Atom], bool]
+) -> list[tuple[int, ...]]:
+    """The values of `shape` that a statement reads, by instance; none unless all that it reads is right in itself."""
+    equations = bench.program.equations
+    read = []
+    for instance in instances:
+        inside = {out for index in instance for out in equations[index].outputs}
+        atoms = [a for index in instance for a in equations[index].inputs if isinstance(a, int) and a not in inside]
+        if not all(map(is_innocent, atoms)):
+            return []
+        read.append([a for a in dict.fromkeys(atoms) if bench.run.at(a)[0].shape == shape])
+    return list(zip(*read, strict=False))
+
+
+def _factors(edit: Callable[..., Edit], offer: Offer, get: Callable[[int, int], np.ndarray]) -> Iterator[Edit]:
+    dearer = 0.7 if offer.name else 0.9
+    yield edit("times", 1.5 + dearer, lambda value, point, i: value * get(i, point), offer=offer)
+    yield edit("over", 1.6 + dearer, lambda value, point, i: divided(value, get(i, point)), offer=offer)
+
+
+def _added(spots: list[tuple[int, int]], offer: Offer, get: Callable[[int, int], np.ndarray], position: int) -> Edit:
+    def patches(c: float) -> Patches:
+        return {
+            index: after(place, lambda value, point, i=i: value + c * get(i, point))
+            for i, (index, place) in enumerate(spots)
+        }
+
+    cost = 2.1 if offer.name else 2.6
+    return Edit("plus", cost, patches, True, {"position": position, "offer": offer})
+
+
+def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(small, shape) == shape
+    except ValueError:
+        return False

@@ -1,0 +1,199 @@
+"""All that is at hand to put a mistake into words: the values, the names and the place in the source."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from . import _relate, _words
+from ._bench import Bench, results
+from ._known import Knowledge, Quantity, Run
+from ._localize import Mistake
+from ._names import line_of, Names, written
+from ._offers import Offer
+from ._source import Source, Statement
+from ._trace import Frame
+from ._words import Place
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A gradient under diagnosis.
+
+    Attributes:
+      bench: its program, as it is when a mistake is explained: the earlier ones corrected.
+      source: its source.
+      names: the names in it.
+      knowledge: what is known of the loss.
+      loss: the loss, with its values.
+      batches: what may be the number of examples.
+      params: the variables of the parameters, and how they are written.
+    """
+
+    bench: Bench
+    source: Source
+    names: Names
+    knowledge: Knowledge
+    loss: Run
+    batches: frozenset[int]
+    params: dict[int, str]
+
+    @cached_property
+    def layers(self) -> list[tuple[Any, ...]]:
+        """What each matrix product of the loss multiplies, in the order of the layers."""
+        products = [e for e in self.loss.program.equations if e.name == "dot_general"]
+        return [tuple(self.loss.at(atom) for atom in equation.inputs) for equation in products]
+
+    def depends_on(self, variable: int) -> set[int]:
+        """The arguments of the candidate that a variable comes from."""
+        program, found, pending = self.bench.program, set(), [variable]
+        while pending:
+            atom = pending.pop()
+            index = program.makers.get(atom)
+            if index is None:
+                found |= {atom} & set(program.inputs)
+            else:
+                pending += [a for a in program.equations[index].inputs if isinstance(a, int)]
+        return found
+
+    def is_of_params_alone(self, variable: int) -> bool:
+        """Whether a variable comes from parameters and plain numbers, and not from the data."""
+        data = {v for v in self.bench.program.inputs if v not in self.params and self.bench.run.at(v)[0].ndim > 0}
+        return bool(data) and not data & self.depends_on(variable)
+
+
+class Explanation:
+    """A mistake, with what its words need."""
+
+    def __init__(self, case: Case, mistake: Mistake) -> None:
+        self.case, self.mistake = case, mistake
+        self.site, self.edit, self.facts = mistake.site, mistake.edit, mistake.edit.facts
+        program = case.bench.program
+        self.outs = results(program, mistake.instances[0])
+        self.out = self.outs[self.facts.get("position", 0)] if self.outs else None
+        self.name = self.site.statement.target if self.site.statement else None
+        self.frame, self.statement = self.site.frame, self.site.statement
+        self.alias = self._renamed()
+        if self.alias:
+            self.frame, self.statement = self.alias
+            self.name = self.alias[1].target
+
+    def _renamed(self) -> tuple[Frame | None, Statement] | None:
+        """The statement that renames a value which is right in itself, on the way to where it is used wrongly."""
+        if not self.mistake.innocent or not self.name or not self.site.statement:
+            return None
+        return self.case.source.alias(self.name, self.site.statement.last)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The leaves that it makes wrong."""
+        return self.mistake.leaves
+
+    @property
+    def actual(self) -> tuple[np.ndarray, ...]:
+        """What the statement computes."""
+        assert self.out is not None
+        return self.case.bench.run.at(self.out)
+
+    @cached_property
+    def text(self) -> str | None:
+        """What the statement assigns, as it is written, if it is one value."""
+        return written(self.site) if len(self.outs) == 1 and (self.name or self.site.leaf is None) else None
+
+    def place(self, must: str | None = None) -> Place:
+        """Where it stands, what the line must compute, and what speaks for it."""
+        line = line_of(self.frame, self.case.source, self._helper())
+        evidence = _words.corrected(self.paths, self._left())
+        computes = self.text if must and self.statement is self.site.statement else None
+        return Place(line, self.name, computes, must, evidence)
+
+    def _helper(self) -> Frame | None:
+        """The innermost line of another function that the statement calls, where the mistake is."""
+        equation = self.case.bench.program.equations[max(self.edit.patches(1.0))]
+        for stack in reversed(equation.stacks):
+            frame = next((frame for frame in stack if frame), None)
+            if frame and self.frame and (frame.file, frame.number) != (self.frame.file, self.frame.number):
+                inside = self.statement and frame.file == self.frame.file
+                if not (inside and self.statement and self.statement.first <= frame.number <= self.statement.last):
+                    return frame
+        return None
+
+    def _left(self) -> float:
+        """The error that the correction leaves."""
+        bench, patches = self.case.bench, self.mistake.patches
+        errors = [
+            bench.error(path, bench.value(path, patches, k), k)
+            for path in self.mistake.leaves
+            for k in range(bench.count)
+        ]
+        return max(errors)
+
+    def described(self, offer: Offer) -> str | None:
+        """What the user calls it."""
+        return offer.name or (self.case.names.known(offer.quantity) if offer.quantity else None)
+
+    def is_regularization(self) -> bool:
+        """Whether the statement makes a penalty's gradient: from parameters alone, with other leaves of the data."""
+        return (
+            self.out is not None
+            and self.out in self.case.bench.program.makers
+            and (self.case.is_of_params_alone(self.out) and bool(self.case.depends_on(self.out)))
+        )
+
+    def is_stale(self) -> bool:
+        """Whether the statement ought to give a parameter."""
+        return bool(self.stale_parameter(self.actual)) if self.out is not None else False
+
+    def stale_parameter(self, actual: tuple[np.ndarray, ...]) -> str | None:
+        """The parameter that a value becomes once it is corrected."""
+        bench = self.case.bench
+        for variable, name in self.case.params.items():
+            values = bench.run.at(variable)
+            if values[0].shape != actual[0].shape or _relate.same(actual, values):
+                continue
+            corrected = [bench.values(self.mistake.instances[0], self.mistake.patches, k) for k in range(bench.count)]
+            if self.out is None or any(c is None or self.out not in c for c in corrected):
+                return None
+            if _relate.same(tuple(c[self.out] for c in corrected if c), values):
+                return name
+        return None
+
+    def at(self, offer: Offer) -> str | None:
+        """The value at which a slope is taken."""
+        by = offer.quantity.by if offer.quantity else None
+        return self.case.names.known(Quantity("value", self.case.loss.at(by), by)) if by is not None else None
+
+    def is_parameter(self, offer: Offer) -> bool:
+        """Whether a slope is a parameter, broadcast, as the slope of `g * x` by `x` is `g`."""
+        values = offer.at(0, 0), offer.at(0, self.case.bench.count - 1)
+        for variable in self.case.params:
+            mine = self.case.bench.run.at(variable)
+            try:
+                wide = [np.broadcast_to(v, values[0].shape) for v in (mine[0], mine[-1])]
+            except ValueError:
+                continue
+            if all(np.allclose(w, v, rtol=1e-9, atol=0) for w, v in zip(wide, values, strict=True)):
+                return True
+        return False
+
+    def is_diagonal(self) -> bool:
+        """Whether it is the diagonal of the softmax Jacobian, where all of it is needed."""
+        corrected = self.corrected()
+        values = [q.values for q in self.case.knowledge.quantities if q.kind in ("value", "part")]
+        return corrected is not None and _relate.is_softmax_diagonal(self.actual, corrected, values)
+
+    def corrected(self) -> tuple[np.ndarray, ...] | None:
+        """What the statement gives once it is corrected."""
+        bench = self.case.bench
+        found = [bench.values(self.mistake.instances[0], self.mistake.patches, k) for k in range(bench.count)]
+        if self.out is None or any(f is None or self.out not in f for f in found):
+            return None
+        return tuple(f[self.out] for f in found if f)
+
+    def is_forward(self, values: tuple[np.ndarray, ...]) -> bool:
+        """Whether it is a value of the loss."""
+        return any(
+            q.kind == "value" and q.values[0].size == values[0].size and _relate.same(values, q.values)
+            for q in self.case.knowledge.quantities
+        )

@@ -1,0 +1,94 @@
+"""What could stand in the place of something: what the candidate has, and what is known of the loss."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from ._bench import Bench, results, Site
+from ._known import Knowledge, Quantity
+
+
+Instances: TypeAlias = tuple[tuple[int, ...], ...]
+"""The equations of each execution of a statement."""
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """A value that could stand where another one does: at each point, for each instance of the statement.
+
+    Attributes:
+      values: indexed by instance, then by point; a single instance serves all.
+      name: what the candidate calls it, or None.
+      quantity: what it is known to be, if it is known.
+      before: the equation from which on it is there; None for what the candidate does not compute.
+      variables: its variables in the candidate, by instance.
+    """
+
+    values: tuple[tuple[np.ndarray, ...], ...]
+    name: str | None = None
+    quantity: Quantity | None = None
+    before: int | None = None
+    variables: tuple[int, ...] = ()
+
+    def at(self, instance: int, point: int) -> np.ndarray:
+        """The value for an instance, at a point."""
+        return self.values[instance if len(self.values) > 1 else 0][point]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of its first value."""
+        return self.values[0][0].shape
+
+
+def offered(
+    bench: Bench,
+    sites: Sequence[Site],
+    inputs: dict[int, str],
+    knowledge: Knowledge,
+    repeated: Sequence[Sequence[int]],
+) -> list[Offer]:
+    """What could stand in the place of something: what the candidate computes or is given, and what is known.
+
+    `repeated` are the variables of the loss that one statement defines time after time.
+    """
+    offers = [Offer((bench.run.at(variable),), name, None, -1, (variable,)) for variable, name in inputs.items()]
+    for site in sites:
+        columns = [] if site.leaf else [results(bench.program, instance) for instance in site.instances]
+        if len({len(column) for column in columns}) > 1:
+            continue
+        for variables in zip(*columns, strict=True):
+            name = site.statement.target if site.statement and len(columns[0]) == 1 else None
+            makers = [bench.program.makers[variable] for variable in variables]
+            values = tuple(map(bench.run.at, variables))
+            if len(variables) > 1:
+                offers.append(Offer(values, name, None, makers[-1], variables))
+                offers.append(Offer(values[::-1], name, None, makers[-1], variables[::-1]))
+            offers += [Offer((v,), name, None, m, (n,)) for v, m, n in zip(values, makers, variables, strict=True)]
+    for variables in repeated:
+        quantities = [knowledge.cotangents[v] for v in variables if v in knowledge.cotangents]
+        if len(quantities) == len(variables):
+            values = tuple(quantity.values for quantity in quantities)
+            offers += [Offer(values, None, quantities[0]), Offer(values[::-1], None, quantities[-1])]
+    offers = [o for o in offers if all(v.dtype.kind == "f" for values in o.values for v in values)]
+    return offers + [Offer((quantity.values,), None, quantity) for quantity in knowledge.quantities]
+
+
+def is_fixed(offer: Offer, instances: Instances) -> bool:
+    """Whether an offer is there for every instance alike: an argument, or a value for each of them."""
+    return offer.before == -1 or len(offer.values) == len(instances)
+
+
+def fitted_to(offer: Offer, shape: tuple[int, ...]) -> Callable[[int, int], np.ndarray] | None:
+    """The offer in `shape`: as it is, transposed, or with axes of size 1 more or less; None if it has another size."""
+    mine = offer.shape
+    if len(offer.values) == 1:
+        if mine == shape:
+            return offer.at
+        if len(mine) == 2 and mine[::-1] == shape:
+            return lambda i, point: offer.at(i, point).T
+        if [n for n in mine if n != 1] == [n for n in shape if n != 1]:
+            return lambda i, point: offer.at(i, point).reshape(shape)
+        return None
+    return offer.at if mine == shape else None
