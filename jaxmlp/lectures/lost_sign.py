@@ -12,6 +12,7 @@ import numpy as np
 
 from .._types import Params
 from ._claim import Claim
+from ._lost_sign_birth import claims as birth_claims
 from ._lost_sign_fixes import claims as fix_claims
 from ._lost_sign_rules import AS_PRINTED, epoch_by_epoch, train
 from ._numbers import numbers
@@ -34,6 +35,7 @@ def claims(dtype: str = "float32") -> Iterator[Claim]:
     yield from _formats(float32.losses)
     yield from _directions()
     yield from _operations(float32.snapshots[1])
+    yield from birth_claims()
     yield from fix_claims()
 
 
