@@ -67,7 +67,7 @@ def operand(e: Explanation) -> Finding:
     slopes = [q for q in e.case.knowledge.quantities if q.kind == "slope"]
     if corrected is not None and any(_relate.same(corrected, q.values) for q in slopes):
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
-    if _taken_elsewhere(e):
+    if _makes_a_slope(e):
         return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
     place = _with_operand(e, used, instead)
     used, instead = used or "what stands there", instead or "another value"
@@ -85,13 +85,18 @@ def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Plac
     return e.place(must)
 
 
-def _taken_elsewhere(e: Explanation) -> bool:
-    """Whether the operand is what a slope is taken at: all uses of it go through functions of one number."""
-    program, uses = e.case.bench.program, e.facts["uses"]
-    if len(uses) < 2:
-        return False
-    names = {program.equations[e.mistake.instances[0][place]].name for place, _ in uses}
-    return names <= {"neg", "exp", "logistic", "tanh", "mul", "sub", "integer_pow", "square", "abs", "gt", "max"}
+def _makes_a_slope(e: Explanation) -> bool:
+    """Whether the operand is what a slope is taken at: with the right one, something in the statement is that slope."""
+    bench, instance = e.case.bench, e.mistake.instances[0]
+    corrected = [bench.values(instance, e.mistake.patches, k) for k in range(bench.count)]
+    found = [values for values in corrected if values is not None]
+    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope"]
+    return any(
+        values[0].shape == slope[0].shape and _relate.same(values, slope)
+        for variable in found[0]
+        for values in [tuple(made[variable] for made in found)]
+        for slope in slopes
+    )
 
 
 def _is_a_layer_off(e: Explanation, used: tuple[np.ndarray, ...], offer: Offer) -> bool:

@@ -98,6 +98,16 @@ def of_return(bench: Bench, instances: Instances, path: str, offers: Sequence[Of
         if offer.variables and offer.before != -1 and len(offer.values) == 1 and offer.shape == truth[0].shape:
             swapped = {index: after(0, lambda value, point, o=offer: o.at(0, point))}
             yield Edit("returned", 2.0 if offer.name else 2.3, lambda c, p=swapped: p, False, {"offer": offer})
+
+    def edit(kind: str, cost: float, function: Callable[[np.ndarray], np.ndarray], **facts: Any) -> Edit:
+        return Edit(kind, cost, lambda c: {index: after(0, lambda value, point: c * function(value))}, True, facts)
+
+    yield edit("scale", 0.4, lambda value: value)
+    ndim = bench.run.at(bench.leaves[path])[0].ndim
+    if ndim == 2:
+        yield edit("transpose", 1.7, lambda value: value.T)
+    for axes in axes_of(ndim):
+        yield edit("unreduced", 1.8, lambda value, a=axes: value.sum(axis=a), axes=axes)
     patches = {index: after(0, lambda value, point: truth[point])}
     yield Edit("leaf", 5.0, lambda c: patches)
 
