@@ -23,13 +23,17 @@ VALUE = "(value)"
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked: a loss, a function that ought to be its gradient, and what both take besides `params`."""
+    """What is checked: a loss, a function that ought to be its gradient, and what both take besides `params`.
+
+    `source` is the user's function whose lines are to be named, where `grads` only calls it.
+    """
 
     name: str
     loss: Callable[..., Any]
     grads: Callable[..., Any]
     args: tuple[Any, ...] = ()
     has_value: bool = False
+    source: Callable[..., Any] | None = None
 
     @property
     def gradient(self) -> Callable[..., Any]:

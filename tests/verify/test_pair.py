@@ -7,6 +7,7 @@ import pytest
 import jaxmlp
 from jaxmlp import check_pair, Dense
 from jaxmlp._dense import dense_bwd, dense_fwd
+from jaxmlp.verify._pair import pair_report
 
 
 ACTIVATIONS = (
@@ -92,6 +93,42 @@ def test_out_may_be_a_tree(getkey):
     assert check_pair(fwd, bwd, x, y).ok
     swapped = check_pair(fwd, lambda xy, d: bwd(xy, d)[::-1], x, y)
     assert {leaf.path for leaf in swapped.leaves if not leaf.ok} == {"x", "y"}
+
+
+def test_an_output_may_hold_integers(getkey):
+    fwd = lambda z: ({"a": jnp.tanh(z), "top": jnp.argmax(z, axis=-1)}, jnp.tanh(z))
+    assert check_pair(fwd, lambda a, d: (d["a"] * (1 - a * a),), jax.random.normal(getkey(), (4, 3))).ok
+    with pytest.raises(TypeError, match="no floating numbers, so it has no derivative"):
+        check_pair(lambda z: (jnp.argmax(z), None), lambda _, d: (d,), jnp.ones(2))
+    with pytest.raises(TypeError, match="complex"):
+        check_pair(lambda z: (jax.lax.complex(z, z), None), lambda _, d: (d,), jnp.ones(2))
+
+
+def test_outputs_may_differ_in_dtype(getkey):
+    fwd = lambda z: ((jnp.tanh(z), jnp.tanh(z).astype("float16")), jnp.tanh(z))
+    bwd = lambda a, d: ((d[0] + d[1].astype(a.dtype)) * (1 - a * a),)
+    assert check_pair(fwd, bwd, jax.random.normal(getkey(), (4, 3))).verdict != "wrong"
+
+
+BENT = {
+    "dout ignored": (lambda a, da: (1 - a * a,), "missing-upstream"),
+    "clipped": (lambda a, da: (jnp.clip(da, -1, 1) * (1 - a * a),), "not-linear"),
+    "clipped far away": (lambda a, da: (jnp.clip(da, -99, 99) * (1 - a * a),), "not-linear"),
+    "a constant": (lambda a, da: (da * (1 - a * a) + 1,), "not-zero"),
+}
+
+
+@pytest.mark.parametrize("mistake", BENT)
+def test_a_backward_that_is_not_linear_is_named(getkey, mistake):
+    bwd, cause = BENT[mistake]
+    report = pair_report("bwd", tanh_fwd, bwd, (jax.random.normal(getkey(), (4, 3)),))
+    assert report.verdict == "wrong" and [finding.cause for finding in report.findings] == [cause]
+    assert "`da`" in report.findings[0].message
+
+
+def test_a_right_pair_is_right_at_every_dout(getkey):
+    softmax = jaxmlp.softmax
+    assert pair_report("bwd", softmax.fwd, softmax.bwd, (jax.random.normal(getkey(), (4, 3)),)).ok
 
 
 def test_inputs_of_a_function_without_names_are_numbered():

@@ -1,0 +1,458 @@
+"""Custom rules: right ones pass, in JAX and by hand, and every kind of wrong one is caught and named."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxmlp.verify._rule import rule_report
+
+
+def check_rule(f, *inputs):
+    return rule_report("f", f, inputs)
+
+
+def with_vjp(function, fwd, bwd, nondiff_argnums=(), **options):
+    f = jax.custom_vjp(function, nondiff_argnums=nondiff_argnums)
+    f.defvjp(fwd, bwd, **options)
+    return f
+
+
+def with_jvp(function, rule):
+    f = jax.custom_jvp(function)
+    f.defjvp(rule)
+    return f
+
+
+def product(x, w):
+    return jnp.sin(x) * w
+
+
+def product_fwd(x, w):
+    return product(x, w), (x, w)
+
+
+def product_bwd(residuals, dout):
+    x, w = residuals
+    return dout * jnp.cos(x) * w, dout * jnp.sin(x)
+
+
+def changed(dx=lambda x, w, dout: dout * jnp.cos(x) * w, dw=lambda x, w, dout: dout * jnp.sin(x)):
+    """The backward half of `product`, one cotangent of it changed."""
+    return lambda residuals, dout: (dx(*residuals, dout), dw(*residuals, dout))
+
+
+@pytest.fixture
+def xw(getkey):
+    x, w = jax.random.normal(getkey(), (2, 4), "float32")
+    return x, w
+
+
+def causes(report):
+    return [finding.cause for finding in report.findings]
+
+
+def wrong_leaves(report):
+    return [leaf.path for leaf in report.leaves if leaf.verdict == "wrong"]
+
+
+# Right rules.
+
+
+@jax.custom_jvp
+def log1pexp(x):
+    return jnp.log(1.0 + jnp.exp(x))
+
+
+@log1pexp.defjvp
+def log1pexp_jvp(primals, tangents):
+    (x,), (x_dot,) = primals, tangents
+    return log1pexp(x), (1 - 1 / (1 + jnp.exp(x))) * x_dot
+
+
+tanh = with_vjp(jnp.tanh, lambda x: (jnp.tanh(x), jnp.tanh(x)), lambda a, dout: (dout * (1 - a * a),))
+
+
+@pytest.mark.parametrize(
+    "f",
+    (log1pexp, jax.jit(log1pexp), jax.nn.relu, jax.nn.relu6, jax.nn.softplus, tanh, jax.vmap(tanh)),
+    ids=("log1pexp", "jit", "relu", "relu6", "softplus", "tanh", "vmap"),
+)
+def test_a_right_rule_is_right(getkey, f):
+    report = check_rule(f, jax.random.normal(getkey(), (4,), "float32"))
+    assert report.ok and not report.findings, report
+    assert report.leaves[0].path == "(value)"
+
+
+def test_a_loss_with_a_rule_inside_is_right(xw):
+    x, w = xw
+    assert check_rule(optax.losses.sigmoid_binary_cross_entropy, x, jax.nn.sigmoid(w)).ok
+
+
+def test_a_rule_with_two_inputs_is_right_and_its_leaves_are_named(xw):
+    report = check_rule(with_vjp(product, product_fwd, product_bwd), *xw)
+    assert report.ok and [leaf.path for leaf in report.leaves] == ["(value)", "x", "w"]
+
+
+@pytest.mark.parametrize("dtype", ("bfloat16", "float16", "float64"))
+def test_a_rule_is_right_in_every_dtype(getkey, dtype):
+    assert check_rule(tanh, jax.random.normal(getkey(), (4,)).astype(dtype)).ok
+
+
+def test_inputs_and_outputs_may_differ_in_dtype(xw):
+    scaled = lambda x, s: (x.astype(s.dtype) * s).astype(x.dtype)
+    dx = lambda x, s, dout: (dout.astype(s.dtype) * s).astype(x.dtype)
+    ds = lambda x, s, dout: dout.astype(s.dtype) * x.astype(s.dtype)
+    fwd = lambda x, s: (scaled(x, s), (x, s))
+    report = check_rule(with_vjp(scaled, fwd, changed(dx, ds)), xw[0].astype("bfloat16"), xw[1])
+    assert report.ok and not report.findings, report
+
+
+def test_rounding_is_no_bend(xw):
+    """A rule that rounds to bfloat16 on the way, or takes float32 and no other dtype."""
+    coarse = lambda value: value.astype("bfloat16").astype(value.dtype)
+    function = lambda x: coarse(jnp.sin(x))
+    bwd = lambda x, dout: (coarse(coarse(dout) * jnp.cos(x)),)
+    assert "not-linear" not in causes(check_rule(with_vjp(function, lambda x: (function(x), x), bwd), xw[0]))
+    scaled = lambda x, s: (x.astype("float32") * s).astype("bfloat16")
+    dx = lambda x, s, dout: (dout.astype("float32") * s).astype("bfloat16")
+    ds = lambda x, s, dout: dout.astype("float32") * x.astype("float32")
+    only32 = with_vjp(scaled, lambda x, s: (scaled(x, s), (x, s)), changed(dx, ds))
+    assert check_rule(only32, xw[0].astype("bfloat16"), xw[1]).verdict == "undecided"
+    loss = optax.losses.sigmoid_binary_cross_entropy
+    assert check_rule(loss, jnp.zeros(4), jnp.asarray([0.2, 0.8, 0.3, 0.9])).verdict != "wrong"
+
+
+def test_a_rule_that_is_defined_anew_is_checked_anew(xw):
+    f = with_vjp(jnp.tanh, lambda x: (jnp.tanh(x), jnp.tanh(x)), lambda a, dout: (dout * (1 - a * a),))
+    assert check_rule(f, xw[0]).ok
+    f.defvjp(lambda x: (jnp.tanh(x), x), lambda x, dout: (dout * (1 - x * x),))
+    assert check_rule(f, xw[0]).verdict == "wrong"
+
+
+def test_a_python_number_is_an_input():
+    assert check_rule(tanh, 0.3).ok
+
+
+def test_inputs_without_numbers_to_differentiate_by_have_no_cotangent(xw):
+    x, _ = xw
+    labels, mask = jnp.asarray([0, 1, 1, 0]), jnp.asarray([True, False, True, True])
+    masked = lambda x, labels, mask: jnp.where(mask, jnp.sin(x), 0) * labels.astype(x.dtype)
+    fwd = lambda *inputs: (masked(*inputs), inputs)
+    dx = lambda inputs, dout: jnp.where(inputs[2], jnp.cos(inputs[0]), 0) * inputs[1].astype(dout.dtype) * dout
+    none = with_vjp(masked, fwd, lambda inputs, dout: (dx(inputs, dout), None, None))
+    float0 = np.zeros(4, jax.dtypes.float0)
+    explicit = with_vjp(masked, fwd, lambda inputs, dout: (dx(inputs, dout), float0, float0))
+    for f in (none, explicit):
+        report = check_rule(f, x, labels, mask)
+        assert report.ok and [leaf.path for leaf in report.leaves] == ["(value)", "x"]
+
+
+def test_trees_go_in_and_out(xw):
+    x, w = xw
+    function = lambda p, y: {"product": p["w"] * p["b"], "count": y + 1}
+    bwd = lambda p, dout: ({"w": dout["product"] * p["b"], "b": dout["product"] * p["w"]}, None)
+    fwd = lambda p, y: (function(p, y), p)
+    right = check_rule(with_vjp(function, fwd, bwd), {"w": x, "b": w}, jnp.arange(3))
+    assert right.ok and [leaf.path for leaf in right.leaves] == ["(value)", "p.b", "p.w"]
+    minus = with_vjp(function, fwd, lambda p, dout: ({**bwd(p, dout)[0], "b": -bwd(p, dout)[0]["b"]}, None))
+    wrong = check_rule(minus, {"w": x, "b": w}, jnp.arange(3))
+    assert causes(wrong) == ["sign"] and wrong_leaves(wrong) == ["p.b"]
+
+
+def power(n, x, name):
+    del name
+    return jnp.sin(x) ** n
+
+
+def power_bwd(n, name, x, dout):
+    del name
+    return (dout * n * jnp.sin(x) ** (n - 1) * jnp.cos(x),)
+
+
+def test_nondiff_argnums_are_passed_as_they_are(xw):
+    x, w = xw
+    f = with_vjp(power, lambda n, x, name: (power(n, x, name), x), power_bwd, nondiff_argnums=(0, 2))
+    assert check_rule(f, 3, x, "cube").ok
+    assert check_rule(partial(f, 2, name="square"), x).ok
+    of = with_vjp(
+        lambda g, x: g(x), lambda g, x: (g(x), x), lambda g, x, d: (d * jax.vmap(jax.grad(g))(x),), nondiff_argnums=(0,)
+    )
+    assert check_rule(of, jnp.sin, x).ok
+    scaled = with_vjp(product, lambda x, w: (product(x, w), x), lambda w, x, d: (d * w * jnp.cos(x),), (1,))
+    assert check_rule(scaled, x, w).ok, "an array may be one, as long as nothing traces it"
+
+
+def test_defaults_are_inputs_too(xw):
+    x, _ = xw
+    f = with_vjp(
+        lambda x, alpha=2.0: jnp.sin(alpha * x),
+        lambda x, alpha: (jnp.sin(alpha * x), (x, alpha)),
+        lambda xa, d: (d * xa[1] * jnp.cos(xa[1] * xa[0]), (d * xa[0] * jnp.cos(xa[1] * xa[0])).sum()),
+    )
+    assert [leaf.path for leaf in check_rule(f, x).leaves] == ["(value)", "x", "alpha"]
+    assert check_rule(partial(f, alpha=3.0), x).ok
+
+
+def test_symbolic_zeros_are_jax_s_to_give(xw):
+    def bwd(residuals, dout):
+        if isinstance(dout, jax.custom_derivatives.SymbolicZero):
+            return None, None
+        return product_bwd(residuals, dout)
+
+    fwd = lambda x, w: (product(x.value, w.value), (x.value, w.value))
+    assert check_rule(with_vjp(product, fwd, bwd, symbolic_zeros=True), *xw).ok
+
+
+def newton(a):
+    """The square root of `a`, by a loop through which there is forward mode only."""
+    step = lambda y: (y + a / y) / 2
+    return jax.lax.while_loop(lambda y: jnp.abs(y * y - a).max() > 1e-14 * a.max(), step, a)
+
+
+def test_a_loop_that_only_forward_mode_differentiates_is_a_truth():
+    a = jnp.asarray([2.0, 3.0, 5.0])
+    assert check_rule(with_vjp(newton, lambda a: (newton(a), newton(a)), lambda y, d: (d / (2 * y),)), a).ok
+    wrong = check_rule(with_vjp(newton, lambda a: (newton(a), newton(a)), lambda y, d: (d / y,)), a)
+    assert causes(wrong) == ["scale-constant"] and wrong.findings[0].factor == pytest.approx(2)
+
+
+stale = with_vjp(jnp.tanh, lambda x: (jnp.tanh(x), x), lambda x, dout: (dout * (1 - x * x),))
+
+
+@pytest.mark.parametrize(
+    "around",
+    (
+        lambda f: lambda x: jax.lax.scan(lambda c, _: (f(c), None), x, None, length=3)[0],
+        lambda f: lambda x: jax.lax.cond(x.sum() > 1e6, jnp.sin, f, x),
+        lambda f: lambda x: 2 * jax.jit(f)(x) + 1,
+        lambda f: jax.checkpoint(f),
+    ),
+    ids=("scan", "cond", "jit", "checkpoint"),
+)
+def test_rules_deep_inside_are_checked(xw, around):
+    assert check_rule(around(tanh), xw[0]).ok
+    assert check_rule(around(stale), xw[0]).verdict == "wrong"
+
+
+# Wrong cotangents.
+
+WRONG = {
+    "a sign": (changed(dx=lambda x, w, dout: -dout * jnp.cos(x) * w), "sign", ["x"]),
+    "no slope": (changed(dx=lambda x, w, dout: dout * w), "unknown", ["x"]),
+    "dout ignored": (changed(dw=lambda x, w, dout: jnp.sin(x)), "missing-upstream", ["w"]),
+    "swapped": (lambda residuals, dout: product_bwd(residuals, dout)[::-1], "unknown", ["x", "w"]),
+    "None": (lambda residuals, dout: (None, product_bwd(residuals, dout)[1]), "zero-gradient", ["x"]),
+    "a constant added": (changed(dx=lambda x, w, dout: dout * jnp.cos(x) * w + 1), "not-zero", ["x"]),
+    "clipped": (changed(dx=lambda x, w, dout: jnp.clip(dout, -1, 1) * jnp.cos(x) * w), "not-linear", ["x"]),
+    "clipped far away": (changed(dx=lambda x, w, dout: jnp.clip(dout, -99, 99) * jnp.cos(x) * w), "not-linear", ["x"]),
+    "divided by dout": (changed(dx=lambda x, w, dout: dout * dout / dout * jnp.cos(x) * w), "not-zero", ["x"]),
+    "absolute": (changed(dw=lambda x, w, dout: jnp.abs(dout) * jnp.sin(x)), "not-linear", ["w"]),
+    "too few": (lambda residuals, dout: product_bwd(residuals, dout)[:1], "shape", ["x", "w"]),
+    "too many": (lambda residuals, dout: (*product_bwd(residuals, dout), None), "shape", ["x", "w"]),
+    "bare": (lambda residuals, dout: product_bwd(residuals, dout)[0], "shape", ["x", "w"]),
+    "a tree": (changed(dx=lambda x, w, dout: {"x": dout}), "shape", ["x", "w"]),
+    "a sum": (changed(dx=lambda x, w, dout: (dout * jnp.cos(x) * w).sum()), "shape", ["x"]),
+    "bfloat16": (changed(dx=lambda x, w, dout: (dout * jnp.cos(x) * w).astype("bfloat16")), "shape", ["x"]),
+    "float64": (changed(dx=lambda x, w, dout: (dout * jnp.cos(x) * w).astype("float64")), "shape", ["x"]),
+    "an error": (changed(dx=lambda x, w, dout: dout @ jnp.ones((7, 2))), "refused", ["x", "w"]),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_backward_is_caught(xw, mistake):
+    bwd, cause, leaves = WRONG[mistake]
+    report = check_rule(with_vjp(product, product_fwd, bwd), *xw)
+    assert report.verdict == "wrong", report
+    assert causes(report)[0] == cause, report
+    assert wrong_leaves(report) == leaves, report
+
+
+def test_a_stale_residual_is_caught(xw):
+    assert check_rule(stale, xw[0]).verdict == "wrong"
+
+
+def test_too_few_cotangents_are_counted(xw):
+    report = check_rule(with_vjp(product, product_fwd, WRONG["too few"][0]), *xw)
+    assert report.findings[0].message == "`bwd` returns 1 cotangent for 2 inputs, `x` and `w`."
+    assert "`(dx,)`" in str(check_rule(with_vjp(product, product_fwd, WRONG["bare"][0]), *xw).findings[0].fix)
+
+
+def test_a_cotangent_for_a_nondiff_argument_is_one_too_many(xw):
+    bwd = lambda n, name, x, dout: (None, *power_bwd(n, name, x, dout), None)
+    f = with_vjp(power, lambda n, x, name: (power(n, x, name), x), bwd, nondiff_argnums=(0, 2))
+    assert "returns 3 cotangents for 1 input, `x`" in check_rule(f, 3, xw[0], "cube").findings[0].message
+
+
+def test_a_list_of_cotangents_is_as_good_as_a_tuple(xw):
+    assert check_rule(with_vjp(product, product_fwd, lambda r, d: list(product_bwd(r, d))), *xw).ok
+
+
+def test_a_fwd_with_another_value_is_caught(xw):
+    report = check_rule(with_vjp(product, lambda x, w: (2 * product(x, w), (x, w)), product_bwd), *xw)
+    assert causes(report) == ["wrong-forward"] and wrong_leaves(report) == ["(value)"]
+    assert "`fwd` does not return" in report.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("function", "bwd"),
+    (
+        (lambda x: x, lambda _, dout: (jnp.clip(dout, -1, 1),)),
+        (lambda x: x, lambda _, dout: (-dout,)),
+        (lambda x: jnp.round(x), lambda _, dout: (dout,)),
+    ),
+    ids=("clipping", "reversal", "straight-through"),
+)
+def test_a_rule_that_means_to_differ_is_wrong_and_told_why(xw, function, bwd):
+    report = check_rule(with_vjp(function, lambda x: (function(x), ()), bwd), xw[0])
+    assert report.verdict == "wrong" and causes(report)[-1] == "deliberate"
+    assert "on purpose" in report.findings[-1].message
+
+
+# Right to first order in reverse mode, and wrong beyond.
+
+
+def test_a_wrong_second_derivative_is_caught(xw):
+    stopped = changed(dx=lambda x, w, dout: dout * jax.lax.stop_gradient(jnp.cos(x) * w))
+    report = check_rule(with_vjp(product, product_fwd, stopped), *xw)
+    assert causes(report) == ["second-order"]
+    assert wrong_leaves(report) == ["x (second order)", "w (second order)"]
+
+
+def test_a_stop_at_dout_is_a_wrong_second_derivative_by_dout(xw):
+    stopped = changed(dw=lambda x, w, dout: jax.lax.stop_gradient(dout) * jnp.sin(x))
+    report = check_rule(with_vjp(product, product_fwd, stopped), *xw)
+    assert wrong_leaves(report) == ["dout.0 (second order)"]
+
+
+def callback(*residuals_and_dout):
+    x, w, dout = residuals_and_dout
+    return jax.pure_callback(lambda x, w, d: d * np.cos(x) * w, jax.ShapeDtypeStruct(x.shape, x.dtype), x, w, dout)
+
+
+def test_what_a_right_rule_cannot_do_is_said_and_not_held_against_it(xw):
+    report = check_rule(with_vjp(product, product_fwd, changed(dx=callback)), *xw)
+    assert report.ok and causes(report) == ["only-once", "not-transformable"]
+    assert "does not work under `vmap`" in report.findings[1].message
+
+
+def test_a_backward_in_numpy_is_checked_and_does_not_work_under_jit(xw):
+    numpy = lambda residuals, dout: product_bwd(map(np.asarray, residuals), np.asarray(dout))
+    report = check_rule(with_vjp(product, product_fwd, numpy), *xw)
+    assert report.ok and causes(report) == ["not-transformable"] and "`jit`" in report.findings[0].message
+    wrong = lambda residuals, dout: (-numpy(residuals, dout)[0], numpy(residuals, dout)[1])
+    assert causes(check_rule(with_vjp(product, product_fwd, wrong), *xw)) == ["sign"]
+
+
+def test_a_value_that_is_kept_outside_is_a_leak(xw):
+    kept = []
+
+    def fwd(x, w):
+        kept.append((x, w))
+        return product(x, w), ()
+
+    report = check_rule(with_vjp(product, fwd, lambda _, dout: product_bwd(kept[-1], dout)), *xw)
+    assert report.verdict == "wrong" and causes(report) == ["leak"]
+
+
+def test_a_rule_that_mixes_a_batch_is_caught_under_vmap(xw):
+    @jax.custom_batching.custom_vmap
+    def cosine(x):
+        return jnp.cos(x)
+
+    @cosine.def_vmap
+    def _(size, batched, x):
+        del size
+        return jnp.cos(x[::-1]), batched[0]
+
+    # `custom_vmap` has no derivative: a note beside the mistake.
+    mixed = changed(dx=lambda x, w, dout: dout * cosine(x) * w)
+    report = check_rule(with_vjp(product, product_fwd, mixed), *xw)
+    assert report.verdict == "wrong" and "transformation" in causes(report)
+    assert wrong_leaves(report) == ["x (vmap)"]
+
+
+# Rules for tangents.
+
+
+def sine(slope=jnp.cos, value=jnp.sin):
+    return with_jvp(jnp.sin, lambda primals, tangents: (value(*primals), slope(*primals) * tangents[0]))
+
+
+JVP = {
+    "a sign": (sine(slope=lambda x: -jnp.cos(x)), "sign", ["x"]),
+    "another value": (sine(value=lambda x: 2 * jnp.sin(x)), "wrong-forward", ["(value)"]),
+    "a stopped slope": (sine(slope=lambda x: jax.lax.stop_gradient(jnp.cos(x))), "second-order", ["x (second order)"]),
+    "a constant": (
+        with_jvp(jnp.sin, lambda p, t: (jnp.sin(p[0]), t[0] * jnp.cos(p[0]) + 1)),
+        "forward-mode",
+        ["x (forward mode)"],
+    ),
+    "a square": (with_jvp(jnp.sin, lambda p, t: (jnp.sin(p[0]), t[0] ** 2)), "not-linear", ["x"]),
+    "absolute": (with_jvp(jnp.sin, lambda p, t: (jnp.sin(p[0]), jnp.abs(t[0]) * jnp.cos(p[0]))), "not-linear", ["x"]),
+    "a dtype": (
+        with_jvp(jnp.sin, lambda p, t: (jnp.sin(p[0]), (t[0] * jnp.cos(p[0])).astype("bfloat16"))),
+        "refused",
+        ["x"],
+    ),
+    "no pair": (with_jvp(jnp.sin, lambda p, t: t[0] * jnp.cos(p[0])), "refused", ["x"]),
+}
+
+
+@pytest.mark.parametrize("mistake", JVP)
+def test_a_wrong_rule_for_tangents_is_caught(xw, mistake):
+    f, cause, leaves = JVP[mistake]
+    report = check_rule(f, xw[0])
+    assert report.verdict == "wrong", report
+    assert causes(report)[0] == cause, report
+    assert wrong_leaves(report) == leaves, report
+    assert report.leaves[-1].shape == xw[0].shape or leaves == ["(value)"]
+
+
+def test_defjvps_gives_a_rule_for_each_input(xw):
+    f = jax.custom_jvp(product)
+    f.defjvps(lambda x_dot, out, x, w: x_dot * jnp.cos(x) * w, lambda w_dot, out, x, w: w_dot * jnp.sin(x))
+    assert check_rule(f, *xw).ok
+    f.defjvps(lambda x_dot, out, x, w: x_dot * jnp.cos(x) * w, None)
+    assert causes(check_rule(f, *xw)) == ["zero-gradient"]
+
+
+def test_a_kink_is_no_mistake():
+    report = check_rule(jax.nn.relu, jnp.asarray([0.0, 1.0, -1.0]))
+    assert report.verdict == "undecided" and "kink" in report.reasons[0]
+
+
+def through_bits(x):
+    """`x`, by way of the integer that has its bits."""
+    bits = jax.lax.bitcast_convert_type(x, {4: "int32", 8: "int64"}[x.dtype.itemsize])
+    return jax.lax.bitcast_convert_type(bits, x.dtype)
+
+
+def test_a_function_through_bits_has_no_truth(xw):
+    report = check_rule(with_jvp(through_bits, lambda primals, tangents: (through_bits(*primals), *tangents)), xw[0])
+    assert report.verdict == "undecided" and "integers or bits" in report.reasons[0]
+
+
+# What cannot be checked.
+
+
+def test_what_cannot_be_checked_is_named(xw):
+    x, w = xw
+    with pytest.raises(ValueError, match=r"calls no `jax.custom_vjp`.*`check`"):
+        check_rule(jnp.sin, x)
+    with pytest.raises(ValueError, match=r"no rule yet.*defvjp\(fwd, bwd\)"):
+        check_rule(jax.custom_vjp(jnp.sin), x)
+    with pytest.raises(ValueError, match="too many positional arguments"):
+        check_rule(tanh, x, w)
+    with pytest.raises(ValueError, match="no floating numbers"):
+        check_rule(tanh, jnp.arange(3))
+    with pytest.raises(ValueError, match="`x` has an empty leaf"):
+        check_rule(tanh, jnp.zeros((0, 3)))
+    with pytest.raises(TypeError, match="`x` is complex"):
+        check_rule(tanh, x.astype("complex64"))
+    opaque = lambda x: jax.pure_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x)
+    with pytest.raises(TypeError, match="no truth to compare the rule with"):
+        check_rule(with_vjp(opaque, lambda x: (opaque(x), x), lambda x, dout: (dout * jnp.cos(x),)), x)
