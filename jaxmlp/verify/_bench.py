@@ -64,6 +64,7 @@ class Bench:
         self.leaves = dict(zip(paths, (int(out) for out in self.program.outputs if isinstance(out, int)), strict=True))
         self.truth = truth
         self.count = len(points)
+        self.evaluations = 0
         self._applied: dict[int, Patch] = {}
         self._adjoints: dict[str, tuple[dict[int, list[np.ndarray]], list[float]]] = {}
         whole = [norm(np.array([norm(leaf) for leaf in leaves.values()])) for leaves in truth]
@@ -158,9 +159,11 @@ class Bench:
             equation, patch = self.program.equations[index], patches.get(index)
             if patch is None and not any(atom in changed for atom in equation.inputs):
                 continue
+            self.evaluations += 1
             inputs = [read(atom) for atom in equation.inputs]
             evaluate = self._evaluate(index, read, point)
-            results = patch(inputs, evaluate, read, point) if patch else evaluate(inputs)
+            with np.errstate(all="ignore"):
+                results = patch(inputs, evaluate, read, point) if patch else evaluate(inputs)
             changed.update(zip(equation.outputs, results, strict=True))
         return changed
 
@@ -186,7 +189,7 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
             continue
         if frame is None:
             continue
-        statement = source.statement(frame.number) if frame.file == source.file else None
+        statement = source.statement(frame)
         key = (frame.file, statement.first if statement else frame.number)
         instances = groups.setdefault(key, (frame, statement, [], None))[2]
         if key != previous:

@@ -9,6 +9,7 @@ from ._explanation import Explanation
 from ._known import Quantity
 from ._matching import snapped
 from ._offers import Offer
+from ._relations import related
 from ._report import Finding
 from ._terms import lacks_a_term, stale_operand
 
@@ -97,21 +98,24 @@ def known(e: Explanation) -> Finding:
 def _not_that_cotangent(
     e: Explanation, quantity: Quantity, expected: tuple[np.ndarray, ...], what: str | None
 ) -> Finding:
-    place = e.place(_code(what))
-    if _relate.is_another_mask(e.actual, expected):
-        return _words.wrong_mask(e.paths, place=place)
-    if _relate.is_constant(e.actual):
-        return _words.missing_upstream(e.paths, upstream=what, place=place)
-    operand = stale_operand(e)
-    if operand:
-        return _words.stale_weights(e.paths, used=operand[0], instead=operand[1], place=e.place())
-    if lacks_a_term(e, quantity):
-        return _words.missing_term(e.paths, place=place)
+    place = e.place(_code(what) if _code(what) != e.name else None)
     values = [q.values for q in e.case.knowledge.quantities if q.kind in ("value", "part")]
+    if _relate.is_constant(e.actual):
+        return _words.missing_upstream(e.paths, upstream=_code(what), place=place)
     if _relate.is_softmax_diagonal(e.actual, expected, values):
-        return _words.softmax_diagonal(e.paths, place=place)
+        return _words.softmax_diagonal(e.paths, place=e.place())
+    old = stale_operand(e)
+    if old:
+        return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=e.place())
+    if _relate.is_another_mask(e.actual, expected):
+        return _words.wrong_mask(e.paths, place=e.place())
+    if lacks_a_term(e, quantity) or e.overwrites():
+        return _words.missing_term(e.paths, place=place)
+    found = related(e, e.actual, expected)
+    if found is not None:
+        return found
     if e.mistake.innocent:
-        return _words.wrong_operand(e.paths, used=e.name or "this", instead=what or "another", place=place)
+        return _words.wrong_operand(e.paths, used=e.name or "this", instead=_code(what) or "another", place=place)
     return _words.unknown(e.paths, place=place)
 
 
@@ -127,7 +131,9 @@ def plus(e: Explanation) -> Finding:
         return _words.missing_regularization(e.paths, term=what, place=e.place())
     if e.mistake.factor < 0 and offer.name:
         return _words.double_counted(e.paths, term=what, place=e.place())
-    return _words.missing_term(e.paths, term=what, place=e.place())
+    expected = e.corrected()
+    found = None if offer.name or expected is None else related(e, e.actual, expected)
+    return found or _words.missing_term(e.paths, term=what, place=e.place())
 
 
 def returned(e: Explanation) -> Finding:
@@ -163,7 +169,7 @@ def leaf(e: Explanation) -> Finding:
         return _words.wrong_shape(e.paths, e.actual[0].shape, expected[0].shape, place=e.place())
     if _relate.is_constant(e.actual):
         return _words.missing_upstream(e.paths, place=e.place())
-    return _words.unknown(e.paths, place=e.place())
+    return related(e, e.actual, expected) or _words.unknown(e.paths, place=e.place())
 
 
 def transpose(e: Explanation) -> Finding:

@@ -8,6 +8,7 @@ from ._explanation import Explanation
 from ._matching import snapped
 from ._names import with_name
 from ._offers import Offer
+from ._relations import related
 from ._report import Finding
 from ._trace import Literal
 from ._words import Place
@@ -69,6 +70,10 @@ def operand(e: Explanation) -> Finding:
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
     if _makes_a_slope(e):
         return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
+    if used is None and not isinstance(atom, Literal):
+        found = related(e, e.case.bench.run.at(atom), offer.values[0])
+        if found is not None:
+            return found
     place = _with_operand(e, used, instead)
     used, instead = used or "what stands there", instead or "another value"
     if isinstance(atom, Literal):

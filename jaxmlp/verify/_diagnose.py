@@ -131,7 +131,7 @@ def _repeated(program: Program, places: Sequence[Site]) -> list[list[int]]:
     """The variables that one statement of the loss defines time after time."""
     found = []
     for site in places:
-        columns = [results(program, instance) for instance in site.instances]
+        columns = [[out for index in i for out in program.equations[index].outputs] for i in site.instances]
         if len(columns) > 1 and len({len(column) for column in columns}) == 1:
             found += [list(column) for column in zip(*columns, strict=True)]
     return found

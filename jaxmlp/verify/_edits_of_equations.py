@@ -130,7 +130,11 @@ def _replaced(
             continue
         kind = offer.quantity.kind if offer.quantity else None
         reduced = all(program.equations[instances[0][place]].name == "reduce_sum" for place, _ in uses)
-        if kind == "part" or (kind == "cotangent" and not isinstance(atom, Literal) and not reduced):
+        if kind in ("cotangent", "part") and not isinstance(atom, Literal):
+            # What is summed up wrongly is made in place; any other cotangent has a statement of its own.
+            if not reduced or (fitted_to(offer, shape) is None and (kind == "part" or 1 in offer.shape)):
+                continue
+        elif kind == "part":
             continue
         if offer.variables and all(v == o for v, o in zip(offer.variables, olds, strict=False)):
             continue

@@ -1,7 +1,7 @@
 """Corrections of what a statement gives: a factor, a slope, a term, a sum, or another value altogether."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from ._trace import Atom
 Change: TypeAlias = Callable[[np.ndarray, int, int], np.ndarray]
 """Of a value, at the point and in the instance with these numbers."""
 
+AsKnown: TypeAlias = Literal["forward", "cotangent", "value"]
+"""The role in which a result is known."""
+
 _KNOWN = {"slope": 2.2, "value": 2.4, "cotangent": 3.0, "part": 3.3}
 """The costs of putting a known quantity in the place of a result, by its kind."""
 
@@ -26,11 +29,12 @@ def of_result(
     offers: Sequence[Offer],
     is_innocent: Callable[[Atom], bool],
     *,
-    innocent: bool,
+    as_known: AsKnown | None,
 ) -> Iterator[Edit]:
     """Corrections of a result of a statement, the one at `position`.
 
-    What is `innocent` is a known cotangent as it stands: it can only lack a slope, or stand where another belongs.
+    What is `as_known`, as it stands, can only lack something or stand where another belongs: a value of the forward
+    pass another value or a term; a cotangent a slope; a value that serves as a cotangent a slope or a factor.
     """
     spots = []
     for equations in instances:
@@ -53,8 +57,10 @@ def of_result(
     is_zero = not any(
         bench.run.at(out)[0].any() for i in instances for out in results(bench.program, i)[position : position + 1]
     )
-    if not innocent and not is_zero:
+    innocent = as_known is not None
+    if as_known in (None, "value") and not is_zero:
         yield edit("scale", 0.1, lambda value, point, i: value)
+    if not innocent and not is_zero:
         if len(shape) == 2:
             yield edit("transpose", 1.4, lambda value, point, i: value.T)
         for axes in axes_of(len(shape)):
@@ -71,7 +77,11 @@ def of_result(
             if kind != "part" and not innocent and not is_zero and _broadcasts(offer.shape, shape):
                 yield from _factors(edit, offer, offer.at)
             continue
-        if kind is not None:
+        if as_known == "forward":
+            if kind == "value":
+                yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
+            continue
+        if kind is not None and (kind == "cotangent" or not innocent):
             yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
         if kind == "slope":
             yield edit("times", 1.5, lambda value, point, i, f=fitted: value * f(i, point), offer=offer)
@@ -107,7 +117,8 @@ def of_return(bench: Bench, instances: Instances, path: str, offers: Sequence[Of
     if ndim == 2:
         yield edit("transpose", 1.7, lambda value: value.T)
     for axes in axes_of(ndim):
-        yield edit("unreduced", 1.8, lambda value, a=axes: value.sum(axis=a), axes=axes)
+        for keep in (False, True):
+            yield edit("unreduced", 1.8, lambda value, a=axes, k=keep: value.sum(axis=a, keepdims=k), axes=axes)
     patches = {index: after(0, lambda value, point: truth[point])}
     yield Edit("leaf", 5.0, lambda c: patches)
 

@@ -12,6 +12,7 @@ from ._known import Knowledge, Quantity, Run
 from ._localize import Mistake
 from ._names import line_of, Names, written
 from ._offers import Offer
+from ._report import Line
 from ._source import Source, Statement
 from ._trace import Frame
 from ._words import Place
@@ -72,7 +73,7 @@ class Explanation:
         program = case.bench.program
         self.outs = results(program, mistake.instances[0])
         self.out = self.outs[self.facts.get("position", 0)] if self.outs else None
-        self.name = self.site.statement.target if self.site.statement else None
+        self.name = self.site.statement.target if self.site.statement and len(self.outs) == 1 else None
         self.frame, self.statement = self.site.frame, self.site.statement
         self.alias = self._renamed()
         if self.alias:
@@ -103,21 +104,29 @@ class Explanation:
 
     def place(self, must: str | None = None) -> Place:
         """Where it stands, what the line must compute, and what speaks for it."""
-        line = line_of(self.frame, self.case.source, self._helper())
+        line = self._line()
         evidence = _words.corrected(self.paths, self._left())
         computes = self.text if must and self.statement is self.site.statement else None
         return Place(line, self.name, computes, must, evidence)
 
+    def _line(self) -> Line | None:
+        """The line: of a function in another file, that which calls it in the candidate, with the other within."""
+        source, frame = self.case.source, self.frame
+        if frame is None or source.is_own(frame) or frame.file == source.file:
+            return line_of(frame, source, self._helper())
+        index = self.mistake.instances[0][0]
+        return line_of(source.frame(self.case.bench.program.equations[index].stacks) or frame, source, frame)
+
     def _helper(self) -> Frame | None:
-        """The innermost line of another function that the statement calls, where the mistake is."""
+        """The line of a formula that the statement calls, where the correction is made."""
+        if self.alias:
+            return None
         equation = self.case.bench.program.equations[max(self.edit.patches(1.0))]
-        for stack in reversed(equation.stacks):
-            frame = next((frame for frame in stack if frame), None)
-            if frame and self.frame and (frame.file, frame.number) != (self.frame.file, self.frame.number):
-                inside = self.statement and frame.file == self.frame.file
-                if not (inside and self.statement and self.statement.first <= frame.number <= self.statement.last):
-                    return frame
-        return None
+        innermost = next((frame for stack in reversed(equation.stacks) for frame in stack if frame), None)
+        if innermost is None or self.frame is None or self.statement is None or innermost == self.frame:
+            return None
+        here = innermost.file == self.frame.file and self.statement.first <= innermost.number <= self.statement.last
+        return None if here else innermost
 
     def _left(self) -> float:
         """The error that the correction leaves."""
@@ -190,6 +199,11 @@ class Explanation:
         if self.out is None or any(f is None or self.out not in f for f in found):
             return None
         return tuple(f[self.out] for f in found if f)
+
+    def overwrites(self) -> bool:
+        """Whether the statement sets elements of an array, where several terms may belong to one element."""
+        equations = self.case.bench.program.equations
+        return any(equations[index].name == "scatter" for instance in self.mistake.instances for index in instance)
 
     def is_forward(self, values: tuple[np.ndarray, ...]) -> bool:
         """Whether it is a value of the loss."""

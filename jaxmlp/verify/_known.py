@@ -70,10 +70,13 @@ def _run(program: Program, arrays: Sequence[Any]) -> dict[int, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Knowledge:
-    """What is known of a loss at a few points: every quantity once, and the cotangent of every variable."""
+    """What is known of a loss at a few points: every quantity once, the cotangent of every variable, and its slope
+    by every other.
+    """
 
     quantities: tuple[Quantity, ...]
     cotangents: dict[int, Quantity]
+    slopes: dict[tuple[int, int], Quantity]
 
 
 def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]]) -> Knowledge:
@@ -97,11 +100,12 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
         for variable, out in zip(wanted, backward.program.outputs, strict=True)
     }
     quantities += cotangents.values()
-    quantities += _slopes(run, floating, active, points)
+    slopes = {(slope.variable, slope.by): slope for slope in _slopes(run, floating, active, points)}
+    quantities += slopes.values()
     quantities += [
         Quantity("part", backward.at(variable)) for e in backward.program.equations for variable in e.outputs
     ]
-    return Knowledge(tuple(_distinct(quantities)), cotangents)
+    return Knowledge(tuple(_distinct(quantities)), cotangents, slopes)
 
 
 def _floating(loss: Program, active: Sequence[int]) -> list[int]:

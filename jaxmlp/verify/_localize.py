@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
@@ -61,6 +61,15 @@ def localized(
         left = [path for path in left if path not in found.leaves]
 
 
+# How many corrections of one statement are tried; those most often needed come first.
+_LIMIT, _LIMIT_OF_LOOPS, _LIMIT_AT_LAST = 4000, 600, 100
+
+# How many equations are evaluated before less is tried: some seconds, on small arrays.
+_BUDGET = 300_000
+
+_INNOCENT = 1.2
+"""What it costs to blame a statement that computes a known quantity: another may only have been meant."""
+
 _SCREEN = 1e-5
 """How far inner products may differ for a correction to be worth trying."""
 
@@ -99,41 +108,67 @@ class _Search:
         return [path for path in self.bench.reached(tuple(equations)) if path in self.wrong]
 
     def _last(self, site: Site, wrong: Sequence[str]) -> list[tuple[int, ...]]:
-        """The executions of a statement that are the last to reach some leaf."""
-        reached = {path: [i for i in site.instances if path in self._reach(i)] for path in wrong}
-        return list(dict.fromkeys(instances[-1] for instances in reached.values()))
+        """The executions of a statement that alone lead to some leaf, all others only through them."""
+        found = []
+        for path in wrong:
+            instances = [i for i in site.instances if path in self._reach(i)]
+            last = instances[-1]
+            held = set(results(self.bench.program, last))
+            if last not in found and not any(self._leads(i, path, held) for i in instances[:-1]):
+                found.append(last)
+        return found
+
+    def _leads(self, instance: tuple[int, ...], path: str, held: set[int]) -> bool:
+        """Whether what an execution gives reaches a leaf other than through `held`."""
+        program, leaf = self.bench.program, self.bench.leaves[path]
+        reached = set(results(program, instance))
+        for index in self.bench.order[path]:
+            equation = program.equations[index]
+            if index > instance[-1] and any(atom in reached for atom in equation.inputs if isinstance(atom, int)):
+                reached.update(out for out in equation.outputs if out not in held)
+        return leaf in reached
 
     def _search(self, site: Site, instances: Instances) -> None:
         bench, wrong = self.bench, self._reach(chain(*instances))
         if not wrong:
             return
         outs = results(bench.program, instances[0])
-        innocent = site.leaf is None and bool(outs) and all(map(self._is_as_known, outs))
-        if innocent and any(self._is_returned(out) for out in outs):
-            innocent = False
-        if innocent and len(instances) == 1 and self._screen(instances, wrong) is None:
-            return  # a value of the forward pass, as it ought to be: what uses it wrongly is linear in a cotangent
-        edits = chain(
+        returned = any(self._is_returned(out) for out in outs)
+        innocent = site.leaf is None and bool(outs) and not returned and all(map(self._is_as_known, outs))
+        # A difference such as `out - y` may be a value of the loss as it stands, and yet lack a factor as a cotangent.
+        value = not returned and bool(outs) and all(self._is_a_value(out) for out in outs)
+        forward = (innocent or value) and len(instances) == 1 and self._screen(instances, wrong) is None
+        edits: Iterable[Edit] = chain(
             *(
-                of_result(bench, instances, position, self.offers, self._is_innocent, innocent=innocent)
+                of_result(
+                    bench,
+                    instances,
+                    position,
+                    self.offers,
+                    self._is_innocent,
+                    as_known="forward" if forward else "cotangent" if innocent else "value" if value else None,
+                )
                 for position in range(len(outs))
                 if site.leaf is None
             ),
-            () if innocent else of_equations(bench, instances, self.offers, self._is_innocent),
+            () if innocent or value or site.leaf else of_equations(bench, instances, self.offers, self._is_innocent),
             of_return(bench, instances, site.leaf, self.offers) if site.leaf else (),
         )
-        for edit in edits:
+        innocent = innocent or forward
+        limit = _LIMIT if len(instances) == 1 else _LIMIT_OF_LOOPS
+        for edit in islice(edits, limit if bench.evaluations < _BUDGET else _LIMIT_AT_LAST):
             if self._may_win(len(wrong), innocent, edit.cost, site):
                 self._try(site, instances, edit, wrong, innocent)
 
     def _may_win(self, leaves: int, innocent: bool, cost: float, site: Site) -> bool:
         if self.found is None:
             return True
-        return (-leaves, innocent, cost, site.first) < self.found[0]
+        return (-leaves, cost + _INNOCENT * innocent, site.first) < self.found[0]
 
     def _try(self, site: Site, instances: Instances, edit: Edit, wrong: Sequence[str], innocent: bool) -> None:
         guess = self._screened(instances, edit, wrong)
-        for path in wrong[:2] if guess is None else guess:
+        smallest = sorted(wrong, key=lambda path: self.bench.truth[0][path].size)[:1]
+        for path in smallest if guess is None else guess:
             factor = self._factor(instances, edit, path) if guess is None else guess[path]
             if factor is None:
                 continue
@@ -142,7 +177,7 @@ class _Search:
                 continue
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
             cost = edit.cost + self._factor_cost(edit, factor)
-            rank = (-len(repaired), innocent, cost, site.first)
+            rank = (-len(repaired), cost + _INNOCENT * innocent, site.first)
             if (self.found is None or rank < self.found[0]) and not self._breaks(patches):
                 self.found = rank, Mistake(site, instances, edit, factor, repaired, patches, cost, innocent)
             return
@@ -159,7 +194,10 @@ class _Search:
             return 0.2 + scale_cost(factor, self.batches, alone=True)
         cost = scale_cost(factor, self.batches, alone=edit.cost < 1)
         # A known quantity may come in a scale of the author's own, and a mean has another divisor over other axes.
-        return 0.1 * cost if edit.kind in ("known", "axes", "unreduced") else cost
+        offer = edit.facts.get("offer")
+        if edit.kind == "known" and offer.quantity.kind in ("cotangent", "part"):
+            return 0.0
+        return 0.1 * cost if edit.kind in ("axes", "unreduced") else cost
 
     def _breaks(self, patches: Patches) -> bool:
         """Whether a leaf that is right would become wrong."""
@@ -188,27 +226,30 @@ class _Search:
         found: dict[str, float] = {}
         for path in paths:
             adjoints, needed = bench.adjoints(path), bench.needed(path)
-            rows = [[adjoints[out][k] for out in outs if out in adjoints] for k in range(2)]
-            reach = [position for position, out in enumerate(outs) if out in adjoints]
-            change = [_inner(rows[k], [ones[p] - base[outs[p]] for p in reach]) for k in range(2)]
-            size = [abs(_inner(rows[k], [base[outs[p]] for p in reach])) + abs(needed[k]) for k in range(2)]
-            if not np.isfinite(change).all():
+            reach = [p for p, out in enumerate(outs) if out in adjoints]
+            rows = [[adjoints[outs[p]][k] for p in reach] for k in range(2)]
+            now, then = [base[outs[p]] for p in reach], [ones[p] for p in reach]
+            here = [_inner(rows[0], now), _inner(rows[0], then)]
+            if not np.isfinite(here).all():
                 continue
-            if all(abs(change[k] - needed[k]) <= _SCREEN * size[k] for k in range(2)):
+            if abs(here[1] - here[0] - needed[0]) <= _SCREEN * (abs(here[0]) + abs(needed[0])):
                 found[path] = 1.0
             elif edit.factor:
                 if zeros is None:
                     zero = bench.values(equations, edit.patches(0.0), 0) or {}
                     zeros = [zero.get(out, base[out]) for out in outs]
-                slope = [_inner(rows[k], [ones[p] - zeros[p] for p in reach]) for k in range(2)]
-                start = [_inner(rows[k], [zeros[p] - base[outs[p]] for p in reach]) for k in range(2)]
-                if slope[0] != 0 and np.isfinite([*slope, *start]).all():
-                    factor = snapped((needed[0] - start[0]) / slope[0])
-                    off = abs(start[1] + factor * slope[1] - needed[1])
-                    if off <= _SCREEN * (size[1] + abs(factor * slope[1])) and (
-                        factor != 0 or edit.kind in ("number", "term")
-                    ):
-                        found[path] = factor
+                without = [zeros[p] for p in reach]
+                nothing = [_inner(rows[k], without) for k in range(2)]
+                slope = [here[1] - nothing[0], _inner(rows[1], then) - nothing[1]]
+                aim = [needed[0] + here[0] - nothing[0], needed[1] + _inner(rows[1], now) - nothing[1]]
+                if abs(slope[0]) <= 1e-12 * abs(here[1]) or not np.isfinite([*slope, *aim]).all():
+                    continue
+                factor = aim[0] / slope[0]
+                close = abs(factor * slope[1] - aim[1]) <= _SCREEN * (
+                    abs(aim[1]) + abs(factor * slope[1]) + abs(needed[1])
+                )
+                if close and (abs(factor) > 1e-9 or edit.kind in ("number", "term")):
+                    found[path] = snapped(factor)
         return found
 
     def _screen(self, instances: Instances, wrong: Sequence[str]) -> tuple[list[int], list[str]] | None:
@@ -268,6 +309,10 @@ class _Search:
             return scale in self.scales
         quantity = self._quantity(variable)
         return quantity is not None and quantity.kind != "part"
+
+    def _is_a_value(self, variable: int) -> bool:
+        quantity = self._quantity(variable)
+        return quantity is not None and quantity.kind == "value"
 
     def _quantity(self, atom: Atom) -> Quantity | None:
         """The known quantity that a value is, cotangents in the scale of the author."""

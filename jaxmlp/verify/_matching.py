@@ -16,8 +16,12 @@ class Known:
     def __init__(self, quantities: Sequence[Quantity]) -> None:
         self._by_size: dict[tuple[int, ...], list[tuple[Quantity, np.ndarray]]] = {}
         for quantity in quantities:
-            for values in {q[0].shape: q for q in (quantity.values, _turned(quantity.values))}.values():
-                self._by_size.setdefault(_core(values[0].shape), []).append((quantity, _flat(values)))
+            values = quantity.values
+            self._by_size.setdefault(_core(values[0].shape), []).append((quantity, _flat(values)))
+            # In the other convention a matrix is transposed; of a square one that is a mistake, and no convention.
+            if values[0].ndim == 2 and values[0].shape != values[0].T.shape:
+                turned = tuple(value.T for value in values)
+                self._by_size.setdefault(_core(turned[0].shape), []).append((quantity, _flat(turned)))
 
     def find(self, values: tuple[np.ndarray, ...], scales: Sequence[float] = (1.0,)) -> Quantity | None:
         """The quantity that `values` is, of any shape of its size; a cotangent may be multiplied by one of `scales`."""
@@ -43,10 +47,6 @@ class Known:
             if norm(scale * known - flat) <= RIGHT * np.sqrt(size):
                 return snapped(scale)
         return None
-
-
-def _turned(values: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    return tuple(value.T for value in values)
 
 
 def _core(shape: tuple[int, ...]) -> tuple[int, ...]:

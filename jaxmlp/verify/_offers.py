@@ -62,13 +62,23 @@ def offered(
             name = site.statement.target if site.statement and len(columns[0]) == 1 else None
             makers = [bench.program.makers[variable] for variable in variables]
             values = tuple(map(bench.run.at, variables))
-            if len(variables) > 1:
-                offers.append(Offer(values, name, None, makers[-1], variables))
-                offers.append(Offer(values[::-1], name, None, makers[-1], variables[::-1]))
+            # Forward and backward loops run against each other, and one may start a step earlier than the other.
+            for start, stop in ((0, None), (0, -1), (1, None)) if len(variables) > 1 else ():
+                part, those = values[start:stop], variables[start:stop]
+                if len(part) > 1:
+                    offers.append(Offer(part, name, None, makers[0], those))
+                    offers.append(Offer(part[::-1], name, None, makers[0], those[::-1]))
             offers += [Offer((v,), name, None, m, (n,)) for v, m, n in zip(values, makers, variables, strict=True)]
-    for variables in repeated:
-        quantities = [knowledge.cotangents[v] for v in variables if v in knowledge.cotangents]
-        if len(quantities) == len(variables):
+    rows = [[knowledge.cotangents.get(variable) for variable in variables] for variables in repeated]
+    rows += [
+        [knowledge.slopes.get(pair) for pair in zip(outs, ins, strict=True)]
+        for outs in repeated
+        for ins in repeated
+        if len(outs) == len(ins) and (outs[0], ins[0]) in knowledge.slopes
+    ]
+    for row in rows:
+        quantities = [quantity for quantity in row if quantity is not None]
+        if len(quantities) == len(row):
             values = tuple(quantity.values for quantity in quantities)
             offers += [Offer(values, None, quantities[0]), Offer(values[::-1], None, quantities[-1])]
     offers = [o for o in offers if all(v.dtype.kind == "f" for values in o.values for v in values)]

@@ -54,27 +54,27 @@ class Source:
     @cached_property
     def definition(self) -> ast.AST | None:
         """The syntax tree of the function."""
-        try:
-            tree = ast.parse("".join(self.text))
-        except (SyntaxError, ValueError):
+        if not self.file or not self.code:
             return None
-        found = None
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and self.code:
-                first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-                if first == self.code.co_firstlineno and getattr(node, "name", "<lambda>") == self.code.co_name:
-                    found = node
-        return found
+        code = self.code
+        found = [node for node in _functions(self.file) if _first(node) == code.co_firstlineno]
+        return next((node for node in found if getattr(node, "name", "<lambda>") == code.co_name), None)
 
     @cached_property
     def statements(self) -> list[Statement]:
         """Its statements, in the order of the lines."""
-        return sorted(_statements(self.definition), key=lambda s: (s.first, -s.last)) if self.definition else []
+        return _sorted_statements(self.definition) if self.definition else []
 
-    def statement(self, number: int) -> Statement | None:
-        """The innermost statement on line `number`."""
-        around = [s for s in self.statements if s.first <= number <= s.last]
+    def statement(self, frame: Frame) -> Statement | None:
+        """The innermost statement that a frame stands on, of this function or of one that it calls."""
+        definition = self.definition if self.is_own(frame) else _function(frame)
+        statements = [] if definition is None else _sorted_statements(definition)
+        around = [s for s in statements if s.first <= frame.number <= s.last]
         return min(around, key=lambda s: s.last - s.first) if around else None
+
+    def is_own(self, frame: Frame) -> bool:
+        """Whether a frame stands in the function itself."""
+        return frame.file == self.file and frame.number in self.lines
 
     def returned(self, path: str) -> tuple[Frame | None, Statement | None]:
         """Where the leaf `path` is returned."""
@@ -84,7 +84,7 @@ class Source:
         statement = returns[-1]
         entry = _entry(getattr(statement.node, "value", None), path)
         if entry is not None and entry.lineno > statement.first:
-            statement = self.statement(entry.lineno) or statement
+            statement = next((s for s in self.statements if s.node is entry), statement)
         return self._frame(statement), statement
 
     def assigned(self, path: str) -> tuple[Frame | None, Statement | None] | None:
@@ -114,7 +114,7 @@ class Source:
             own = None
             for index in reversed(range(len(stack))):
                 frame = stack[index]
-                if frame is None or frame.file != self.file or frame.number not in self.lines:
+                if frame is None or not self.is_own(frame):
                     continue
                 called_back = index + 1 < len(stack) and stack[index + 1] is None
                 if own is None or called_back:
@@ -124,17 +124,62 @@ class Source:
         return None
 
     def places(self, program: Program) -> list[Frame | None]:
-        """Where each equation stands: in the function itself or, if that is one line which only calls another
-        function, in that one.
+        """Where each equation stands: in the function itself, or in one that it calls which is worth a look of its own,
+        being longer than a formula.
         """
-        own = [self.frame(equation.stacks) for equation in program.equations]
-        if len({frame.number for frame in own if frame}) > 1:
-            return own
-        for depth in range(1, 8):
-            inner = [_inner(equation, self, depth) for equation in program.equations]
-            if len({(frame.file, frame.number) for frame in inner if frame}) > 1:
-                return [i or o for i, o in zip(inner, own, strict=True)]
-        return own
+        return [self._place(equation) for equation in program.equations]
+
+    def _place(self, equation: Equation) -> Frame | None:
+        for stack in equation.stacks:
+            frames = [frame for frame in reversed(stack) if frame]
+            start = next((i for i, frame in enumerate(frames) if self.is_own(frame)), None)
+            if start is None:
+                continue
+            own = self.frame((stack,)) or frames[start]
+            place = own
+            for frame in frames[frames.index(own) + 1 :]:
+                if not _is_worth_a_look(frame):
+                    break
+                place = frame
+            return place
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _functions(file: str) -> list[Any]:
+    """The syntax trees of all functions in a file."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return []
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)]
+
+
+def _first(node: Any) -> int:
+    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+
+
+@functools.lru_cache(maxsize=1024)
+def _function(frame: Frame) -> Any:
+    """The syntax tree of the function that a frame stands in."""
+    around = [node for node in _functions(frame.file) if _first(node) <= frame.number <= (node.end_lineno or 0)]
+    return max(around, key=_first, default=None)
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_worth_a_look(frame: Frame) -> bool:
+    """Whether a function is more than a formula of one value: of several statements, arguments or results."""
+    node = _function(frame)
+    if node is None or isinstance(node, ast.Lambda):
+        return False
+    body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    returns = [s.value for s in ast.walk(node) if isinstance(s, ast.Return)]
+    several = len(node.args.args) - len(node.args.defaults) > 1
+    return len(body) > 2 or several or any(isinstance(value, ast.Tuple | ast.Dict) for value in returns)
+
+
+def _sorted_statements(definition: Any) -> list[Statement]:
+    return sorted(_statements(definition), key=lambda s: (s.first, -s.last))
 
 
 def _code(function: Any) -> CodeType | None:
@@ -206,14 +251,4 @@ def _entry(value: ast.AST | None, path: str) -> Any:
             return next((keyword for keyword in keywords if keyword.arg == path), None)
         case ast.Tuple(elts=entries) | ast.List(elts=entries):
             return entries[int(path)] if path.isdigit() and int(path) < len(entries) else None
-    return None
-
-
-def _inner(equation: Equation, source: Source, depth: int) -> Frame | None:
-    """The frame `depth` calls below the function's own."""
-    for stack in equation.stacks:
-        frames = [frame for frame in reversed(stack) if frame]
-        for index, frame in enumerate(frames):
-            if frame.file == source.file and frame.number in source.lines:
-                return frames[index + depth] if index + depth < len(frames) else None
     return None

@@ -57,7 +57,12 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
     inside = {out for index in e.mistake.instances[0] for out in program.equations[index].outputs}
     for index in e.mistake.instances[0]:
         for atom in program.equations[index].inputs:
-            if isinstance(atom, Literal) or atom in inside or atom in program.inputs:
+            if (
+                isinstance(atom, Literal)
+                or atom in inside
+                or atom in program.inputs
+                or e.is_forward(e.case.bench.run.at(atom))
+            ):
                 continue
             maker = program.equations[program.makers[atom]] if atom in program.makers else None
             if maker is None or maker.name not in ("sub", "add"):

@@ -1,0 +1,80 @@
+"""Which mistake: a value beside the one that belongs in its place, whatever made them differ."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from . import _relate, _words
+from ._explanation import Explanation
+from ._relate import multiple, Values
+from ._report import Finding
+
+
+def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """The mistake that leads from `expected` to `actual`, if the two are related in a way that is known."""
+    if actual[0].shape != expected[0].shape:
+        return None
+    if _relate.is_another_mask(actual, expected):
+        return _words.wrong_mask(e.paths, place=e.place())
+    penalty = _penalty(e, actual, expected)
+    if penalty is not None:
+        return penalty
+    knowledge = e.case.knowledge
+    for quantity in knowledge.quantities:
+        if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
+            what = e.case.names.known(quantity)
+            if multiple(_times(actual, quantity.values), expected) is not None:
+                return _words.missing_slope(e.paths, slope=what, place=e.place())
+            if multiple(actual, _times(expected, quantity.values)) is not None:
+                return _words.extra_slope(e.paths, slope=what, place=e.place())
+    for quantity in knowledge.quantities:
+        if quantity.kind == "cotangent" and _fits(quantity.values, actual):
+            if multiple(_times(actual, quantity.values), expected) is not None:
+                return _words.missing_upstream(e.paths, upstream=_code(e, quantity.values), place=e.place())
+    for name, values in _named(e):
+        if _fits(values, actual):
+            if multiple(_times(actual, values), expected) is not None:
+                return _words.missing_factor(e.paths, what=name, place=e.place())
+            if multiple(actual, _times(expected, values)) is not None:
+                return _words.extra_factor(e.paths, what=name, place=e.place())
+    return None
+
+
+def _penalty(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """A difference that lies along a parameter is the gradient of a penalty on it."""
+    missing = tuple(b - a for a, b in zip(actual, expected, strict=True))
+    for variable, name in e.case.params.items():
+        values = e.case.bench.run.at(variable)
+        if values[0].shape != missing[0].shape or values[0].size < 2:
+            continue
+        for along in (values, tuple(np.sign(v) for v in values)):
+            kept = tuple(np.where(m != 0, v, 0) for m, v in zip(missing, along, strict=True))
+            whole = all(np.count_nonzero(k) * 2 >= k.size for k in kept)
+            if whole and multiple(missing, kept) is not None:
+                reads = any(variable in e.case.bench.program.equations[i].inputs for i in e.mistake.instances[0])
+                words = _words.wrong_regularization if reads else _words.missing_regularization
+                return words(e.paths, term=name, place=e.place())
+    return None
+
+
+def _named(e: Explanation) -> Iterator[tuple[str, Values]]:
+    for variable, name in e.case.names.by_variable.items():
+        values = e.case.bench.run.at(variable)
+        if values[0].dtype.kind == "f":
+            yield name, values
+
+
+def _code(e: Explanation, values: Values) -> str | None:
+    return e.case.names.equal(values)
+
+
+def _times(a: Values, b: Values) -> Values:
+    return tuple(x * y for x, y in zip(a, b, strict=True))
+
+
+def _fits(values: Values, other: Values) -> bool:
+    """Whether one can be multiplied by the other without a change of shape, and is not one number."""
+    try:
+        return values[0].size > 1 and np.broadcast_shapes(values[0].shape, other[0].shape) == other[0].shape
+    except ValueError:
+        return False
