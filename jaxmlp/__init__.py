@@ -46,10 +46,14 @@ from .verify import (
     assert_gradients as assert_gradients,
     check as check,
     check_pair as check_pair,
+    check_rule as check_rule,
     Finding as Finding,
     GradientError as GradientError,
     GradientReport as GradientReport,
     LeafCheck as LeafCheck,
+    Line as Line,
+    NonfiniteReport as NonfiniteReport,
+    trace_nonfinite as trace_nonfinite,
 )
 
 

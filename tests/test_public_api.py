@@ -13,8 +13,12 @@ import jaxmlp
 FUNCTIONS = {
     *("init_params", "predict", "forward", "backward", "loss_value", "loss_and_grads", "fit", "bce_stabilized"),
     *("gate", "boolean_functions", "parity", "spirals", "digits"),
+    *("check", "check_pair", "check_rule", "assert_gradients", "trace_nonfinite"),
 }
-CLASSES = {"Dense", "Activation", "Loss", "TrainState"}
+CLASSES = {
+    *("Dense", "Activation", "Loss", "TrainState"),
+    *("GradientReport", "LeafCheck", "Finding", "Line", "GradientError", "NonfiniteReport"),
+}
 ACTIVATIONS = {
     *("identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu", "gelu_tanh", "softmax"),
 }
@@ -30,6 +34,13 @@ PUBLIC = {
 
 def test_the_names_of_the_contract_are_there():
     assert FUNCTIONS | CLASSES | ACTIVATIONS | LOSSES | {"Params"} <= set(PUBLIC)
+
+
+def test_all_of_verify_is_there_too():
+    public = {name: value for name, value in vars(jaxmlp.verify).items() if not name.startswith("_")}
+    assert {name: value for name, value in public.items() if not isinstance(value, types.ModuleType)}.items() <= (
+        PUBLIC.items()
+    )
 
 
 def test_the_tables_of_these_tests_hold_every_activation_and_loss():

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._types import Params
-from ..verify._nonfinite import trace_nonfinite
+from ..verify import trace_nonfinite
 from ._claim import Claim
 from ._numbers import numbers
 from ._program import network, xor

@@ -1,6 +1,13 @@
 """Is a gradient right? Knows nothing of networks: it takes any loss and any gradient of it."""
 
-from ._check import assert_gradients as assert_gradients, check as check, check_pair as check_pair
+from ._check import (
+    assert_gradients as assert_gradients,
+    check as check,
+    check_pair as check_pair,
+    check_rule as check_rule,
+)
+from ._nonfinite import trace_nonfinite as trace_nonfinite
+from ._nonfinite_report import NonfiniteReport as NonfiniteReport
 from ._report import (
     Finding as Finding,
     GradientError as GradientError,

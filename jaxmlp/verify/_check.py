@@ -8,13 +8,20 @@ import jax.numpy as jnp
 
 from ._evidence import Subject
 from ._judge import judged
-from ._pair import paired
+from ._measured import measured
+from ._pair import pair_report
 from ._report import GradientError, GradientReport
+from ._rule import rule_report
 from ._tree import named_leaves
 
 
 def check(
-    loss: Callable[..., Any], grads: Callable[..., Any], params: Any, *args: Any, has_value: bool = False
+    loss: Callable[..., Any],
+    grads: Callable[..., Any],
+    params: Any,
+    *args: Any,
+    has_value: bool = False,
+    numeric: bool = False,
 ) -> GradientReport:
     """Whether `grads` is the gradient of `loss` with respect to `params`, and if not, what the mistake is.
 
@@ -28,12 +35,16 @@ def check(
     report also says how good the numbers are in the caller's own dtype, beside those of `jax.grad`.
 
     Args:
-      loss: `loss(params, *args) -> scalar`; JAX must be able to differentiate it.
+      loss: `loss(params, *args) -> scalar`; JAX must be able to differentiate it, unless `numeric`.
       grads: `grads(params, *args) -> grads`, a tree like `params`. Anything callable: if JAX cannot trace it (NumPy,
         torch, a compiled kernel) it is called as a black box, with arrays of the kinds that `params` and `args` are.
       params: a pytree of floating arrays.
       *args: what else both functions take; not differentiated. Floating arrays among them are widened as well.
       has_value: True if `grads` returns `(value, grads)`; the value is then checked too.
+      numeric: True to measure the slopes of `loss` by differences of its values too. They find a derivative inside of
+        the loss that is not that of its values (a custom rule, `stop_gradient`, a kernel), and the verdict then follows
+        the values. A loss that JAX cannot differentiate, such as one in NumPy, is judged by its values alone: a leaf is
+        right where an error above 1e-4 is excluded, and `allowed` is the error that could still be there.
 
     Returns:
       A `GradientReport`. Its verdict is "right", "wrong", or, where nothing can be decided, "undecided" with the
@@ -41,13 +52,14 @@ def check(
 
     Raises:
       TypeError: `loss` or `grads` is not callable, a leaf of `params` is not a floating array, JAX cannot
-        differentiate `loss`, or it returns something other than a floating number.
+        differentiate `loss` and `numeric` is not set, or it returns something other than a floating number.
       ValueError: `params` has no leaf, or an empty one, or `loss` does not return a scalar.
     """
     _check_callable("loss", loss)
     _check_callable("grads", grads)
     _check_params(params)
-    return judged(Subject(_name(grads), loss, grads, args, has_value), params)
+    subject = Subject(_name(grads), loss, grads, args, has_value)
+    return measured(subject, params) if numeric else judged(subject, params)
 
 
 def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -> GradientReport:
@@ -57,8 +69,8 @@ def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -
         bwd(residuals, dout) -> the cotangents of the inputs, in their order
 
     `bwd` is called with seeded random numbers for `dout`, so a pair that ignores `dout` is found out, and compared
-    with what automatic differentiation makes of `fwd`, as in `check`. The leaves are named after the arguments of
-    `fwd`.
+    with what automatic differentiation makes of `fwd`, as in `check`; and it must be linear in `dout`. The leaves are
+    named after the arguments of `fwd`.
 
     Args:
       fwd: the forward half; JAX must be able to differentiate its `out`, a pytree of floating arrays.
@@ -72,17 +84,45 @@ def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -
     Raises:
       TypeError: `fwd` or `bwd` is not callable, `fwd` does not return a pair, an input mixes floating arrays with
         others, or JAX cannot differentiate `fwd`.
-      ValueError: no input holds a floating number.
+      ValueError: no input holds a floating number, or one that does has an empty leaf.
     """
     _check_callable("fwd", fwd)
     _check_callable("bwd", bwd)
-    subject, params = paired(_name(bwd), fwd, bwd, inputs)
-    _check_params(params)
-    return judged(subject, params)
+    return pair_report(_name(bwd), fwd, bwd, inputs)
+
+
+def check_rule(f: Callable[..., Any], *inputs: Any) -> GradientReport:
+    """Whether the custom rules of `f`, a `jax.custom_vjp` or `jax.custom_jvp` function, are its derivative.
+
+    The truth is what automatic differentiation makes of `f` with every rule in it replaced by what the function itself
+    computes, at seeded random cotangents and in float64, as in `check`. A rule must be linear in what comes in, and its
+    forward half must return what `f` does. A rule that is right so far is then asked in forward mode, differentiated
+    once more, and run under `jit`, `vmap` and the other transformations. The leaves are named after the arguments of
+    `f`.
+
+    Args:
+      f: a function with a rule, or one that calls such functions; through `jax.jit` and `functools.partial` too.
+      *inputs: where to check. Inputs without floating numbers and those in `nondiff_argnums` are not differentiated.
+
+    Returns:
+      A `GradientReport`, as from `check`.
+
+    Raises:
+      TypeError: `f` is not callable, an input or output is complex, an input mixes floating arrays with others, or JAX
+        cannot differentiate `f` without its rules.
+      ValueError: `f` has no rule, or takes other inputs, or these hold no floating number.
+    """
+    _check_callable("f", f)
+    return rule_report(_name(f), f, inputs)
 
 
 def assert_gradients(
-    loss: Callable[..., Any], grads: Callable[..., Any], params: Any, *args: Any, has_value: bool = False
+    loss: Callable[..., Any],
+    grads: Callable[..., Any],
+    params: Any,
+    *args: Any,
+    has_value: bool = False,
+    numeric: bool = False,
 ) -> GradientReport:
     """`check`, for tests: raises unless the gradient is right, under `python -O` too.
 
@@ -95,7 +135,8 @@ def assert_gradients(
       TypeError: as from `check`.
       ValueError: as from `check`.
     """
-    report = check(loss, grads, params, *args, has_value=has_value)
+    __tracebackhide__ = True
+    report = check(loss, grads, params, *args, has_value=has_value, numeric=numeric)
     if not report.ok:
         raise GradientError(report)
     return report

@@ -1,6 +1,7 @@
 """The verdict: is the formula right, and are the numbers good, put together in a report."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from ._explain import batch_sizes, explained, WrongLeaf
 from ._formula import Formula
 from ._heat import difference
 from ._numbers import Numbers
+from ._power import powered
 from ._report import Finding, GradientReport, LeafCheck
 from ._tree import named_leaves
 from ._words import only_in
@@ -55,6 +57,7 @@ def judged(subject: Subject, params: Any) -> GradientReport:
         reasons=() if is_wrong else reasons,
         precision="/".join(sorted({dtype.name for dtype in dtypes.values()})) if refusal else "float64",
         points=1 + len(formula.near),
+        _power=partial(powered, subject, view, formula, {leaf.path: leaf.allowed for leaf in leaves}),
     )
 
 

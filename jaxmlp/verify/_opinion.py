@@ -77,9 +77,7 @@ def second_opinion(
       directions: how many random directions a leaf is measured along, as `numeric_gradient` says.
     """
     numeric = numeric_gradient(loss, params, *args, directions=directions)
-    if callable(grads):
-        grads = in_float64(lambda params, args: _called(grads, params, args), params, args)
-    return opinion(numeric, grads)
+    return opinion(numeric, evaluated(grads, params, args) if callable(grads) else grads)
 
 
 def opinion(numeric: Numeric, grads: Any) -> Opinion:
@@ -89,9 +87,13 @@ def opinion(numeric: Numeric, grads: Any) -> Opinion:
     return Opinion(leaves, numeric)
 
 
-def _called(grads: Callable[..., Any], params: Any, args: tuple[Any, ...]) -> Any:
-    call = compiled if is_traceable(grads, params, *args) else called
-    return call(grads, params, *args)
+def evaluated(function: Callable[..., Any], params: Any, args: tuple[Any, ...]) -> Any:
+    """`function(params, *args)` in float64 if it can be, compiled if JAX can trace it."""
+
+    def call(params: Any, args: tuple[Any, ...]) -> Any:
+        return (compiled if is_traceable(function, params, *args) else called)(function, params, *args)
+
+    return in_float64(call, params, args)
 
 
 def bound_of_projections(count: int) -> float:

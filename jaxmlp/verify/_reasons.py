@@ -32,6 +32,27 @@ def corrected(paths: tuple[str, ...], error: float) -> Sentence:
     return Sentence("evidence.corrected", paths=paths, error=error)
 
 
-def planted(caught: int, planted: int) -> Sentence:
+def planted(caught: int, planted: int, stand_in: bool = False) -> Sentence:
     """How many of the mistakes that were planted on purpose this check caught, at this point."""
-    return Sentence("note.planted", caught=caught, planted=planted)
+    return Sentence("note.planted-in-autodiff" if stand_in else "note.planted", caught=caught, planted=planted)
+
+
+def survivors(which: str, count: int, reason: str) -> Sentence:
+    """The heading of the planted mistakes that `"survive"`, or that show only at the points `"nearby"`, and why."""
+    return Sentence(f"note.{which}", count=count, reason=reason)
+
+
+def survives_one_example() -> Sentence:
+    return Sentence("note.one-example")
+
+
+def survives_data(names: tuple[str, ...]) -> Sentence:
+    return Sentence("note.data", names=names)
+
+
+def survives_small() -> Sentence:
+    return Sentence("note.small")
+
+
+def survives_point() -> Sentence:
+    return Sentence("note.special")

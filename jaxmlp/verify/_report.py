@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from ._accuracy import Verdict
 from ._page import fragment, page
+from ._planted import Power
 from ._sentence import said, Sentence
 from ._text import as_text
 
@@ -122,6 +124,7 @@ class GradientReport:
     reasons: tuple[str, ...] = ()
     precision: str = "float64"
     points: int = 1
+    _power: Callable[[], Power] | None = field(default=None, compare=False, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -136,6 +139,29 @@ class GradientReport:
         count = sum(leaf.verdict == self.verdict for leaf in self.leaves) + len(extra)
         facts = {"points": self.points, "precision": self.precision, "leaves": len(paths | extra), "count": count}
         return Sentence(f"summary.{self.verdict}", subject=self.subject, **facts)
+
+    def power(self) -> Power:
+        """How many of the mistakes that people make this check would have caught, at this very point.
+
+        They are planted, one at a time, in the right gradient's own program: a sign, a factor, another operand, a
+        transpose, a term left out, another axis, another mask or slope, leaves swapped or zero. One that changes
+        nothing at a point of random numbers does not count. Computed anew at every call, with NumPy in float64.
+
+        Raises:
+          ValueError: the gradient is not right, or the report was copied or unpickled and has lost the functions.
+        """
+        if not self.ok:
+            raise ValueError(
+                f"`{self.subject}` is {self.verdict}, and only a right gradient can be tried with planted "
+                "mistakes: mend the gradient first, or check where it can be decided."
+            )
+        if self._power is None:
+            raise ValueError("A report that was copied or unpickled has lost the functions it is about: check again.")
+        return self._power()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the functions, so that any report can be pickled."""
+        return self.__dict__ | {"_power": None}
 
     def text(self, lang: str = "en", color: bool = False, width: int = 100) -> str:
         """The report as text.
@@ -177,7 +203,9 @@ class GradientReport:
         leaves = [_taken(leaf, without="difference") for leaf in self.leaves]
         findings = [_taken(finding) | {"line": _line(finding.line)} for finding in self.findings]
         head = {"schema": SCHEMA, "ok": self.ok, "summary": self.summary}
-        return json.dumps(_plain(head | _taken(self) | {"leaves": leaves, "findings": findings}), indent=1)
+        return json.dumps(
+            _plain(head | _taken(self, without="_power") | {"leaves": leaves, "findings": findings}), indent=1
+        )
 
     def __str__(self) -> str:
         return self.text()

@@ -8,11 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxmlp.verify._rule import rule_report
-
-
-def check_rule(f, *inputs):
-    return rule_report("f", f, inputs)
+from jaxmlp import check_rule
 
 
 def with_vjp(function, fwd, bwd, nondiff_argnums=(), **options):
