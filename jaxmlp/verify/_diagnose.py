@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from ._localize import localized, Mistake
 from ._matching import snapped
 from ._names import line_of, Names
 from ._offers import offered
-from ._relate import multiple
+from ._relate import multiple, same
 from ._report import Finding
 from ._source import Source
 from ._trace import Literal, Program, traced
@@ -61,13 +62,14 @@ def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
     source, loss_source = Source(patient.source), Source(patient.loss)
     places = sites(bench.program, source, paths)
     count = len(jax.tree.leaves(patient.points[0]))
-    params, inputs = _inputs(bench.program, patient, patient.grads)
-    _, loss_inputs = _inputs(loss, patient, patient.loss)
+    params, inputs = named_inputs(bench.program, patient, patient.grads)
+    _, loss_inputs = named_inputs(loss, patient, patient.loss)
 
     findings = []
     for path in wrong:
         finding = _born_nonfinite(bench, places, source, inputs, path)
         findings += [finding] if finding else []
+    findings += _swapped(bench, places, source, wrong)
     left = [path for path in wrong if not any(path in finding.leaves for finding in findings)]
     if not left:
         return _merged(findings)
@@ -96,7 +98,9 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     return found if isinstance(found, list) else [found]
 
 
-def _inputs(program: Program, patient: Patient, function: Callable[..., Any]) -> tuple[dict[int, str], dict[int, str]]:
+def named_inputs(
+    program: Program, patient: Patient, function: Callable[..., Any]
+) -> tuple[dict[int, str], dict[int, str]]:
     """The names of the parameters, and of all arguments, by variable."""
     try:
         names = [p.name for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_POSITIONAL]
@@ -167,6 +171,19 @@ def _born_nonfinite(
                 said = symbol.join(shown) if symbol else f"{equation.name}({', '.join(shown)})"
                 return _words.born_nonfinite((path,), operation=said, operands=shown, place=place)
     return None
+
+
+def _swapped(bench: Bench, places: Sequence[Site], source: Source, wrong: Sequence[str]) -> list[Finding]:
+    """Pairs of leaves that are returned in each other's place."""
+    found = []
+    for first, second in combinations(wrong, 2):
+        actual = [bench.run.at(bench.leaves[path]) for path in (first, second)]
+        truth = [tuple(leaves[path] for leaves in bench.truth) for path in (second, first)]
+        if all(same(a, t) for a, t in zip(actual, truth, strict=True)):
+            site = next((site for site in places if site.leaf == first), None)
+            place = Place(line_of(site.frame, source) if site else None)
+            found.append(_words.swapped_leaves((first, second), place=place))
+    return found
 
 
 def _element(value: np.ndarray, where: np.ndarray) -> str:

@@ -122,7 +122,8 @@ class View:
     @cached_property
     def is_traceable(self) -> bool:
         """Whether JAX can trace the gradient; else it is a black box."""
-        return is_traceable(self._subject.grads, self._params, *self.args)
+        with self._precision():
+            return is_traceable(self._subject.grads, self._params, *self.args)
 
 
 def _pair(result: Any) -> Any:

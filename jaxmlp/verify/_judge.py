@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from ._accuracy import Comparison
-from ._diagnose import diagnosed, Patient
 from ._evidence import Evidence, Subject, VALUE, View
-from ._explain import batch_sizes, explained, WrongLeaf
+from ._explain import WrongLeaf
+from ._findings import found
 from ._formula import Formula
 from ._heat import difference
 from ._numbers import Numbers
 from ._power import powered
-from ._report import Finding, GradientReport, LeafCheck
+from ._report import GradientReport, LeafCheck
 from ._tree import named_leaves
 from ._words import only_in
 
@@ -52,40 +52,12 @@ def judged(subject: Subject, params: Any) -> GradientReport:
         subject=subject.name,
         verdict="wrong" if is_wrong else "undecided" if reasons else "right",
         leaves=tuple(leaves),
-        findings=_findings(subject, view, formula, wrong, extra)
-        + (numbers.mistakes() if is_wrong else numbers.warnings()),
+        findings=found(subject, view, formula, wrong, extra) + (numbers.mistakes() if is_wrong else numbers.warnings()),
         reasons=() if is_wrong else reasons,
         precision="/".join(sorted({dtype.name for dtype in dtypes.values()})) if refusal else "float64",
         points=1 + len(formula.near),
         _power=partial(powered, subject, view, formula, {leaf.path: leaf.allowed for leaf in leaves}),
     )
-
-
-def _findings(
-    subject: Subject, view: View, formula: Formula, wrong: list[WrongLeaf], extra: tuple[str, ...]
-) -> tuple[Finding, ...]:
-    """The mistakes, by line where JAX can trace the gradient, and else from the leaves alone."""
-    traceable = [
-        leaf.path for leaf in wrong if leaf.path != VALUE and leaf.actual is not None and leaf.actual.dtype.kind == "f"
-    ]
-    if not (traceable and view.is_wide and view.is_traceable):
-        return explained(wrong, extra, subject.args)
-    steps = list(formula.near)[:1]
-    at = [formula.here, *(formula.near[step] for step in steps)]
-    points = [view.params_at(), *(view.params_at(step) for step in steps)]
-    truth = [{path: leaf for path, leaf in evidence.expected.items() if path != VALUE} for evidence in at]
-    patient = Patient(
-        subject.loss, subject.gradient, subject.grads, points, view.args, truth, batch_sizes(subject.args)
-    )
-    try:
-        with jax.enable_x64(True):
-            findings = diagnosed(patient, traceable)
-    except Exception:
-        # What cannot be taken apart, such as a program with effects, still has its verdict and what its leaves show.
-        return explained(wrong, extra, subject.args)
-    explained_paths = {path for finding in findings for path in finding.leaves}
-    rest = [leaf for leaf in wrong if leaf.path not in explained_paths]
-    return explained(rest, (), subject.args) + tuple(findings) + explained([], extra, subject.args)
 
 
 def _final(comparison: Comparison, *, useless: bool, doubted: bool) -> Comparison:

@@ -8,7 +8,6 @@ from itertools import chain, islice
 import numpy as np
 
 from ._accuracy import norm
-from ._adjoint import is_linear
 from ._bench import Bench, Patches, results, RIGHT, Site
 from ._edits import Edit
 from ._edits_of_equations import of_equations
@@ -16,6 +15,7 @@ from ._edits_of_results import of_result, of_return
 from ._known import Quantity
 from ._matching import Known, scale_cost, snapped
 from ._offers import Instances, Offer
+from ._screen import Screen
 from ._trace import Atom, Literal
 
 
@@ -45,15 +45,22 @@ class Mistake:
 
 
 def localized(
-    bench: Bench, sites: Sequence[Site], offers: Sequence[Offer], wrong: Sequence[str], batches: frozenset[int]
+    bench: Bench,
+    sites: Sequence[Site],
+    offers: Sequence[Offer],
+    wrong: Sequence[str],
+    batches: frozenset[int],
+    *,
+    planted: frozenset[str] | None = None,
 ) -> Iterator[Mistake]:
     """The mistakes, peeled off one after another: that which makes most leaves wrong comes first.
 
-    The bench is left with all of them corrected.
+    The bench is left with all of them corrected. With `planted`, which names the kinds of edits to try, the program is
+    right, and it is mistakes that are put into it, to give what the truth of the bench stands for.
     """
     left = list(wrong)
     while left:
-        found = _Search(bench, sites, offers, left, batches).best()
+        found = _Search(bench, sites, offers, left, batches, planted).best()
         if found is None:
             return
         yield found
@@ -70,9 +77,6 @@ _BUDGET = 300_000
 _INNOCENT = 1.2
 """What it costs to blame a statement that computes a known quantity: another may only have been meant."""
 
-_SCREEN = 1e-5
-"""How far inner products may differ for a correction to be worth trying."""
-
 
 class _Search:
     """The search for the one correction that makes most leaves right."""
@@ -84,11 +88,13 @@ class _Search:
         offers: Sequence[Offer],
         wrong: Sequence[str],
         batches: frozenset[int],
+        planted: frozenset[str] | None,
     ) -> None:
+        self.planted = planted
         self.bench, self.sites, self.offers, self.wrong, self.batches = bench, sites, offers, wrong, batches
         self.found: tuple[tuple[float, ...], Mistake] | None = None
         self.zeros: dict[object, np.ndarray | None] = {}
-        self.screens: dict[Instances, tuple[list[int], list[str]] | None] = {}
+        self.screen = Screen(bench)
         self.quantities: dict[Atom, Quantity | None] = {}
         self.known = Known([offer.quantity for offer in offers if offer.quantity and len(offer.values) == 1])
 
@@ -137,7 +143,9 @@ class _Search:
         innocent = site.leaf is None and bool(outs) and not returned and all(map(self._is_as_known, outs))
         # A difference such as `out - y` may be a value of the loss as it stands, and yet lack a factor as a cotangent.
         value = not returned and bool(outs) and all(self._is_a_value(out) for out in outs)
-        forward = (innocent or value) and len(instances) == 1 and self._screen(instances, wrong) is None
+        if self.planted is not None:
+            innocent = value = False
+        forward = (innocent or value) and len(instances) == 1 and self.screen.of(instances, wrong) is None
         edits: Iterable[Edit] = chain(
             *(
                 of_result(
@@ -157,6 +165,8 @@ class _Search:
         innocent = innocent or forward
         limit = _LIMIT if len(instances) == 1 else _LIMIT_OF_LOOPS
         for edit in islice(edits, limit if bench.evaluations < _BUDGET else _LIMIT_AT_LAST):
+            if self.planted is not None and edit.kind not in self.planted:
+                continue
             if self._may_win(len(wrong), innocent, edit.cost, site):
                 self._try(site, instances, edit, wrong, innocent)
 
@@ -166,7 +176,7 @@ class _Search:
         return (-leaves, cost + _INNOCENT * innocent, site.first) < self.found[0]
 
     def _try(self, site: Site, instances: Instances, edit: Edit, wrong: Sequence[str], innocent: bool) -> None:
-        guess = self._screened(instances, edit, wrong)
+        guess = self.screen.passed(instances, edit, wrong)
         smallest = sorted(wrong, key=lambda path: self.bench.truth[0][path].size)[:1]
         for path in smallest if guess is None else guess:
             factor = self._factor(instances, edit, path) if guess is None else guess[path]
@@ -208,66 +218,6 @@ class _Search:
             if path not in self.wrong and bench.is_right(path, {len(bench.program.equations): _nothing})
         )
 
-    def _screened(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
-        """The leaves that `edit` may make right, and with which factor; None where only trying tells."""
-        screen = self._screen(instances, wrong)
-        if screen is None:
-            return None
-        outs, paths = screen
-        bench, equations = self.bench, instances[0]
-        one = bench.values(equations, edit.patches(1.0), 0)
-        if one is None:
-            return {}
-        base = bench.run.values[0]
-        ones = [one.get(out, base[out]) for out in outs]
-        if any(value.shape != base[out].shape for value, out in zip(ones, outs, strict=True)):
-            return None
-        zeros = None
-        found: dict[str, float] = {}
-        for path in paths:
-            adjoints, needed = bench.adjoints(path), bench.needed(path)
-            reach = [p for p, out in enumerate(outs) if out in adjoints]
-            rows = [[adjoints[outs[p]][k] for p in reach] for k in range(2)]
-            now, then = [base[outs[p]] for p in reach], [ones[p] for p in reach]
-            here = [_inner(rows[0], now), _inner(rows[0], then)]
-            if not np.isfinite(here).all():
-                continue
-            if abs(here[1] - here[0] - needed[0]) <= _SCREEN * (abs(here[0]) + abs(needed[0])):
-                found[path] = 1.0
-            elif edit.factor:
-                if zeros is None:
-                    zero = bench.values(equations, edit.patches(0.0), 0) or {}
-                    zeros = [zero.get(out, base[out]) for out in outs]
-                without = [zeros[p] for p in reach]
-                nothing = [_inner(rows[k], without) for k in range(2)]
-                slope = [here[1] - nothing[0], _inner(rows[1], then) - nothing[1]]
-                aim = [needed[0] + here[0] - nothing[0], needed[1] + _inner(rows[1], now) - nothing[1]]
-                if abs(slope[0]) <= 1e-12 * abs(here[1]) or not np.isfinite([*slope, *aim]).all():
-                    continue
-                factor = aim[0] / slope[0]
-                close = abs(factor * slope[1] - aim[1]) <= _SCREEN * (
-                    abs(aim[1]) + abs(factor * slope[1]) + abs(needed[1])
-                )
-                if close and (abs(factor) > 1e-9 or edit.kind in ("number", "term")):
-                    found[path] = snapped(factor)
-        return found
-
-    def _screen(self, instances: Instances, wrong: Sequence[str]) -> tuple[list[int], list[str]] | None:
-        """The results of a statement and the leaves that are linear in them; None if one leaf is not."""
-        if len(instances) > 1:
-            return None
-        if instances not in self.screens:
-            bench = self.bench
-            outs = results(bench.program, instances[0])
-            paths = [path for path in wrong if bench.needed(path)]
-            linear = len(paths) == len(wrong) and all(
-                all(out in bench.adjoints(path) or not bench.depends(path, out) for out in outs)
-                and is_linear(bench.program, bench.order[path], set(outs))
-                for path in paths
-            )
-            self.screens[instances] = (outs, paths) if linear else None
-        return self.screens[instances]
-
     def _factor(self, instances: Instances, edit: Edit, path: str) -> float | None:
         """The factor with which `edit` makes the leaf right at the first point."""
         bench, truth = self.bench, self.bench.truth[0][path]
@@ -284,7 +234,7 @@ class _Search:
             return None
         change, needed = one - zero, truth - zero
         size = float(np.vdot(change, change))
-        if size == 0:
+        if size == 0 or not np.isfinite([size, float(np.vdot(change, needed))]).all():
             return None
         factor = float(np.vdot(change, needed)) / size
         if norm(needed - factor * change) > RIGHT * norm(truth) or (
@@ -333,11 +283,6 @@ class _Search:
             if scale is not None:
                 scales.add(scale)
         return tuple(scales)
-
-
-def _inner(rows: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> float:
-    with np.errstate(all="ignore"):
-        return float(sum(np.vdot(row, value) for row, value in zip(rows, values, strict=True)))
 
 
 def _nothing(inputs: object, evaluate: object, read: object, point: int) -> list[np.ndarray]:

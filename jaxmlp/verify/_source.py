@@ -10,7 +10,7 @@ from functools import cached_property
 from types import CodeType
 from typing import Any
 
-from ._trace import Equation, Frame, Program, Stack
+from ._trace import Equation, Frame, HIDDEN, Program, Stack
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,9 @@ class Source:
     """The source of a function under check, as far as it can be found."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self.code = _code(function)
+        code = _code(function)
+        # A wrapper of ours has lines too, but none that a user could mend.
+        self.code = None if code is None or code.co_filename.startswith(HIDDEN) else code
 
     @cached_property
     def file(self) -> str | None:

@@ -30,7 +30,7 @@ _CALLS = {
 # A scan is unrolled into at most this many equations; a longer one stays a single equation.
 _UNROLLED = 4096
 
-_HIDDEN = tuple(os.path.dirname(os.path.abspath(module.__file__)) + os.sep for module in (jax, jax.extend)) + (
+HIDDEN = tuple(os.path.dirname(os.path.abspath(module.__file__)) + os.sep for module in (jax, jax.extend)) + (
     os.path.dirname(os.path.abspath(__file__)) + os.sep,
 )
 
@@ -236,7 +236,7 @@ def _merged(frames: Iterator[Frame]) -> Iterator[Frame | None]:
     """The user's frames; a run of hidden ones between them becomes a single None."""
     started, hidden = False, False
     for frame in frames:
-        if frame.file.startswith(_HIDDEN):
+        if frame.file.startswith(HIDDEN):
             hidden = started
             continue
         if hidden:

@@ -1,0 +1,46 @@
+"""The mistakes of a wrong gradient, by whatever shows most of them: its program, its leaves beside a mutant's, or those
+alone.
+"""
+
+import jax
+
+from ._black_box import recognized
+from ._diagnose import diagnosed, Patient
+from ._evidence import Subject, VALUE, View
+from ._explain import batch_sizes, explained, WrongLeaf
+from ._formula import Formula
+from ._report import Finding
+
+
+def found(
+    subject: Subject, view: View, formula: Formula, wrong: list[WrongLeaf], extra: tuple[str, ...]
+) -> tuple[Finding, ...]:
+    """One finding a mistake; `extra` are leaves that `params` does not have."""
+    alone = explained(wrong, extra, subject.args)
+    floating = [
+        leaf for leaf in wrong if leaf.path != VALUE and leaf.actual is not None and leaf.actual.dtype.kind == "f"
+    ]
+    if not floating or not view.is_wide:
+        return alone
+    steps = list(formula.near)[:1]
+    seen = [formula.here, *(formula.near[step] for step in steps)]
+    points = [view.params_at(), *(view.params_at(step) for step in steps)]
+    truth = [{path: leaf for path, leaf in at.expected.items() if path != VALUE} for at in seen]
+    batches = batch_sizes(subject.args)
+    patient = Patient(
+        subject.loss, subject.gradient, subject.source or subject.grads, points, view.args, truth, batches
+    )
+    try:
+        with jax.enable_x64(True):
+            if view.is_traceable:
+                findings = diagnosed(patient, [leaf.path for leaf in floating])
+            else:
+                strange = {path for finding in alone if finding.cause == "unknown" for path in finding.leaves}
+                same_shape = [path for path in strange if all(at.is_comparable(path) for at in seen)]
+                findings = recognized(patient, [at.actual for at in seen], same_shape) if same_shape else []
+    except Exception:
+        # What cannot be taken apart, such as a program with effects, still has its verdict and what its leaves show.
+        return alone
+    known = {path for finding in findings for path in finding.leaves}
+    rest = [leaf for leaf in wrong if leaf.path not in known]
+    return explained(rest, (), subject.args) + tuple(findings) + explained([], extra, subject.args)
