@@ -24,12 +24,13 @@ class Change:
 
 def changes(source: str) -> Iterator[Change]:
     """Every change of a source that holds one function."""
-    tree = ast.parse(source)
+    tree: Any = ast.parse(source)
     nodes = list(ast.walk(tree))
     batch = "m" if "m = " in source else "y.shape[0]"  # m where the examples are columns
     [function] = tree.body
     names: list[str] = [argument.arg for argument in function.args.args[1:]]
-    for statement in (node for node in nodes if isinstance(node, ast.Assign | ast.Return)):
+    statements: list[Any] = [node for node in nodes if isinstance(node, ast.Assign | ast.Return)]
+    for statement in statements:
         is_return = isinstance(statement, ast.Return)
         for node in ast.walk(statement.value):
             if isinstance(node, ast.expr):
@@ -102,7 +103,7 @@ def _turned(node: ast.expr) -> ast.expr:
     return ast.Attribute(node, "T", ast.Load())
 
 
-def _along_another_axis(node: ast.Call) -> ast.AST:
+def _along_another_axis(node: Any) -> ast.AST:
     keywords = [
         ast.keyword(word.arg, ast.Constant(1 - word.value.value)) if word.arg == "axis" else word
         for word in node.keywords
@@ -110,12 +111,14 @@ def _along_another_axis(node: ast.Call) -> ast.AST:
     return ast.Call(node.func, node.args, keywords)
 
 
-def _called(node: ast.Call, method: str) -> ast.AST:
+def _called(node: Any, method: str) -> ast.AST:
     return ast.Call(ast.Attribute(node.func.value, method, ast.Load()), node.args, node.keywords)
 
 
-def _entry_zeroed(node: ast.Dict, i: int) -> ast.AST:
-    values = [_written("jnp.zeros_like({})", value) if k == i else value for k, value in enumerate(node.values)]
+def _entry_zeroed(node: Any, i: int) -> ast.AST:
+    values: list[Any] = [
+        _written("jnp.zeros_like({})", value) if k == i else value for k, value in enumerate(node.values)
+    ]
     return ast.Dict(node.keys, values)
 
 

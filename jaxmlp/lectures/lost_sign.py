@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from .._types import Params
+from . import _diagnoses
 from ._claim import Claim
 from ._lost_sign_birth import claims as birth_claims
 from ._lost_sign_fixes import claims as fix_claims
@@ -34,6 +35,7 @@ def claims(dtype: str = "float32") -> Iterator[Claim]:
     yield from _looks_like_progress(float32.losses, train(AS_PRINTED, "float64", epochs=774).losses)
     yield from _formats(float32.losses)
     yield from _directions()
+    yield from _diagnoses.lecture_004()
     yield from _operations(float32.snapshots[1])
     yield from birth_claims()
     yield from fix_claims()

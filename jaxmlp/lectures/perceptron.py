@@ -11,6 +11,7 @@ import optax
 from .._mlp import loss_and_grads, predict
 from .._train import fit
 from .._types import Dense
+from . import _diagnoses
 from ._claim import Claim
 from ._numbers import numbers
 from ._program import layer, network, program, xor
@@ -36,6 +37,7 @@ def claims(dtype: str = "float32") -> Iterator[Claim]:
     yield from _one_layer(dtype)
     yield from _two_layers(dtype)
     yield from _drifting_shape()
+    yield from _diagnoses.lecture_000()
 
 
 def fires(w, b, x=_INPUTS) -> tuple[int, ...]:

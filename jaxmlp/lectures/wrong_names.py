@@ -8,6 +8,7 @@ from typing import TypeAlias
 import jax
 import numpy as np
 
+from . import _diagnoses
 from ._claim import Claim
 from ._numbers import numbers
 from ._program import network, program, xor
@@ -56,6 +57,7 @@ def claims(dtype: str = "float32") -> Iterator[Claim]:
     yield from _stale_name()
     yield from _repairs(dtype)
     yield from _sum_against_mean()
+    yield from _diagnoses.lecture_002()
 
 
 def run_lines(lines: tuple[Line, ...], **names) -> SimpleNamespace:

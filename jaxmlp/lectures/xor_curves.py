@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 
+from . import _diagnoses
 from ._claim import Claim
 from ._descent import descend, NETWORKS, RULES, start
 from ._hand_curves import claims as hand_curve_claims
@@ -43,6 +44,7 @@ def claims(dtype: str = "float32") -> Iterator[Claim]:
     yield from sharpness_claims()
     yield from _jump(ends)
     yield from hand_curve_claims(dtype)
+    yield from _diagnoses.lecture_001()
 
 
 def _deeper_is_not_always_lower(curves: dict) -> Iterator[Claim]:

@@ -126,9 +126,7 @@ def _operand(m: _Mutant) -> Finding | None:
         return None
     if m.is_slope(m.bench.run.at(facts["used"])):
         return _words.wrong_slope(m.paths, used=used, place=m.place)
-    return _words.wrong_operand(
-        m.paths, used=used or "another value", instead=instead or "the right one", place=m.place
-    )
+    return _words.wrong_operand(m.paths, used=used, instead=instead, place=m.place)
 
 
 def _plus(m: _Mutant) -> Finding:

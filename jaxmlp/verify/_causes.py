@@ -114,8 +114,8 @@ def _not_that_cotangent(
     found = related(e, e.actual, expected)
     if found is not None:
         return found
-    if e.mistake.innocent:
-        return _words.wrong_operand(e.paths, used=e.name or "this", instead=_code(what) or "another", place=place)
+    if e.mistake.innocent and e.name and _code(what) and what != e.name:
+        return _words.wrong_operand(e.paths, used=e.name, instead=what, place=place)
     return _words.unknown(e.paths, place=place)
 
 
@@ -145,9 +145,9 @@ def returned(e: Explanation) -> Finding:
     used = e.case.names.of(e.case.bench.program.equations[e.mistake.instances[0][0]].inputs[0])
     if _is_another_leaf(e):
         return _words.swapped_leaves(e.paths, place=e.place())
-    return _words.wrong_operand(
-        e.paths, used=used or "what is returned", instead=offer.name or "another", place=e.place()
-    )
+    if used is None or offer.name is None or used == offer.name:
+        return related(e, e.actual, offer.values[0]) or _words.unknown(e.paths, place=e.place())
+    return _words.wrong_operand(e.paths, used=used, instead=offer.name, place=e.place())
 
 
 def _is_another_leaf(e: Explanation) -> bool:

@@ -70,12 +70,10 @@ def operand(e: Explanation) -> Finding:
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
     if _makes_a_slope(e):
         return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
-    if used is None and not isinstance(atom, Literal):
-        found = related(e, e.case.bench.run.at(atom), offer.values[0])
-        if found is not None:
-            return found
+    if used is None or instead is None or used == instead:
+        found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
+        return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
     place = _with_operand(e, used, instead)
-    used, instead = used or "what stands there", instead or "another value"
     if isinstance(atom, Literal):
         if e.is_parameter(offer):
             return _words.missing_factor(e.paths, what=instead, place=place)

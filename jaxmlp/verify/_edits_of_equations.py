@@ -58,7 +58,7 @@ def _of_equation(equation: Equation, spots: Sequence[int], ndim: int) -> Iterato
         if isinstance(atom, Literal) and atom.value.dtype.kind == "f" and name in _WITH_NUMBERS:
             below = name == "div" and position == 1
             scaled: Callable[[float], Patch] = lambda c, p=position, b=below: with_input(
-                p, lambda value: divided(value, np.float64(c)) if b else value * c
+                p, lambda value: divided(value, np.asarray(c)) if b else value * c
             )
             yield edit("number", 0.0, scaled, factor=True, number=float(atom.value), operand=position, below=below)
         elif name in ("add", "sub") and not isinstance(atom, Literal):
@@ -87,7 +87,8 @@ def _of_equation(equation: Equation, spots: Sequence[int], ndim: int) -> Iterato
         flipped: Patch = lambda inputs, evaluate, read, point: [~evaluate(inputs)[0]]
         yield edit("mask", 1.5, lambda c: flipped)
     if name.startswith("reduce_"):
-        function = {"reduce_sum": np.sum, "reduce_max": np.max, "reduce_min": np.min, "reduce_prod": np.prod}.get(name)
+        functions: dict[str, Any] = {"reduce_sum": np.sum, "reduce_max": np.max, "reduce_min": np.min}
+        function: Any = functions.get(name)
         for axes in (*axes_of(ndim), ()) if function else ():
             for keep in (False, True):
                 if tuple(equation.params["axes"]) != axes or keep:

@@ -100,7 +100,10 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
         for variable, out in zip(wanted, backward.program.outputs, strict=True)
     }
     quantities += cotangents.values()
-    slopes = {(slope.variable, slope.by): slope for slope in _slopes(run, floating, active, points)}
+    slopes = {}
+    for slope in _slopes(run, floating, active, points):
+        assert slope.variable is not None and slope.by is not None
+        slopes[slope.variable, slope.by] = slope
     quantities += slopes.values()
     quantities += [
         Quantity("part", backward.at(variable)) for e in backward.program.equations for variable in e.outputs
@@ -160,7 +163,8 @@ def _slopes(run: Run, floating: Sequence[int], active: Sequence[int], points: Se
         for index, equation in enumerate(loss.equations)
         if equation.name in _ELEMENTWISE and equation.outputs[0] in moving
         for position, atom in enumerate(equation.inputs)
-        if atom in moving and loss.shapes[atom].shape == loss.shapes[equation.outputs[0]].shape
+        if isinstance(atom, int) and atom in moving
+        if loss.shapes[atom].shape == loss.shapes[equation.outputs[0]].shape
     ]
 
     def local_slopes(values: list[Any]) -> list[Any]:

@@ -92,7 +92,7 @@ class Lines:
         whole = np.zeros((len(lines), self.size))
         whole[:, start : start + lines.shape[1]] = lines
         if self._is_mapped:  # filled up: one shape is compiled once
-            values = partial(self._many, jnp.asarray(np.pad(whole, ((0, self.most - len(lines)), (0, 0)))))
+            values = partial(self._many, jnp.pad(whole, ((0, self.most - len(lines)), (0, 0))))
         else:
             values = partial(self._one_by_one, whole)
 

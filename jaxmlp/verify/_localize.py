@@ -204,8 +204,7 @@ class _Search:
             return 0.2 + scale_cost(factor, self.batches, alone=True)
         cost = scale_cost(factor, self.batches, alone=edit.cost < 1)
         # A known quantity may come in a scale of the author's own, and a mean has another divisor over other axes.
-        offer = edit.facts.get("offer")
-        if edit.kind == "known" and offer.quantity.kind in ("cotangent", "part"):
+        if edit.kind == "known" and edit.facts["offer"].quantity.kind in ("cotangent", "part"):
             return 0.0
         return 0.1 * cost if edit.kind in ("axes", "unreduced") else cost
 

@@ -91,7 +91,7 @@ def _pad(params: dict[str, Any], operand: Any, filling: Any) -> Any:
         wide = np.full((*operand.shape[:axis], size, *operand.shape[axis + 1 :]), filling, operand.dtype)
         np.moveaxis(wide, axis, 0)[:: between + 1] = np.moveaxis(operand, axis, 0)
         widths = [(max(low, 0), max(high, 0)) if a == axis else (0, 0) for a in range(operand.ndim)]
-        operand = np.pad(wide, widths, constant_values=filling)
+        operand = np.pad(wide, np.asarray(widths), constant_values=filling)
         kept = slice(max(-low, 0), operand.shape[axis] - max(-high, 0))
         operand = np.moveaxis(np.moveaxis(operand, axis, 0)[kept], 0, axis)
     return operand

@@ -22,7 +22,7 @@ def with_mistakes(report: GradientReport, *mistakes: Finding) -> GradientReport:
     if not mistakes:
         return report
     told = {path for mistake in mistakes for path in mistake.leaves}
-    kept = [f for f in report.findings if not (f.cause == "unknown" and told >= set(f.leaves))]
+    kept = [finding for finding in report.findings if not told >= set(finding.leaves)]
     leaves = tuple(replace(leaf, verdict="wrong") if leaf.path in told else leaf for leaf in report.leaves)
     return replace(report, verdict="wrong", leaves=leaves, findings=(*mistakes, *kept), reasons=())
 

@@ -68,7 +68,7 @@ class Screen:
 
     def of(self, instances: Instances, wrong: Sequence[str]) -> tuple[list[int], list[str]] | None:
         """The results of a statement and the leaves that are linear in them; None if one leaf is not."""
-        if len(instances) > 1:
+        if len(instances) != 1:
             return None
         if instances not in self._screens:
             bench = self._bench

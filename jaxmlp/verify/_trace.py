@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 import jax
-import jax.extend
 import jax.numpy as jnp
 import numpy as np
 
@@ -30,9 +29,8 @@ _CALLS = {
 # A scan is unrolled into at most this many equations; a longer one stays a single equation.
 _UNROLLED = 4096
 
-HIDDEN = tuple(os.path.dirname(os.path.abspath(module.__file__)) + os.sep for module in (jax, jax.extend)) + (
-    os.path.dirname(os.path.abspath(__file__)) + os.sep,
-)
+HIDDEN = tuple(os.path.dirname(os.path.abspath(str(file))) + os.sep for file in (jax.__file__, __file__))
+"""The folders whose frames are no user's: those of JAX, and this one."""
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,12 @@ def _axes(axes: int | Sequence[int]) -> str:
 # In the following `used` stands there and `instead` ought to, both as code.
 
 
-def wrong_operand(paths: tuple[str, ...], *, used: str, instead: str, place: Place | None = None) -> Finding:
+def wrong_operand(
+    paths: tuple[str, ...], *, used: str | None, instead: str | None, place: Place | None = None
+) -> Finding:
+    """Either may have no name, or both the same."""
+    if used is None or instead is None or used == instead:
+        return finding("wrong-operand", paths, place, table="another-operand")
     return finding("wrong-operand", paths, place, used=used, instead=instead)
 
 

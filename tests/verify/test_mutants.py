@@ -1,5 +1,6 @@
 """Planted mistakes: each operator makes the mistake that it names, and `check` finds mistakes planted in the source."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def planted(grads, *arrays, batch=None):
     found = {}
     for mutant in mutants(bench, batch):
         changed = bench.values(range(len(bench.program.equations)), mutant.patches, 0)
+        assert changed is not None
         values = [changed.get(out, bench.run.values[0][out]) for out in bench.leaves.values()]
         found.setdefault(mutant.cause, []).append(values)
     return found
@@ -87,9 +89,7 @@ def benchmark(monkeypatch):
         pytest.skip("installed without the benchmarks")
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     monkeypatch.delitem(sys.modules, "mutants", raising=False)
-    import mutants
-
-    return mutants
+    return importlib.import_module("mutants")
 
 
 def test_the_programs_to_be_changed_are_right(benchmark):

@@ -49,6 +49,7 @@ FINDINGS = [
     ("wrong-reduction-axis", _words.wrong_axis, {}),
     ("wrong-reduction-axis", _words.wrong_axis, {"actual": 1, "expected": (0, 2)}),
     ("wrong-operand", _words.wrong_operand, SWAP),
+    ("wrong-operand", _words.wrong_operand, {"used": None, "instead": None}),
     ("stale-weights", _words.stale_weights, SWAP),
     ("off-by-one-layer", _words.off_by_one_layer, SWAP),
     ("swapped-leaves", _words.swapped_leaves, {}),
