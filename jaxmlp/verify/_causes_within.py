@@ -14,6 +14,10 @@ from ._trace import Literal
 from ._words import Place
 
 
+_EPSILON = 0.01
+"""A number up to this size, added where none belongs, is there to keep something from being zero."""
+
+
 def number(e: Explanation) -> Finding | list[Finding]:
     old, below, correction = e.facts["number"], e.facts["below"], e.mistake.factor
     new = snapped(old / correction if below else old * correction)
@@ -21,6 +25,8 @@ def number(e: Explanation) -> Finding | list[Finding]:
         return stale(e)
     if e.is_regularization():
         return _words.wrong_regularization(e.paths, place=e.place())
+    if correction == 0 and 0 < abs(old) <= _EPSILON:
+        return _words.epsilon(e.paths, eps=old, place=e.place())
     if correction == 0:
         return _words.double_counted(e.paths, place=e.place())
     findings = by_a_factor(e, correction)

@@ -200,7 +200,8 @@ def _slopes_by(loss: Program, start: int, users: dict[int, list[Any]]) -> Iterat
         total: tuple[np.ndarray, ...] | None = None
         for variable, local in reached[out]:
             upstream = slopes.get(variable)
-            term = local if variable == start else tuple(a * b for a, b in zip(upstream or (), local, strict=True))
+            with np.errstate(all="ignore"):  # what is not finite is left out of what is known
+                term = local if variable == start else tuple(a * b for a, b in zip(upstream or (), local, strict=True))
             total = term if total is None else tuple(a + b for a, b in zip(total, term, strict=True))
         assert total is not None
         slopes[out] = total
