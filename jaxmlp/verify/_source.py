@@ -165,7 +165,8 @@ def _first(node: Any) -> int:
 def _function(frame: Frame) -> Any:
     """The syntax tree of the function that a frame stands in."""
     around = [node for node in _functions(frame.file) if _first(node) <= frame.number <= (node.end_lineno or 0)]
-    return max(around, key=_first, default=None)
+    is_lambda = frame.function.endswith("<lambda>")
+    return max((n for n in around if isinstance(n, ast.Lambda) == is_lambda), key=_first, default=None)
 
 
 @functools.lru_cache(maxsize=1024)

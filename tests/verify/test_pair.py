@@ -60,10 +60,10 @@ def tanh_fwd(z):
 WRONG = {
     "a sign": (lambda a, da: (-da * (1 - a * a),), "sign"),
     "dout ignored": (lambda a, da: (1 - a * a,), "missing-upstream"),
-    "slope at the activation": (lambda a, da: (da * (1 - jnp.tanh(a) ** 2),), "unknown"),
+    "slope at the activation": (lambda a, da: (da * (1 - jnp.tanh(a) ** 2),), "wrong-activation-derivative"),
     "None for a cotangent": (lambda a, da: (None,), "zero-gradient"),
     "too many cotangents": (lambda a, da: (da * (1 - a * a), da), "shape"),
-    "a reduced cotangent": (lambda a, da: ((da * (1 - a * a)).sum(axis=0),), "shape"),
+    "a reduced cotangent": (lambda a, da: ((da * (1 - a * a)).sum(axis=0),), "wrong-reduction-axis"),
 }
 
 

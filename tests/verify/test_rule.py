@@ -238,9 +238,9 @@ def test_rules_deep_inside_are_checked(xw, around):
 
 WRONG = {
     "a sign": (changed(dx=lambda x, w, dout: -dout * jnp.cos(x) * w), "sign", ["x"]),
-    "no slope": (changed(dx=lambda x, w, dout: dout * w), "unknown", ["x"]),
+    "no slope": (changed(dx=lambda x, w, dout: dout * w), "missing-activation-derivative", ["x"]),
     "dout ignored": (changed(dw=lambda x, w, dout: jnp.sin(x)), "missing-upstream", ["w"]),
-    "swapped": (lambda residuals, dout: product_bwd(residuals, dout)[::-1], "unknown", ["x", "w"]),
+    "swapped": (lambda residuals, dout: product_bwd(residuals, dout)[::-1], "swapped-leaves", ["x", "w"]),
     "None": (lambda residuals, dout: (None, product_bwd(residuals, dout)[1]), "zero-gradient", ["x"]),
     "a constant added": (changed(dx=lambda x, w, dout: dout * jnp.cos(x) * w + 1), "not-zero", ["x"]),
     "clipped": (changed(dx=lambda x, w, dout: jnp.clip(dout, -1, 1) * jnp.cos(x) * w), "not-linear", ["x"]),
