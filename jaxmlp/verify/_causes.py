@@ -194,5 +194,10 @@ def _code(text: str | None) -> str | None:
 
 
 def _joined(text: str | None, form: str) -> str | None:
-    """What is written, inside `form`, without brackets that are not needed."""
-    return None if text is None else ast.unparse(ast.parse(form.format(text), mode="eval"))
+    """What is written, in the place of `{}` in `form`, without brackets that are not needed."""
+    if text is None:
+        return None
+    try:
+        return ast.unparse(ast.parse(form.replace("{}", text, 1), mode="eval"))
+    except SyntaxError:  # a description, and no code
+        return None

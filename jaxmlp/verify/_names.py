@@ -1,6 +1,7 @@
 """What the user calls a value: the names of their own code, and how it is written there."""
 
 import ast
+import linecache
 from collections.abc import Sequence
 
 import numpy as np
@@ -96,19 +97,22 @@ def written(site: Site) -> str | None:
 
 
 def with_name(site: Site, old: str, new: str) -> str | None:
-    """What a statement assigns, with one name in place of another; None if the name does not stand there once."""
+    """What a statement assigns, with `new` wherever `old` stands; None if it stands nowhere, or is no code."""
     text = written(site)
     if text is None:
         return None
     tree = ast.parse(text, mode="eval")
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.expr) and ast.unparse(node) == old]
-    if not found:
+    if not any(isinstance(node, ast.expr) and ast.unparse(node) == old for node in ast.walk(tree)):
+        return None
+    try:
+        replacement = ast.parse(new, mode="eval").body
+    except SyntaxError:
         return None
 
     class Replace(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:
             if isinstance(node, ast.expr) and ast.unparse(node) == old:
-                return ast.parse(new, mode="eval").body
+                return replacement
             return self.generic_visit(node)
 
     return ast.unparse(Replace().visit(tree))
@@ -118,8 +122,6 @@ def line_of(frame: Frame | None, source: Source, inner: Frame | None = None) -> 
     """The line of a frame, with those around it."""
     if frame is None:
         return None
-    import linecache
-
     lines = source.text if frame.file == source.file else linecache.getlines(frame.file)
     if not 0 < frame.number <= len(lines):
         return Line(frame.file, frame.number, "", line_of(inner, source))

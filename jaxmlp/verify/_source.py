@@ -100,12 +100,16 @@ class Source:
         return (self._frame(found[-1]), found[-1]) if found else None
 
     def alias(self, name: str, after: int) -> tuple[Frame | None, Statement] | None:
-        """The first assignment below line `after` that gives `name` another name, such as `dz1 = da1`."""
-        for statement in self.statements:
-            value = getattr(statement.node, "value", None)
-            if statement.first > after and statement.target and isinstance(value, ast.Name) and value.id == name:
-                return self._frame(statement), statement
-        return None
+        """The first assignment that gives `name` another name, such as `dz1 = da1`: below line `after`, or, in a loop
+        round that line, above it.
+        """
+        found = [s for s in self.statements if s.target and _is_name(getattr(s.node, "value", None), name)]
+        below = [statement for statement in found if statement.first > after]
+        nodes = ast.walk(self.definition) if self.definition else ()
+        loops = [node for node in nodes if isinstance(node, ast.For | ast.While)]
+        around = [s for s in found for loop in loops if loop.lineno <= min(s.first, after) <= after <= _last(loop)]
+        statement = next(iter(below or around), None)
+        return (self._frame(statement), statement) if statement else None
 
     def _frame(self, statement: Statement) -> Frame | None:
         return Frame(self.file, statement.first, self.code.co_name) if self.file and self.code else None
@@ -240,6 +244,14 @@ def _entries(value: ast.AST | None) -> list[Any]:
         case ast.Call(func=ast.Name(id="dict"), keywords=entries):
             return entries
     return []
+
+
+def _is_name(value: ast.AST | None, name: str) -> bool:
+    return isinstance(value, ast.Name) and value.id == name
+
+
+def _last(node: Any) -> int:
+    return node.end_lineno or node.lineno
 
 
 def _entry(value: ast.AST | None, path: str) -> Any:
