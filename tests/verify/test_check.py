@@ -63,7 +63,7 @@ MISTAKES = {
     "one element off by a thousandth": (
         changed(w1=lambda g: g.at[2, 1].multiply(1.001)),
         {"w1"},
-        "wrong-operand",
+        "unknown",
         None,
     ),
 }
