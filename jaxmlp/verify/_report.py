@@ -111,7 +111,8 @@ class GradientReport:
       subject: the name of what was checked.
       verdict: `"right"`, `"wrong"` or `"undecided"`.
       leaves: one `LeafCheck` a leaf of `params`, in its order.
-      findings: the mistakes, the root cause first; for a right gradient at most `"precision"`.
+      findings: the mistakes, in the order of the lines where they are known, so that a root comes before what follows
+        from it; of a right gradient only notes, such as `"precision"`.
       reasons: why nothing could be decided, and what to change; empty unless undecided.
       precision: the dtype that the formula was judged in, float64 wherever the functions allow it.
       points: how many points the gradient was compared at.
