@@ -40,8 +40,9 @@ def _raised(step: Callable[[Any], Any], state: Any, number: int, infinite: Any, 
         with np.errstate(divide=infinite, over=infinite, invalid=invalid, under="ignore"):
             step(copy_of(state))
     except FloatingPointError as error:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_installed(frame.filename)]
-        where = line(frames[-1].filename, frames[-1].lineno or 0) if len(frames) > 1 else None
+        called = error.__traceback__.tb_next if error.__traceback__ else None  # below this very function
+        frames = [frame for frame in traceback.extract_tb(called) if not is_installed(frame.filename)]
+        where = line(frames[-1].filename, frames[-1].lineno or 0) if frames else None
         what, _, operation = str(error).partition(" encountered in ")
         reason = {"divide by zero": "division-by-zero", "overflow": "overflow"}.get(what, "undefined")
         reason = "log-of-zero" if (reason, operation[:3]) == ("division-by-zero", "log") else reason
