@@ -48,16 +48,17 @@ def _identity_bwd(residuals, da):
     return (da,)
 
 
-# sigmoid(z) = 1 / (1 + e⁻ᶻ):  da/dz = sigmoid(z) (1 - sigmoid(z)) = sigmoid(z) sigmoid(-z)
-# In float32 1 - sigmoid(z) is 0 from z = 24 ln 2 = 16.6 on; sigmoid(-z) is right to z = 87.
+# sigmoid(z) = a = 1 / (1 + t), t = e⁻ᶻ:  da/dz = a (1 - a) = a t / (1 + t) = t a²
+# In float32 1 - a is 0 from z = 24 ln 2 = 16.6 on; t a² has all its digits to z = 87. Both come from one exponential.
+# Where t overflows, a is 0 or next to it, and a finite t keeps the product from being inf times 0.
 def _sigmoid_fwd(z):
-    a = jax.nn.sigmoid(z)
-    return a, (a, jax.nn.sigmoid(-z))
+    a, t = jax.nn.sigmoid(z), jnp.exp(-z)
+    return a, (a, jnp.minimum(t, jnp.finfo(t.dtype).max))
 
 
 def _sigmoid_bwd(residuals, da):
-    a, complement = residuals
-    return (da * a * complement,)
+    a, t = residuals
+    return (da * (t * a * a),)
 
 
 # tanh(z) = 2 sigmoid(2z) - 1:  da/dz = 1 - tanh²(z) = 4 sigmoid(2z) sigmoid(-2z);  the last form does not cancel.

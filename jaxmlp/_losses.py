@@ -108,12 +108,13 @@ def _bce_stabilized(eps: float) -> Loss:
 
 
 # L = (1/N) Σ [y softplus(-z) + (1 - y) softplus(z)]:  bce of p = sigmoid(z), since -log p = softplus(-z).
-# Every term is positive, so nothing cancels, and nothing overflows before z does.
+# With softplus(z) = max(z, 0) + log(1 + e^-|z|), whose second term is the same for z and -z, every term is positive:
+# nothing cancels, and nothing overflows before z does.
 def _bce_with_logits_fwd(z, y):
     check_targets(z, y)
     check_probabilities("y", y)
-    loss = _weighted(y, jax.nn.softplus(-z)) + _weighted(1 - y, jax.nn.softplus(z))
-    return loss.mean(), (z, y)
+    straight = _weighted(y, jnp.maximum(-z, 0)) + _weighted(1 - y, jnp.maximum(z, 0))
+    return (straight + jnp.log1p(jnp.exp(-jnp.abs(z)))).mean(), (z, y)
 
 
 # ∂L/∂z = (sigmoid(z) - y) / N = ((1 - y) sigmoid(z) - y sigmoid(-z)) / N,   ∂L/∂y = -z / N

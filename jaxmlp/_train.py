@@ -8,6 +8,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from ._checks import check_count, check_key
+from ._small import loop
 from ._types import LossAndGrads
 
 
@@ -81,7 +82,7 @@ def fit(
         return TrainState(params, opt_state, state.step + 1, state.key), loss
 
     if batch_size is None:
-        return jax.lax.scan(lambda state, _: update(state, batch), state, length=steps)
+        return loop(update, state, (batch,), steps)
 
     an_epoch, key = n // batch_size, state.key
     assert key is not None  # `_start` has seen to that
@@ -89,7 +90,7 @@ def fit(
     def order_of(step: Int[Array, ""]) -> Int[Array, " n"]:
         return jax.random.permutation(jax.random.fold_in(key, step // an_epoch), n)
 
-    def minibatch_update(carry, _):
+    def minibatch_update(carry, batch):
         state, order = carry
         place = state.step % an_epoch
         order = jax.lax.cond(place == 0, order_of, lambda step: order, state.step)
@@ -97,7 +98,7 @@ def fit(
         state, loss = update(state, jax.tree.map(lambda leaf: leaf[rows], batch))
         return (state, order), loss
 
-    (state, _), losses = jax.lax.scan(minibatch_update, (state, order_of(state.step)), length=steps)
+    (state, _), losses = loop(minibatch_update, (state, order_of(state.step)), (batch,), steps)
     return state, losses
 
 

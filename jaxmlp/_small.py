@@ -1,0 +1,128 @@
+"""Steps of a network so small that arithmetic is the least of their cost, written so that XLA fuses them.
+
+A step of the 2-2-1 network is some 200 multiplications. What takes a CPU's time is what stands round them: a matrix
+product is a call, at about half a microsecond; every kernel of the loop's body is started anew, at 20 to 40 ns; and
+the loss takes logarithms, for which nothing else in the step waits. So, from static shapes alone and with the same
+result to rounding:
+
+- a small matrix product is written as multiplications and a sum, which fuse with what stands before and after;
+- the loss, on which no later step depends, is computed for a stretch of steps at once, each in a lane of its own;
+- a stretch is an inner loop, short enough that its buffers stay small.
+
+XLA:CPU makes one kernel of a loop whose body reads and writes less than 1024 bytes and calls nothing, as that of the
+2-2-1 network; and it runs the kernels of a body one after another, with no queue, if no buffer exceeds 512 bytes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from ._lanes import carry_out_in_lanes, in_every_lane, Lanes
+from ._program import bind, carry_out, Program, traced, value_of, variables
+
+
+Step = Callable[..., tuple[Any, Float[Array, ""]]]
+"""`step(state, *fixed) -> (state, loss)`, where `fixed` is the same at every step."""
+
+_FUSED_PRODUCT = 2048
+"""Multiplications of a matrix product that takes less time fused than called."""
+
+_BUFFER = 512
+"""Bytes of the largest buffer of an inner loop."""
+
+_SMALL = 65_536
+"""Numbers in the state and the data, beyond which the arithmetic is what costs."""
+
+
+def loop(step: Step, state: Any, fixed: tuple[Any, ...], steps: int) -> tuple[Any, Float[Array, " steps"]]:
+    """`step` repeated by `jax.lax.scan`, and the loss of every step; a small step is written anew before."""
+    if sum(np.size(leaf) for leaf in jax.tree.leaves((state, fixed))) > _SMALL:
+        return lax.scan(lambda state, _: step(state, *fixed), state, length=steps)
+    program = traced(step, state, *fixed, rule=fused_product)
+    if any(equation.effects for equation in program.equations):  # what a step prints, it prints once a step
+        return lax.scan(lambda state, _: program.run(state, *fixed), state, length=steps)
+    parts = _Parts(program, state, fixed)
+    length = max(1, _BUFFER // parts.left_behind)
+
+    def stretch(state: Any, length: int) -> tuple[Any, Float[Array, " length"]]:
+        state, left = lax.scan(lambda state, _: parts.advance(state), state, length=length)
+        return state, parts.losses(left, length)
+
+    whole, rest = divmod(steps, length)
+    losses = []
+    if whole:
+        state, most = lax.scan(lambda state, _: stretch(state, length), state, length=whole)
+        losses.append(most.reshape(-1))
+    if rest or not whole:
+        state, last = stretch(state, rest)
+        losses.append(last)
+    return state, jnp.concatenate(losses)
+
+
+def fused_product(equation: Any, *inputs: Any) -> list[Any]:
+    """A small product of two matrices as `Σ_k lhs_ik rhs_kj`, the axes in an order that keeps the operands' own."""
+    if equation.primitive.name != "dot_general":
+        return bind(equation, *inputs)
+    (lhs, rhs), (contracted, batched) = inputs, equation.params["dimension_numbers"]
+    out = equation.outvars[0].aval
+    is_matrix_product = lhs.ndim == rhs.ndim == 2 and len(contracted[0]) == 1 and not batched[0]
+    # Half precision is left to the product, which adds in float32.
+    in_one_dtype = lhs.dtype == rhs.dtype == out.dtype and out.dtype.itemsize >= 4
+    if not (is_matrix_product and in_one_dtype) or out.size * lhs.shape[contracted[0][0]] > _FUSED_PRODUCT:
+        return bind(equation, *inputs)
+    (k_of_lhs,), (k_of_rhs,) = contracted
+    if k_of_lhs == 0:
+        rhs = rhs if k_of_rhs == 0 else rhs.T
+        return [(lhs[:, :, None] * rhs[:, None, :]).sum(axis=0)]  # k i j
+    if k_of_rhs == 0:
+        return [(lhs[:, :, None] * rhs[None, :, :]).sum(axis=1)]  # i k j
+    return [(lhs[:, None, :] * rhs[None, :, :]).sum(axis=2)]  # i j k
+
+
+class _Parts:
+    """A step in two parts: the new state, and the loss, for which the first part leaves something behind."""
+
+    def __init__(self, program: Program, state: Any, fixed: tuple[Any, ...]) -> None:
+        old = len(jax.tree.leaves(state))
+        self.old, self.structure = program.inputs[:old], program.structure.children()[0]
+        *self.new, self.loss = program.outputs
+        self.known = program.constants | dict(zip(program.inputs[old:], jax.tree.leaves(fixed), strict=True))
+        self.first = program.needed_for(self.new)
+        before = {id(equation) for equation in self.first}
+        self.second = [equation for equation in program.needed_for([self.loss]) if id(equation) not in before]
+        if _bytes(self.left) > _BUFFER:
+            self.first, self.second = program.needed_for(program.outputs), []
+
+    @property
+    def left(self) -> list[Any]:
+        """The variables that the second part reads from the first."""
+        read = [*variables(atom for equation in self.second for atom in equation.invars), *variables([self.loss])]
+        made = {variable for equation in self.second for variable in equation.outvars}
+        return [variable for variable in dict.fromkeys(read) if variable not in made and variable not in self.known]
+
+    @property
+    def left_behind(self) -> int:
+        """Bytes a step."""
+        return max(1, _bytes(self.left))
+
+    def advance(self, state: Any) -> tuple[Any, list[Any]]:
+        """The new state, and what is left for the loss."""
+        known = self.known | dict(zip(self.old, jax.tree.leaves(state), strict=True))
+        carry_out(self.first, known)
+        new = jax.tree.unflatten(self.structure, [value_of(atom, known) for atom in self.new])
+        return new, [known[variable] for variable in self.left]
+
+    def losses(self, left: list[Any], length: int) -> Float[Array, " length"]:
+        """The losses of a stretch of steps, from what they have left behind."""
+        known = self.known | {v: Lanes(jnp.moveaxis(a, 0, -1)) for v, a in zip(self.left, left, strict=True)}
+        carry_out_in_lanes(self.second, known, length)
+        return in_every_lane(value_of(self.loss, known), (), length)
+
+
+def _bytes(atoms: list[Any]) -> int:
+    return sum(atom.aval.size * atom.aval.dtype.itemsize for atom in atoms)
