@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.scipy.special import erfc
 from jaxtyping import Array, Float
 
+from ._logistic import finite_exponential
 from ._types import Residuals
 
 
@@ -49,16 +50,16 @@ def _identity_bwd(residuals, da):
 
 
 # sigmoid(z) = a = 1 / (1 + t), t = e⁻ᶻ:  da/dz = a (1 - a) = a t / (1 + t) = t a²
-# In float32 1 - a is 0 from z = 24 ln 2 = 16.6 on; t a² has all its digits to z = 87. Both come from one exponential.
-# Where t overflows, a is 0 or next to it, and a finite t keeps the product from being inf times 0.
+# In float32 1 - a is 0 from z = 24 ln 2 = 16.6 on; t a² is right to z = 87, and needs no second exponential.
 def _sigmoid_fwd(z):
-    a, t = jax.nn.sigmoid(z), jnp.exp(-z)
-    return a, (a, jnp.minimum(t, jnp.finfo(t.dtype).max))
+    finite, t = finite_exponential(z)
+    a = jax.nn.sigmoid(finite)
+    return a.astype(z.dtype), (a, t)
 
 
 def _sigmoid_bwd(residuals, da):
     a, t = residuals
-    return (da * (t * a * a),)
+    return (da * (t * a * a).astype(da.dtype),)
 
 
 # tanh(z) = 2 sigmoid(2z) - 1:  da/dz = 1 - tanh²(z) = 4 sigmoid(2z) sigmoid(-2z);  the last form does not cancel.

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from ._products import fused_product, is_small_product
 from ._program import bind, body_of, called, carry_out, value_of
 
 
@@ -73,6 +74,9 @@ def _in_lanes(equation: Any, inputs: Sequence[Any], lanes: int) -> list[Any]:
         return _scan(equation, inputs, lanes)
     if (inner := called(equation)) is not None:
         return _call(inner, inputs, lanes)
+    if is_small_product(equation):
+        avals = [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
+        return _call(jax.make_jaxpr(lambda *operands: fused_product(equation, *operands))(*avals), inputs, lanes)
     axes = [-1 if isinstance(value, Lanes) else None for value in inputs]
     values = [value.value if isinstance(value, Lanes) else value for value in inputs]
     return _spread(jax.vmap(lambda *values: bind(equation, *values), axes, -1)(*values))

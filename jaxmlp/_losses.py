@@ -5,7 +5,7 @@ Every loss is a mean over the batch; that 1/batch enters here and nowhere else.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jax.scipy.special import xlog1py, xlogy
 from jaxtyping import Array, Float, Int
 
 from ._checks import check_array, check_labels, check_positive, check_probabilities, check_targets
+from ._logistic import finite_exponential
 from ._types import Residuals
 
 
@@ -114,16 +115,30 @@ def _bce_with_logits_fwd(z, y):
     check_targets(z, y)
     check_probabilities("y", y)
     straight = _weighted(y, jnp.maximum(-z, 0)) + _weighted(1 - y, jnp.maximum(z, 0))
-    return (straight + jnp.log1p(jnp.exp(-jnp.abs(z)))).mean(), (z, y)
+    return straight.mean() + _mean_log1p(jnp.exp(-jnp.abs(z))), (z, y)
 
 
-# ∂L/∂z = (sigmoid(z) - y) / N = ((1 - y) sigmoid(z) - y sigmoid(-z)) / N,   ∂L/∂y = -z / N
-# The first form cancels at a trained point (sigmoid(z) near y); in the second, one term is 0 for a
-# label of 0 or 1, and the other has all its digits.
+# Σ log(1 + mᵢ) = log(1 + u), 1 + u = Π (1 + mᵢ): where there are few terms, a logarithm for four of them, which is what
+# a small step of training spends its time on. u grows by m + u m, a sum of positive numbers, so it has the digits of
+# the mᵢ; as these are at most 1, it ends below 2⁴.
+def _mean_log1p(m):
+    if m.size <= 64:
+        rows = -(-len(m) // 4)
+        first, *others = jnp.pad(m, ((0, 4 * rows - len(m)), (0, 0))).reshape(4, rows, -1)
+        u = reduce(lambda u, m: u + m + u * m, others, first)
+        return jnp.log1p(u).sum() / m.size
+    return jnp.log1p(m).mean()
+
+
+# ∂L/∂z = (p - y) / N = ((1 - y) p - y (1 - p)) / N = ((1 - y) - y t) / (1 + t) / N, p = 1 / (1 + t), t = e⁻ᶻ;
+# ∂L/∂y = -z / N.  The first form cancels at a trained point (p near y); in the last, one term is 0 for a label of 0
+# or 1, and the other has all its digits.
 def _bce_with_logits_bwd(residuals, dloss):
     z, y = residuals
-    dz = (1 - y) * jax.nn.sigmoid(z) - y * jax.nn.sigmoid(-z)
-    return _over(dloss * dz, z.size), _over(-dloss * z, y.size)
+    _, t = finite_exponential(z)
+    wide = y.astype(t.dtype)
+    dz = ((1 - wide) - wide * t) / (1 + t)
+    return _over(dloss * dz.astype(z.dtype), z.size), _over(-dloss * z, y.size)
 
 
 bce_with_logits = Loss("bce_with_logits", _bce_with_logits_fwd, _bce_with_logits_bwd)

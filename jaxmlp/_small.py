@@ -23,14 +23,12 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ._lanes import carry_out_in_lanes, in_every_lane, Lanes
-from ._program import bind, carry_out, Program, traced, value_of, variables
+from ._products import fused_product
+from ._program import carry_out, Program, traced, value_of, variables
 
 
 Step = Callable[..., tuple[Any, Float[Array, ""]]]
 """`step(state, *fixed) -> (state, loss)`, where `fixed` is the same at every step."""
-
-_FUSED_PRODUCT = 2048
-"""Multiplications of a matrix product that takes less time fused than called."""
 
 _BUFFER = 512
 """Bytes of the largest buffer of an inner loop."""
@@ -47,41 +45,24 @@ def loop(step: Step, state: Any, fixed: tuple[Any, ...], steps: int) -> tuple[An
     if any(equation.effects for equation in program.equations):  # what a step prints, it prints once a step
         return lax.scan(lambda state, _: program.run(state, *fixed), state, length=steps)
     parts = _Parts(program, state, fixed)
-    length = max(1, _BUFFER // parts.left_behind)
+    length = _length_of_a_stretch(steps, _BUFFER // parts.left_behind)
 
     def stretch(state: Any, length: int) -> tuple[Any, Float[Array, " length"]]:
         state, left = lax.scan(lambda state, _: parts.advance(state), state, length=length)
         return state, parts.losses(left, length)
 
     whole, rest = divmod(steps, length)
-    losses = []
-    if whole:
-        state, most = lax.scan(lambda state, _: stretch(state, length), state, length=whole)
-        losses.append(most.reshape(-1))
-    if rest or not whole:
+    state, losses = lax.scan(lambda state, _: stretch(state, length), state, length=whole)
+    losses = losses.reshape(-1)
+    if rest:
         state, last = stretch(state, rest)
-        losses.append(last)
-    return state, jnp.concatenate(losses)
+        losses = jnp.concatenate([losses, last])
+    return state, losses
 
 
-def fused_product(equation: Any, *inputs: Any) -> list[Any]:
-    """A small product of two matrices as `Σ_k lhs_ik rhs_kj`, the axes in an order that keeps the operands' own."""
-    if equation.primitive.name != "dot_general":
-        return bind(equation, *inputs)
-    (lhs, rhs), (contracted, batched) = inputs, equation.params["dimension_numbers"]
-    out = equation.outvars[0].aval
-    is_matrix_product = lhs.ndim == rhs.ndim == 2 and len(contracted[0]) == 1 and not batched[0]
-    # Half precision is left to the product, which adds in float32.
-    in_one_dtype = lhs.dtype == rhs.dtype == out.dtype and out.dtype.itemsize >= 4
-    if not (is_matrix_product and in_one_dtype) or out.size * lhs.shape[contracted[0][0]] > _FUSED_PRODUCT:
-        return bind(equation, *inputs)
-    (k_of_lhs,), (k_of_rhs,) = contracted
-    if k_of_lhs == 0:
-        rhs = rhs if k_of_rhs == 0 else rhs.T
-        return [(lhs[:, :, None] * rhs[:, None, :]).sum(axis=0)]  # k i j
-    if k_of_rhs == 0:
-        return [(lhs[:, :, None] * rhs[None, :, :]).sum(axis=1)]  # i k j
-    return [(lhs[:, None, :] * rhs[None, :, :]).sum(axis=2)]  # i j k
+def _length_of_a_stretch(steps: int, most: int) -> int:
+    """The largest divisor of `steps` that is at least half of `most`; `most`, and a remainder, if there is none."""
+    return next((length for length in range(most, most // 2, -1) if steps % length == 0), max(most, 1))
 
 
 class _Parts:

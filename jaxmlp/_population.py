@@ -1,0 +1,102 @@
+"""A function mapped over many small networks, the networks side by side in vector registers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ._checks import check_count
+from ._lanes import carry_out_in_lanes, in_every_lane, Lanes
+from ._products import fused_product
+from ._program import traced, value_of
+
+
+def population(
+    function: Callable[..., Any], in_axes: int | None | Sequence[int | None] = 0, *, chunk: int = 256
+) -> Callable[..., Any]:
+    """`jax.vmap(function, in_axes)` for networks so small that a vector register is wider than a layer.
+
+    `jax.vmap` puts the mapped axis first, so that what lies side by side in memory is the two or ten units of one
+    network, too few for a vector register. Here it is the last axis: each lane of a register holds another network.
+    `chunk` of them are carried through the whole function before the next, so that all their numbers stay in the
+    cache. The results are those of `jax.vmap`, to rounding; on two cores, `jax.shard_map` over it uses both.
+
+        train = partial(fit, loss_and_grads=..., optimizer=..., steps=2000)
+        states, losses = jax.jit(population(train, in_axes=(0, None)))(params_of_many, (x, y))
+
+    Args:
+      function: takes and returns pytrees of arrays, like any function for `jax.vmap`.
+      in_axes: for all arguments, or one for each: the axis to map over, or None where all networks share the argument.
+      chunk: networks carried through together; a multiple of 16 fills the registers.
+
+    Returns:
+      The mapped function. The mapped axis of what it returns is the first.
+
+    Raises:
+      TypeError: `function` is not callable, or `chunk` or an axis is no integer.
+      ValueError: nothing is mapped over, or mapped axes differ in length; raised when the function is called.
+    """
+    if not callable(function):
+        raise TypeError(f"`function` must be a function, got {function!r}.")
+    check_count("chunk", chunk, least=1)
+
+    def mapped(*args: Any) -> Any:
+        leaves, structure = jax.tree.flatten(args)
+        axes = _axes(in_axes, args)
+        count = _count(leaves, axes)
+        leaves = [leaf if axis is None else jnp.moveaxis(leaf, axis, 0) for leaf, axis in zip(leaves, axes, strict=True)]
+        of_one = [leaf if axis is None else leaf[0] for leaf, axis in zip(leaves, axes, strict=True)]
+        program = traced(lambda *leaves: function(*jax.tree.unflatten(structure, leaves)), *of_one, rule=fused_product)
+
+        def together(own: list[Any], lanes: int) -> list[Any]:
+            """The outputs for some of the networks; they are counted by the first axis of their own leaves, and by
+            the last of the outputs."""
+            spread = iter([Lanes(jnp.moveaxis(leaf, 0, -1)) for leaf in own])
+            inputs = [leaf if axis is None else next(spread) for leaf, axis in zip(leaves, axes, strict=True)]
+            known = program.constants | dict(zip(program.inputs, inputs, strict=True))
+            carry_out_in_lanes(program.equations, known, lanes)
+            return [in_every_lane(value_of(atom, known), atom.aval.shape, lanes) for atom in program.outputs]
+
+        own = [leaf for leaf, axis in zip(leaves, axes, strict=True) if axis is not None]
+        whole, rest = divmod(count, chunk)
+        parts = []
+        if whole:
+            chunks = [leaf[: whole * chunk].reshape(whole, chunk, *leaf.shape[1:]) for leaf in own]
+            outputs = [jnp.moveaxis(output, -1, 1) for output in lax.map(lambda own: together(own, chunk), chunks)]
+            parts.append([output.reshape(whole * chunk, *output.shape[2:]) for output in outputs])
+        if rest:
+            parts.append([jnp.moveaxis(o, -1, 0) for o in together([leaf[whole * chunk :] for leaf in own], rest)])
+        outputs = [(jnp.concatenate(pieces) if len(pieces) > 1 else pieces[0]) for pieces in zip(*parts, strict=True)]
+        return jax.tree.unflatten(program.structure, outputs)
+
+    return mapped
+
+
+def _axes(in_axes: Any, args: tuple[Any, ...]) -> list[int | None]:
+    """The axis of every leaf."""
+    of_args = [in_axes] * len(args) if in_axes is None or isinstance(in_axes, int) else list(in_axes)
+    if len(of_args) != len(args):
+        raise ValueError(f"`in_axes` has {len(of_args)} entries, but the function was called with {len(args)} arguments.")
+    for axis in of_args:
+        if not (axis is None or isinstance(axis, int)):
+            raise TypeError(f"`in_axes` must hold integers or None, got {axis!r}: give one axis for each argument.")
+    return [axis for axis, arg in zip(of_args, args, strict=True) for _ in jax.tree.leaves(arg)]
+
+
+def _count(leaves: list[Any], axes: list[int | None]) -> int:
+    """How many networks there are."""
+    shapes = [(jnp.shape(leaf), axis) for leaf, axis in zip(leaves, axes, strict=True) if axis is not None]
+    if not shapes:
+        raise ValueError("`in_axes` maps over no array: give one argument the axis that counts the networks.")
+    for shape, axis in shapes:
+        if not -len(shape) <= axis < len(shape):
+            raise ValueError(f"`in_axes` is {axis} for an array of shape {shape}, which has no such axis.")
+    counts = {shape[axis] for shape, axis in shapes}
+    if len(counts) > 1 or 0 in counts:
+        raise ValueError(
+            f"the arrays to map over must count the same networks, at least one, but have {sorted(counts)}: "
+            f"shapes and axes {shapes}."
+        )
+    return counts.pop()
