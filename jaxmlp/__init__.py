@@ -40,6 +40,8 @@ from ._mlp import (
     loss_value as loss_value,
     predict as predict,
 )
+from ._options import small_network_options as small_network_options
+from ._population import population as population
 from ._train import fit as fit, TrainState as TrainState
 from ._types import Dense as Dense, Params as Params
 from .verify import (

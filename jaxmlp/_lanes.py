@@ -1,6 +1,6 @@
 """Many equal programs at once, one in each lane of the vector registers: the axis that counts them is the last."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,9 @@ class Lanes:
 # Applied element by element; operands are alike in shape, or scalars.
 _ELEMENTWISE = frozenset(
     "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p cos "
-    "cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min mul "
-    "ne neg nextafter not or population_count pow real_pow rem round rsqrt select_n shift_left shift_right_arithmetic "
-    "shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh xor".split()
+    "cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min "
+    "mul ne neg nextafter not or population_count pow real_pow rem round rsqrt select_n shift_left "
+    "shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient sub tan tanh xor".split()
 )
 
 # Along axes that their parameters count from the first: an axis more at the end is none of their business.
@@ -113,7 +113,9 @@ def _scan(scan: Any, inputs: Sequence[Any], lanes: int) -> list[Any]:
 
     def step(carry: Any, slices: Any) -> Any:
         carry = [Lanes(leaf) if lane else leaf for leaf, lane in zip(carry, differs, strict=True)]
-        slices = [Lanes(leaf) if isinstance(all_, Lanes) else leaf for leaf, all_ in zip(slices, sequences, strict=True)]
+        slices = [
+            Lanes(leaf) if isinstance(all_, Lanes) else leaf for leaf, all_ in zip(slices, sequences, strict=True)
+        ]
         results = _call(body, [*fixed, *carry, *slices], lanes)
         found[:] = (isinstance(result, Lanes) for result in results)
         carry = [

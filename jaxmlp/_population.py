@@ -20,8 +20,8 @@ def population(
 
     `jax.vmap` puts the mapped axis first, so that what lies side by side in memory is the two or ten units of one
     network, too few for a vector register. Here it is the last axis: each lane of a register holds another network.
-    `chunk` of them are carried through the whole function before the next, so that all their numbers stay in the
-    cache. The results are those of `jax.vmap`, to rounding; on two cores, `jax.shard_map` over it uses both.
+    Some of them at a time are carried through the whole function, so that all their numbers stay in the cache. The
+    results are those of `jax.vmap`, to rounding; several devices share the work by `jax.shard_map` over it.
 
         train = partial(fit, loss_and_grads=..., optimizer=..., steps=2000)
         states, losses = jax.jit(population(train, in_axes=(0, None)))(params_of_many, (x, y))
@@ -29,7 +29,8 @@ def population(
     Args:
       function: takes and returns pytrees of arrays, like any function for `jax.vmap`.
       in_axes: for all arguments, or one for each: the axis to map over, or None where all networks share the argument.
-      chunk: networks carried through together; a multiple of 16 fills the registers.
+      chunk: about how many networks are carried through together: a multiple of 16 that divides their number, from half
+        of `chunk` to twice as many, if there is one, since no network is then left over; else `chunk` itself.
 
     Returns:
       The mapped function. The mapped axis of what it returns is the first.
@@ -46,7 +47,9 @@ def population(
         leaves, structure = jax.tree.flatten(args)
         axes = _axes(in_axes, args)
         count = _count(leaves, axes)
-        leaves = [leaf if axis is None else jnp.moveaxis(leaf, axis, 0) for leaf, axis in zip(leaves, axes, strict=True)]
+        leaves = [
+            leaf if axis is None else jnp.moveaxis(leaf, axis, 0) for leaf, axis in zip(leaves, axes, strict=True)
+        ]
         of_one = [leaf if axis is None else leaf[0] for leaf, axis in zip(leaves, axes, strict=True)]
         program = traced(lambda *leaves: function(*jax.tree.unflatten(structure, leaves)), *of_one, rule=fused_product)
 
@@ -74,11 +77,19 @@ def population(
     return mapped
 
 
+def _size_of_a_chunk(count: int, about: int) -> int:
+    """The divisor of `count` next to `about`, if there is one that fills vector registers of 16 lanes."""
+    divisors = [size for size in range(16, count + 1, 16) if count % size == 0 and about <= 2 * size <= 4 * about]
+    return min(divisors, key=lambda size: abs(size - about), default=about)
+
+
 def _axes(in_axes: Any, args: tuple[Any, ...]) -> list[int | None]:
     """The axis of every leaf."""
     of_args = [in_axes] * len(args) if in_axes is None or isinstance(in_axes, int) else list(in_axes)
     if len(of_args) != len(args):
-        raise ValueError(f"`in_axes` has {len(of_args)} entries, but the function was called with {len(args)} arguments.")
+        raise ValueError(
+            f"`in_axes` has {len(of_args)} entries, but the function was called with {len(args)} arguments."
+        )
     for axis in of_args:
         if not (axis is None or isinstance(axis, int)):
             raise TypeError(f"`in_axes` must hold integers or None, got {axis!r}: give one axis for each argument.")

@@ -31,7 +31,10 @@ Step = Callable[..., tuple[Any, Float[Array, ""]]]
 """`step(state, *fixed) -> (state, loss)`, where `fixed` is the same at every step."""
 
 _BUFFER = 512
-"""Bytes of the largest buffer of an inner loop."""
+"""Bytes of the largest buffer of an inner loop, where its body is not one kernel."""
+
+_ONE_KERNEL, _LARGER_BUFFER = 1600, 2048
+"""Bytes that the equations of a body define, up to which it was seen to become one kernel, and its buffer then."""
 
 _SMALL = 65_536
 """Numbers in the state and the data, beyond which the arithmetic is what costs."""
@@ -45,7 +48,9 @@ def loop(step: Step, state: Any, fixed: tuple[Any, ...], steps: int) -> tuple[An
     if any(equation.effects for equation in program.equations):  # what a step prints, it prints once a step
         return lax.scan(lambda state, _: program.run(state, *fixed), state, length=steps)
     parts = _Parts(program, state, fixed)
-    length = _length_of_a_stretch(steps, _BUFFER // parts.left_behind)
+    defined = _bytes([variable for equation in parts.first for variable in equation.outvars])
+    buffer = _LARGER_BUFFER if defined <= _ONE_KERNEL else _BUFFER
+    length = _length_of_a_stretch(steps, buffer // parts.left_behind)
 
     def stretch(state: Any, length: int) -> tuple[Any, Float[Array, " length"]]:
         state, left = lax.scan(lambda state, _: parts.advance(state), state, length=length)
@@ -105,5 +110,5 @@ class _Parts:
         return in_every_lane(value_of(self.loss, known), (), length)
 
 
-def _bytes(atoms: list[Any]) -> int:
-    return sum(atom.aval.size * atom.aval.dtype.itemsize for atom in atoms)
+def _bytes(variables: list[Any]) -> int:
+    return sum(variable.aval.size * variable.aval.dtype.itemsize for variable in variables)

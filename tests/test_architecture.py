@@ -18,7 +18,7 @@ FLOORS = (
     {"_checks", "_logistic", "_program"},
     {"_activations", "_losses", "_dense", "_init", "_data", "_products"},
     {"_mlp", "_lanes"},
-    {"_small", "_population"},
+    {"_small", "_population", "_options"},
     {"_train"},
     {"_run"},
 )
