@@ -43,22 +43,24 @@ def on_one_network(sizes: Sequence[int], params: Any, batch: Any, rate: float, s
     return {"plain C": partial(run, plain.train, (), padded(widest)), "vectors in C": by_hand}
 
 
-def on_many_networks(params: Any, batch: Any, rate: float, steps: int) -> dict[str, Program]:
-    """Networks 2-2-1, each with its parameters on the first axis; empty where there is no compiler."""
+def on_many_networks(params: Any, batch: Any, rate: float, steps: int, *, record: bool) -> dict[str, Callable[[], Any]]:
+    """Networks 2-2-1, each with its parameters on the first axis; empty where there is no compiler.
+
+    The programs give the parameters, and the losses of all steps if they record them.
+    """
     vectors = library("vectors.c")
     if vectors is None:
         return {}
     count = len(params[0].w)
     flat = np.concatenate([np.asarray(leaf).reshape(count, -1) for layer in params for leaf in layer], axis=1)
     x, y = (np.asarray(array) for array in batch)
-    losses = np.empty((steps, count), np.float32)
+    losses = np.empty((steps, count), np.float32) if record else None
 
-    def run() -> tuple[None, np.ndarray]:
+    def run() -> tuple[np.ndarray, np.ndarray | None]:
         own = np.ascontiguousarray(flat.T)
-        vectors.train_many(
-            _pointer(own), count, _pointer(x), _pointer(y), ctypes.c_float(rate), steps, _pointer(losses)
-        )
-        return None, losses.T
+        arguments = _pointer(own), count, _pointer(x), _pointer(y), ctypes.c_float(rate), steps
+        vectors.train_many(*arguments, None if losses is None else _pointer(losses))
+        return own, None if losses is None else losses.T
 
     return {"vectors in C": run}
 

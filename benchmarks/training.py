@@ -4,7 +4,7 @@
     W2  XOR, 2-10-10-10-1, 10,001 steps
     W3  64-256-256-10, softmax, batch 128, 1000 steps: by hand and by `jax.grad`
     W4  1024-4096-4096-1000, batch 512, one gradient: by hand, by `jax.grad`, and a product of matrices alone
-    W5  10,000 networks 2-2-1, 2000 steps; on two devices too where there are two cores
+    W5  10,000 networks 2-2-1, 2000 steps, and again with every loss recorded; on two devices too, given two cores
 
 All candidates of a workload take turns, round by round; a ratio is the median over the rounds of the times in the same
 round. C is compiled where a compiler is (loops with -O3 -march=native -ffast-math, and hand-written vectors), and left
@@ -20,7 +20,7 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -68,7 +68,7 @@ def table(unit: str, count: float, candidates: dict[str, Callable[[], Any]], rou
         print(f"| {name} | {min(own) * scale:.4g} | {statistics.median(own) * scale:.4g} | {ratio:.2f} |")
 
 
-def compiled(function: Callable[..., Any], *args: Any, options: dict[str, Any] | None = None) -> Callable[[], Any]:
+def compiled(function: Callable[..., Any], *args: Any, options: dict[str, Any] | None = None) -> partial[Any]:
     """The function with its arguments, compiled and run once."""
     program = jax.jit(function, compiler_options=options).lower(*args).compile()
     jax.block_until_ready(program(*args))
@@ -110,29 +110,32 @@ def plain_scan(params: Any, batch: Any, steps: int) -> Any:
     return jax.lax.scan(step, params, length=steps)
 
 
-def population_on_xor(less: int) -> tuple[str, str, float, dict[str, Callable[[], Any]]]:
+def population_on_xor(less: int, *, record: bool) -> tuple[str, str, float, dict[str, Callable[[], Any]]]:
     steps, count, batch = 2000 // less, 10_000, jaxmlp.gate("xor")
     params = jax.vmap(lambda key: jaxmlp.init_params(key, (2, 2, 1)))(jax.random.split(jax.random.key(0), count))
     options = jaxmlp.small_network_options()
+    bound: Any = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(RATE), steps=steps)
 
-    def train(loss_and_grads: Any) -> Any:
-        return partial(jaxmlp.fit, loss_and_grads=loss_and_grads, optimizer=optax.sgd(RATE), steps=steps)
+    def train(params: Any, batch: Any) -> Any:
+        state, losses = jaxmlp.fit(params, batch, **bound)
+        return state.params, (losses if record else None)
 
-    by_hand = jaxmlp.population(train(jaxmlp.loss_and_grads), in_axes=(0, None))
-    candidates: dict[str, Callable[[], Any]] = dict(in_c.on_many_networks(params, batch, RATE, steps))
-    candidates["population(fit)"] = compiled(by_hand, params, batch, options=options)
-    by_autodiff = partial(plain_scan, steps=steps)
-    candidates["vmap of a scan of jax.grad"] = compiled(jax.vmap(by_autodiff, (0, None)), params, batch)
+    side_by_side = jaxmlp.population(train, in_axes=(0, None))
+    one_by_one = jax.vmap(partial(plain_scan, steps=steps), (0, None))
+    candidates = in_c.on_many_networks(params, batch, RATE, steps, record=record)
+    candidates["population(fit)"] = compiled(side_by_side, params, batch, options=options)
+    candidates["vmap of a scan of jax.grad"] = compiled(one_by_one, params, batch)
     if len(jax.devices()) > 1:
         mesh = jax.make_mesh((len(jax.devices()),), ("networks",))
-        spread = jax.device_put(params, NamedSharding(mesh, PartitionSpec("networks")))
-        shared = jax.device_put(batch, NamedSharding(mesh, PartitionSpec()))
-        specs: Any = dict(in_specs=(PartitionSpec("networks"), PartitionSpec()), out_specs=PartitionSpec("networks"))
-        everywhere = jax.shard_map(by_hand, mesh=mesh, check_vma=False, **specs)
-        name = f"population(fit) on {len(jax.devices())} devices"
-        candidates[name] = compiled(everywhere, spread, shared, options=options)
-    compare(candidates, "population(fit)")
-    return f"{count:,} networks 2-2-1 on XOR, {steps} steps", "ns a network and step", count * steps, candidates
+        own, shared = PartitionSpec("networks"), PartitionSpec()
+        everywhere = jax.shard_map(side_by_side, mesh=mesh, in_specs=(own, shared), out_specs=own, check_vma=False)
+        args = jax.device_put((params, batch), (NamedSharding(mesh, own), NamedSharding(mesh, shared)))
+        candidates[f"population(fit) on {len(jax.devices())} devices"] = compiled(everywhere, *args, options=options)
+    if record:
+        compare(candidates, "population(fit)")
+    kept = "every loss recorded" if record else "the last parameters kept"
+    title = f"{count:,} networks 2-2-1 on XOR, {steps} steps, {kept}"
+    return title, "ns a network and step", count * steps, candidates
 
 
 # Larger networks, relu and a softmax.
@@ -169,17 +172,18 @@ def one_large_gradient(less: int) -> tuple[str, str, float, dict[str, Callable[[
     np.testing.assert_allclose(loss, other_loss, rtol=1e-5)
     for one, other in zip(jax.tree.leaves(grads), jax.tree.leaves(other_grads), strict=True):
         assert np.linalg.norm(one - other) < 1e-5 * np.linalg.norm(other)
-    multiplications = 3 * sum(rows * n_in * n_out for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True))
-    multiplications -= rows * sizes[0] * sizes[1]  # the gradient with respect to x is not asked for
-    a, b = jnp.ones((rows, sizes[1])), jnp.ones((sizes[1], sizes[2]))
-    repeats = round(multiplications / (rows * sizes[1] * sizes[2]))
-    product = compiled(lambda a, b: a @ b, a, b)
-    candidates[f"{repeats} products {a.shape} by {b.shape}"] = lambda: [product() for _ in range(repeats)]
-    memory = {
-        name: program.func.memory_analysis().temp_size_in_bytes / 2**20 for name, program in [*candidates.items()][:2]
-    }
-    note = ", ".join(f"{name} {size:.1f} MiB" for name, size in memory.items())
-    return f"{'-'.join(map(str, sizes))}, batch {rows}, one gradient; temporary memory {note}", "ms", 1, candidates
+    used = {name: program.func.memory_analysis().temp_size_in_bytes / 2**20 for name, program in candidates.items()}
+    memory = (f"{name} {size:.1f}" for name, size in used.items())
+    title = f"{'-'.join(map(str, sizes))}, batch {rows}, one gradient; temporary memory in MiB: {', '.join(memory)}"
+    outputs = [jax.random.normal(jax.random.key(n), (rows, n)) for n in sizes]
+    candidates["its products of matrices alone"] = compiled(lambda *args: list(products_alone(*args)), params, outputs)
+    return title, "ms", 1, candidates
+
+
+def products_alone(params: Any, outputs: list[Any]) -> Iterator[Any]:
+    """The products of a forward and a backward pass, on numbers of their shapes, with nothing between them."""
+    for i, (layer, x, dz) in enumerate(zip(params, outputs[:-1], outputs[1:], strict=True)):
+        yield from (x @ layer.w, x.T @ dz, *([dz @ layer.w.T] if i else []))
 
 
 def compare(candidates: dict[str, Callable[[], Any]], reference: str) -> None:
@@ -195,7 +199,8 @@ WORKLOADS: dict[str, Callable[[int], Any]] = {
     "W2": partial(xor_alone, (2, 10, 10, 10, 1)),
     "W3": digits_in_size,
     "W4": one_large_gradient,
-    "W5": population_on_xor,
+    "W5": partial(population_on_xor, record=False),
+    "W5-losses": partial(population_on_xor, record=True),
 }
 
 if __name__ == "__main__":

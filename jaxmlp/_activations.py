@@ -15,6 +15,7 @@ from jax.scipy.special import erfc
 from jaxtyping import Array, Float
 
 from ._logistic import finite_exponential
+from ._once import once
 from ._types import Residuals
 
 
@@ -74,7 +75,7 @@ def _tanh_bwd(z, da):
 # relu(z) = max(z, 0):  da/dz = [z > 0].  The kink at 0 is given slope 0, as `jax.nn.relu` has it;
 # `jnp.maximum` would give 1/2.  [a > 0] = [z > 0], and `a` is kept anyway as the next layer's input.
 def _relu_fwd(z):
-    a = jax.nn.relu(z)
+    a = once(jax.nn.relu(z))
     return a, a
 
 

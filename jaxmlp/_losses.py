@@ -118,16 +118,16 @@ def _bce_with_logits_fwd(z, y):
     return straight.mean() + _mean_log1p(jnp.exp(-jnp.abs(z))), (z, y)
 
 
-# Σ log(1 + mᵢ) = log(1 + u), 1 + u = Π (1 + mᵢ): where there are few terms, a logarithm for four of them, which is what
-# a small step of training spends its time on. u grows by m + u m, a sum of positive numbers, so it has the digits of
+# Σ log(1 + mᵢ) = log(1 + u), 1 + u = Π (1 + mᵢ): where there are few terms, one logarithm for four of them, since a
+# small step of training spends its time on those. u grows by m + u m, a sum of positive numbers, so it has the digits of
 # the mᵢ; as these are at most 1, it ends below 2⁴.
 def _mean_log1p(m):
-    if m.size <= 64:
-        rows = -(-len(m) // 4)
-        first, *others = jnp.pad(m, ((0, 4 * rows - len(m)), (0, 0))).reshape(4, rows, -1)
-        u = reduce(lambda u, m: u + m + u * m, others, first)
-        return jnp.log1p(u).sum() / m.size
-    return jnp.log1p(m).mean()
+    if m.size > 64:
+        return jnp.log1p(m).mean()
+    rows = -(-len(m) // 4)
+    first, *others = jnp.pad(m, ((0, 4 * rows - len(m)), (0, 0))).reshape(4, rows, -1)
+    u = reduce(lambda u, m: u + m + u * m, others, first)
+    return jnp.log1p(u).sum() / m.size
 
 
 # ∂L/∂z = (p - y) / N = ((1 - y) p - y (1 - p)) / N = ((1 - y) - y t) / (1 + t) / N, p = 1 / (1 + t), t = e⁻ᶻ;

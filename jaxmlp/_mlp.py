@@ -14,6 +14,7 @@ from ._activations import Activation, identity, sigmoid
 from ._checks import check_array, check_inputs, check_params, check_same_dtype
 from ._dense import dense_bwd, dense_fwd
 from ._losses import bce, bce_with_logits, Loss
+from ._once import once
 from ._types import Params, Residuals
 
 
@@ -99,6 +100,7 @@ def backward(
     activations = _activations(residuals, hidden, output)
     for (dense_residuals, activation_residuals), activation in zip(residuals[::-1], activations[::-1], strict=True):
         (dz,) = activation.bwd(activation_residuals, da)
+        dz = once(dz)
         dlayer, da = dense_bwd(dense_residuals, dz)
         grads.append(dlayer)
     return tuple(grads[::-1]), da

@@ -33,7 +33,7 @@ Step = Callable[..., tuple[Any, Float[Array, ""]]]
 _BUFFER = 512
 """Bytes of the largest buffer of an inner loop, where its body is not one kernel."""
 
-_ONE_KERNEL, _LARGER_BUFFER = 1600, 2048
+_ONE_KERNEL, _LARGER_BUFFER = 1600, 4096
 """Bytes that the equations of a body define, up to which it was seen to become one kernel, and its buffer then."""
 
 _SMALL = 65_536

@@ -150,7 +150,7 @@ void train_wide(int layers, const int *n, float w[][16][16], float b[][16], cons
     logarithms(losses, steps);
 }
 
-/* count networks, a multiple of 16: parameter k of all of them at q[k * count]; losses by steps. */
+/* count networks, a multiple of 16: parameter k of all of them at q[k * count]; losses by steps, or NULL for none. */
 void train_many(float *q, int count, const float x[4][2], const float y[4], float rate, int steps, float *losses)
 {
     for (int first = 0; first < count; first += 16) {
@@ -163,14 +163,16 @@ void train_many(float *q, int count, const float x[4][2], const float y[4], floa
                 v16 a0 = sigmoid_v16(w[0] * x[i][0] + w[2] * x[i][1] + w[4]);
                 v16 a1 = sigmoid_v16(w[1] * x[i][0] + w[3] * x[i][1] + w[5]);
                 v16 p = sigmoid_v16(w[6] * a0 + w[7] * a1 + w[8]), dz = (p - y[i]) * 0.25f;
-                product *= y[i] > 0.5f ? p : 1.f - p;
+                if (losses) product *= y[i] > 0.5f ? p : 1.f - p;
                 v16 d0 = dz * w[6] * a0 * (1.f - a0), d1 = dz * w[7] * a1 * (1.f - a1);
                 g[0] += d0 * x[i][0], g[1] += d1 * x[i][0], g[2] += d0 * x[i][1], g[3] += d1 * x[i][1];
                 g[4] += d0, g[5] += d1, g[6] += dz * a0, g[7] += dz * a1, g[8] += dz;
             }
             for (int k = 0; k < 9; k++) w[k] -= rate * g[k];
-            v16 loss = log_v16(product) * -0.25f;
-            memcpy(losses + (long)step * count + first, &loss, sizeof loss);
+            if (losses) {
+                v16 loss = log_v16(product) * -0.25f;
+                memcpy(losses + (long)step * count + first, &loss, sizeof loss);
+            }
         }
         for (int k = 0; k < 9; k++) memcpy(q + (long)k * count + first, &w[k], sizeof(v16));
     }
