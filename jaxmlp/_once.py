@@ -9,7 +9,7 @@ _BITS = {2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint64}
 
 
 def once(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """`x`, bit for bit.
+    """`x`, the same number.
 
     XLA fuses an operation that it holds to be cheap into every reader of its result. Of a relu then not the activation
     but the pre-activation is kept for the backward pass, beside the activation that the next product reads; and a `dz`
