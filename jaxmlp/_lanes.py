@@ -20,7 +20,7 @@ class Lanes:
     value: Any
 
 
-# Applied element by element; operands are alike in shape, or scalars.
+# Applied element by element. Operands are alike in shape; most of these take scalars among them.
 _ELEMENTWISE = frozenset(
     "abs acos acosh add add_any and asin asinh atan atan2 atanh cbrt ceil clamp convert_element_type copy copy_p cos "
     "cosh div eq erf erf_inv erfc exp exp2 expm1 floor ge gt integer_pow is_finite le log log1p logistic lt max min "
@@ -53,8 +53,10 @@ def _in_lanes(equation: Any, inputs: Sequence[Any], lanes: int) -> list[Any]:
         return bind(equation, *inputs)
     name, params = equation.primitive.name, equation.params
     if name in _ELEMENTWISE:
-        shape = equation.outvars[0].aval.shape
-        return _spread(bind(equation, *(_operand(value, shape, lanes) for value in inputs)))
+        shape, mixes = equation.outvars[0].aval.shape, name not in ("select_n", "clamp")
+        stays = [mixes and not isinstance(value, Lanes) and np.ndim(value) == 0 for value in inputs]
+        operands = (v if stay else in_every_lane(v, shape, lanes) for v, stay in zip(inputs, stays, strict=True))
+        return _spread(bind(equation, *operands))
     if name in _ALONG_AXES:
         shapes = (atom.aval.shape for atom in equation.invars)
         return _spread(bind(equation, *map(in_every_lane, inputs, shapes, [lanes] * len(inputs))))
@@ -84,11 +86,6 @@ def _in_lanes(equation: Any, inputs: Sequence[Any], lanes: int) -> list[Any]:
 
 def _spread(values: Iterable[Any]) -> list[Lanes]:
     return [Lanes(value) for value in values]
-
-
-def _operand(value: Any, shape: tuple[int, ...], lanes: int) -> Any:
-    """A scalar that is the same in every lane may stay one."""
-    return value if not isinstance(value, Lanes) and np.ndim(value) == 0 else in_every_lane(value, shape, lanes)
 
 
 def _call(program: Any, inputs: Sequence[Any], lanes: int) -> list[Any]:

@@ -119,8 +119,8 @@ def _bce_with_logits_fwd(z, y):
 
 
 # Σ log(1 + mᵢ) = log(1 + u), 1 + u = Π (1 + mᵢ): where there are few terms, one logarithm for four of them, since a
-# small step of training spends its time on those. u grows by m + u m, a sum of positive numbers, so it has the digits of
-# the mᵢ; as these are at most 1, it ends below 2⁴.
+# small step of training spends its time on those. u grows by m + u m, a sum of positive numbers, so it has the digits
+# of the mᵢ; as these are at most 1, it ends below 2⁴.
 def _mean_log1p(m):
     if m.size > 64:
         return jnp.log1p(m).mean()

@@ -20,7 +20,9 @@ def counted(x, limit):
 FUNCTIONS = {
     "elementwise": lambda m, v, s: jnp.where(m > 0, jnp.exp(m), jnp.tanh(m)) * s + v[None, :] ** 2,
     "a number and a matrix": lambda m, v, s: m * s - s / 3,
-    "a choice by a number": lambda m, v, s: lax.select(s > 0, m, -m),
+    "a choice by a number": lambda m, v, s: (lax.select(s > 0, m, -m), jnp.where(s > 0, s, 3), jnp.where(s > 0, 2, m)),
+    "a choice by what all share": lambda m, v, s: lax.select(jnp.asarray(True), m, 0 * m) + lax.select(True, s, 0.0),
+    "between bounds": lambda m, v, s: (lax.clamp(-0.1, m, 0.1), lax.clamp(s, 0.2, 1 + s), lax.clamp(m, 0 * m, 1.0 + m)),
     "a constant matrix": lambda m, v, s: m + jnp.arange(12.0).reshape(4, 3),
     "sums": lambda m, v, s: (m.sum(axis=0), m.max(axis=1), m.prod(), jnp.argmax(m, axis=1), jnp.cumsum(m, axis=0)),
     "shapes": lambda m, v, s: (m.T, m.reshape(2, 6), m.reshape(-1), m[None], m[:, :1], m[1], v[::2], jnp.flip(m, 0)),
