@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import jax
@@ -84,9 +85,12 @@ def init_params(
         raise TypeError(f"`dtype` is {dtype.name}, but parameters are floating numbers: one of {', '.join(FLOATS)}.")
     if not callable(init) and init not in tuple(_INITS):
         raise ValueError(f"`init` is {init!r}, but must be one of {', '.join(_INITS)} or a function.")
-    draw = init if callable(init) else _INITS[init]
-    layers = (
-        draw(jax.random.fold_in(key, i), n_in, n_out, dtype)
-        for i, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True))
-    )
+    layers = _drawn(key, widths, init if callable(init) else _INITS[init], dtype)
     return tuple(layer if bias else layer._replace(b=None) for layer in layers)
+
+
+# One program: operation by operation, the random numbers of two small layers take a second to compile.
+@partial(jax.jit, static_argnums=(1, 2, 3))
+def _drawn(key: Key[Array, ""], widths: tuple[int, ...], draw: Init, dtype: Any) -> Params:
+    shapes = zip(widths[:-1], widths[1:], strict=True)
+    return tuple(draw(jax.random.fold_in(key, i), n_in, n_out, dtype) for i, (n_in, n_out) in enumerate(shapes))
