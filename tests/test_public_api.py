@@ -12,6 +12,7 @@ import jaxmlp
 
 FUNCTIONS = {
     *("init_params", "predict", "forward", "backward", "loss_value", "loss_and_grads", "fit", "bce_stabilized"),
+    *("population", "small_network_options"),
     *("gate", "boolean_functions", "parity", "spirals", "digits"),
     *("check", "check_pair", "check_rule", "assert_gradients", "trace_nonfinite"),
 }
