@@ -92,8 +92,19 @@ def test_raises(assert_gradients):
 
 
 def test_a_wrong_gradient_fails_without_assertions(project):
+    project.makepyfile(
+        test_function="""
+import pytest
+from jaxmlp import assert_gradients
+from test_gradients import loss, PARAMS, wrong, X
+
+def test_the_function():
+    with pytest.raises(AssertionError, match="wrong is wrong"):
+        assert_gradients(loss, wrong, PARAMS, X)
+"""
+    )
     result = project.run(sys.executable, "-O", "-m", "pytest")
-    result.assert_outcomes(passed=1, failed=1, warnings=1)  # pytest warns that plain assertions are off
+    result.assert_outcomes(passed=2, failed=1, warnings=1)  # pytest warns that plain assertions are off
     result.stdout.fnmatch_lines(["E *wrong is wrong: 1 of 1 leaf*"])
     assert not [part for part in ours(result) if part != "site-packages"]  # the warning's own line
 

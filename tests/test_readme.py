@@ -1,12 +1,13 @@
 """What the README shows is what happens."""
 
+import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
-
-import pytest
+from collections.abc import Iterable
+from typing import Any
 
 
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -21,12 +22,36 @@ FILE = (
 )
 
 
-def printed(code: str, folder: pathlib.Path) -> str:
-    """What a new user sees who saves the code as `backprop.py`: a fresh process, with JAX as it comes."""
-    folder = folder.resolve()
-    (folder / "backprop.py").write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, "backprop.py"], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.replace(f"{folder}{os.sep}", "")
+# The programs in `sys.argv[1:]`, one after another: what each prints.
+EXAMPLES_IN_TURN = """
+import contextlib, io, json, runpy, sys
+shown = []
+for name in sys.argv[1:]:
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        runpy.run_path(name, run_name="__main__")
+    shown.append(out.getvalue())
+print(json.dumps(shown))
+"""
+
+# The command lines in `sys.argv[1:]`, one after another: the status of each, and what it prints.
+COMMANDS_IN_TURN = """
+import contextlib, io, json, sys
+from jaxmlp._cli import main
+seen = []
+for arguments in sys.argv[1:]:
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        status = main(arguments.split())
+    seen.append((status, out.getvalue()))
+print(json.dumps(seen))
+"""
+
+
+def in_turn(program: str, arguments: Iterable[str], folder: pathlib.Path) -> Any:
+    """What `program` prints as JSON in a fresh process, with JAX as it comes; one for all, for JAX is slow to start."""
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def without_rounding(report: str) -> list[list[str]]:
@@ -40,16 +65,18 @@ def shown_after(code: str) -> list[str]:
     return [comment.split(":")[0] for comment in re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)]
 
 
-def test_the_first_example_prints_the_report_shown(tmp_path):
+def test_the_examples_print_what_is_shown(tmp_path):
+    folder = tmp_path.resolve()
+    examples = {"backprop.py": FIRST, "rule.py": RULE, "trace.py": TRACE, "train.py": TRAIN}
+    for name, code in examples.items():
+        (folder / name).write_text(code, encoding="utf-8")
+    first, *others = in_turn(EXAMPLES_IN_TURN, examples, folder)
     (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
-    assert without_rounding(printed(FIRST, tmp_path)) == without_rounding(shown)
+    assert without_rounding(first.replace(f"{folder}{os.sep}", "")) == without_rounding(shown)
     assert "print(check(" in "\n".join(README.splitlines()[:30]), "a checked gradient by line 30"
-
-
-@pytest.mark.parametrize("code", (RULE, TRACE, TRAIN), ids=("check_rule", "trace_nonfinite", "train"))
-def test_an_example_prints_what_its_comment_says(code, tmp_path):
-    (shown,) = shown_after(code)
-    assert printed(code, tmp_path).split() == shown.split()
+    for code, out in zip((RULE, TRACE, TRAIN), others, strict=True):
+        (shown,) = shown_after(code)
+        assert out.split() == shown.split()
 
 
 def test_the_test_fails_with_the_report_at_its_own_line(tmp_path):
@@ -69,12 +96,10 @@ def test_the_test_fails_with_the_report_at_its_own_line(tmp_path):
     assert "jaxmlp/verify" not in done.stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_checks_the_file(command, tmp_path):
+def test_the_commands_check_the_file(tmp_path):
     (tmp_path / "backprop.py").write_text(FILE, encoding="utf-8")
-    arguments = re.split(r" *[#|]", command)[0].split()
-    program = "import sys; from jaxmlp._cli import main; sys.exit(main(sys.argv[1:]))"
-    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == (0 if "backward" in arguments else 1), done.stderr
-    assert '"verdict": "wrong"' in done.stdout if "--json" in arguments else "is " in done.stdout
-    assert (tmp_path / "report.html").is_file() == ("--html" in arguments)
+    commands = [re.split(r" *[#|]", command)[0] for command in COMMANDS]
+    for command, (status, out) in zip(commands, in_turn(COMMANDS_IN_TURN, commands, tmp_path), strict=True):
+        assert status == (0 if "backward" in command else 1), command
+        assert '"verdict": "wrong"' in out if "--json" in command else "is " in out, command
+        assert "--html" not in command or (tmp_path / "report.html").is_file()

@@ -46,6 +46,7 @@ def plain_loop(params, batch, optimizer, steps, loss_and_grads=jaxmlp.loss_and_g
 
 
 SGD = optax.sgd(0.5)
+MOMENTUM = optax.sgd(0.5, momentum=0.9)
 
 
 @cache
@@ -196,7 +197,7 @@ def test_the_order_depends_on_key_and_step_only(getkey):
 def test_continuing_equals_not_stopping_bit_for_bit(getkey, stop):
     params, x, y = problem(getkey(), batch=5)
     key = getkey()
-    options: dict[str, Any] = dict(optimizer=optax.sgd(0.5, momentum=0.9), batch_size=2)
+    options: dict[str, Any] = dict(optimizer=MOMENTUM, batch_size=2)
     whole, losses = compiled(steps=10, **options)(params, (x, y), key=key)
     first, first_losses = compiled(steps=stop, **options)(params, (x, y), key=key)
     second, second_losses = compiled(steps=10 - stop, **options)(first, (x, y))
@@ -341,10 +342,10 @@ def test_steps_must_be_static_under_jit():
 
 
 def test_a_continued_training_takes_no_second_key():
-    options: dict[str, Any] = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.1), steps=1)
-    state, _ = fit(_params, _batch, batch_size=2, key=_key(), **options)
+    options: dict[str, Any] = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=SGD, steps=1)
+    state, _ = compiled(steps=1, batch_size=2)(_params, _batch, key=_key())
     with pytest.raises(ValueError, match="`key` is given, but `params` is a TrainState that carries its own: leave"):
         fit(state, _batch, batch_size=2, key=_key(), **options)
-    without_key, _ = fit(_params, _batch, **options)
+    without_key, _ = compiled(steps=1)(_params, _batch)
     with pytest.raises(ValueError, match="`batch_size` is given, but no `key`"):
         fit(without_key, _batch, batch_size=2, **options)

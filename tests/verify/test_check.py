@@ -1,8 +1,6 @@
 """The verdict, on right gradients and on wrong ones."""
 
 import functools
-import subprocess
-import sys
 
 import chex
 import jax
@@ -91,14 +89,24 @@ def test_a_leaf_too_many_is_wrong(getkey):
     assert [(f.cause, f.leaves) for f in report.findings] == [("shape", ("w3",))]
 
 
+def scaled_loss(params, x, y, scale):
+    return scale * loss(params, x, y)
+
+
+def scaled_grads(params, x, y, scale):
+    return jax.tree.map(lambda g: scale * g, grads(params, x, y))
+
+
+def scaled_grads_with_a_sign(params, x, y, scale):
+    right = scaled_grads(params, x, y, scale)
+    return right | {"b2": -right["b2"]}
+
+
 @pytest.mark.parametrize("scale", (1e-30, 1e-9, 1.0, 1e9, 1e30))
 def test_no_absolute_tolerance_certifies(getkey, scale):
-    params, x, y = problem(getkey())
-    small_loss = lambda params, x, y: scale * loss(params, x, y)
-    right = lambda params, x, y: jax.tree.map(lambda g: scale * g, grads(params, x, y))
-    wrong = lambda params, x, y: right(params, x, y) | {"b2": -right(params, x, y)["b2"]}
-    assert check(small_loss, right, params, x, y).ok
-    assert wrong_paths(check(small_loss, wrong, params, x, y)) == {"b2"}
+    args = *problem(getkey()), jnp.asarray(scale, "float32")
+    assert check(scaled_loss, scaled_grads, *args).ok
+    assert wrong_paths(check(scaled_loss, scaled_grads_with_a_sign, *args)) == {"b2"}
 
 
 def test_a_mistake_hidden_by_a_symmetric_point_is_seen_near_it(getkey):
@@ -352,8 +360,9 @@ def test_the_check_is_deterministic(getkey):
 
 @pytest.mark.parametrize("promotion", ("standard", "strict"))
 def test_the_check_leaves_the_configuration_alone(getkey, promotion):
+    args = problem(getkey(), "float32")
     with jax.numpy_dtype_promotion(promotion), jax.enable_x64(False):
-        check(loss, grads, *problem(getkey()))
+        check(loss, grads, *args)
         assert jnp.ones(1).dtype == jnp.float32
     assert jnp.ones(1).dtype == jnp.float64
 
@@ -367,19 +376,6 @@ def test_assert_gradients_returns_the_report_or_raises_with_it(getkey):
     with pytest.raises(AssertionError, match="wrong sign") as caught:
         assert_gradients(loss, changed(w1=jnp.negative), *args)
     assert isinstance(caught.value, GradientError) and caught.value.report.verdict == "wrong"
-
-
-def test_assert_gradients_is_not_stripped_by_optimization():
-    code = """if True:
-        import jax.numpy as jnp
-        from jaxmlp import assert_gradients
-        try:
-            assert_gradients(lambda w: (w * w).sum(), lambda w: w, jnp.ones(3))
-        except AssertionError:
-            print("raised")
-    """
-    result = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout == "raised\n"
 
 
 # Bad input.

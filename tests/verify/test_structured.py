@@ -43,25 +43,29 @@ def whole(activations):
     return loss
 
 
+def total(out):
+    """The whole loss: each sample of a unit is moved by itself."""
+    return squares(out).sum()
+
+
 @pytest.mark.parametrize(
-    "activations",
+    ("activations", "loss"),
     (
-        (jnp.tanh, jnp.tanh, identity),
-        (jax.nn.relu, jax.nn.relu, jax.nn.sigmoid),
-        (jax.nn.softmax, jnp.sin, jax.nn.softmax),
+        ((jnp.tanh, jnp.tanh, identity), squares),
+        ((jax.nn.relu, jax.nn.relu, jax.nn.sigmoid), total),
+        ((jax.nn.softmax, jnp.sin, jax.nn.softmax), squares),
     ),
 )
-def test_every_parameter_is_within_its_bar(network, activations):
+def test_every_parameter_is_within_its_bar(network, activations, loss):
     layers, x = network
     expected = jax.grad(whole(activations))(layers, x)
-    for loss in (squares, lambda out: squares(out).sum()):
-        seen = dense_differences(layers, activations, loss, x)
-        assert seen.value == pytest.approx(float(whole(activations)(layers, x))) and not seen.unmeasured
-        for path, leaf in zip(seen.leaves, jax.tree.leaves(expected), strict=True):
-            measured = seen.leaves[path]
-            assert measured.shape == leaf.shape
-            assert np.all(abs(measured.slopes.values - np.asarray(leaf).ravel()) <= measured.slopes.bars)
-        assert opinion(seen, expected).verdict == "right"
+    seen = dense_differences(layers, activations, loss, x)
+    assert seen.value == pytest.approx(float(whole(activations)(layers, x))) and not seen.unmeasured
+    for path, leaf in zip(seen.leaves, jax.tree.leaves(expected), strict=True):
+        measured = seen.leaves[path]
+        assert measured.shape == leaf.shape
+        assert np.all(abs(measured.slopes.values - np.asarray(leaf).ravel()) <= measured.slopes.bars)
+    assert opinion(seen, expected).verdict == "right"
 
 
 def test_it_is_what_one_number_at_a_time_gives(network):
@@ -79,7 +83,7 @@ def test_samples_that_mix_are_moved_one_by_one(network):
     layers, x = network
     activations = (normalized, jnp.tanh, identity)
     expected = jax.grad(whole(activations))(layers, x)
-    seen = dense_differences(layers, activations, lambda out: squares(out).sum(), x)
+    seen = dense_differences(layers, activations, total, x)
     assert {path: leaf.verdict for path, leaf in opinion(seen, expected).leaves.items()} == {
         "0.0": "right",
         "0.1": "undecided",  # exactly 0: a constant added to a batch is subtracted with its mean
