@@ -1,7 +1,7 @@
 """The same `fit` on eight devices: the result of one, a share of the work for each, and no more traffic than needed."""
 
 import re
-from functools import partial
+from functools import cache, partial
 
 import jax
 import numpy as np
@@ -18,7 +18,6 @@ from .helpers import assert_close, problem, ULPS_OF_A_NETWORK
 DEVICES = jax.devices("cpu")[:8]
 MESH = Mesh(DEVICES, ("batch",))
 ROWS, WHOLE = NamedSharding(MESH, P("batch")), NamedSharding(MESH, P())
-MEMBERS = Mesh(DEVICES, ("member",))
 
 STEPS = 5
 OPTIMIZER = optax.sgd(0.5, momentum=0.9)
@@ -29,21 +28,43 @@ DRAWN = {"full batch": None, "minibatches": 16}
 ULPS_OF_A_TRAINING = STEPS * ULPS_OF_A_NETWORK
 
 
-def on_one_device(getkey, sizes=(3, 8, 1)):
-    params, x, y = jax.device_put(problem(getkey(), sizes, batch=64), DEVICES[0])
-    return params, (x, y)
+PARAMS, *BATCH = jax.device_put(problem(jax.random.key(0), (3, 8, 1), batch=64), DEVICES[0])
+MEMBERS = 16
+KEYS = jax.device_put(jax.random.split(jax.random.key(1), MEMBERS), DEVICES[0])
+STARTS = jax.vmap(lambda key: jaxmlp.init_params(key, (3, 4, 1), dtype="float64"))(KEYS)
 
 
 def drawing(batch_size, **bound):
-    """`fit` on the full batch or on minibatches; the order of the latter is the same at every call."""
-    order = {} if batch_size is None else {"batch_size": batch_size, "key": jax.random.key(1)}
+    """`fit` on the full batch, or on minibatches in an order that is the same at every call."""
+    order = {} if batch_size is None else {"batch_size": batch_size, "key": KEYS[0]}
     return partial(FIT, **order, **bound)
+
+
+def ensemble(batch_size):
+    """`fit` of many members at once, each with a start and an order of its own."""
+
+    def train(starts, keys, batch):
+        order = lambda key: {} if batch_size is None else {"batch_size": batch_size, "key": key}
+        return jax.vmap(lambda params, key: FIT(params, batch, **order(key)))(starts, keys)
+
+    return train
 
 
 def run(train, *args):
     """The program that JAX makes of `train`, and its result."""
     program = jax.jit(train).lower(*args).compile()
     return program, program(*args)
+
+
+@cache
+def alone(batch_size):
+    """Program and result on one device."""
+    return run(drawing(batch_size), PARAMS, BATCH)
+
+
+@cache
+def members_alone(batch_size):
+    return run(ensemble(batch_size), STARTS, KEYS, BATCH)
 
 
 def traffic(program):
@@ -74,21 +95,12 @@ def assert_trained_alike(actual, expected):
     assert_close(found, truth, ulps=ULPS_OF_A_TRAINING, scale=jax.tree.map(lambda leaf: 1.0, truth))
 
 
-def specs(tree):
-    return jax.tree.map(lambda leaf: leaf.sharding.spec, tree)
-
-
-def matrices(moved):
-    return {shape for _, shape in moved if "," in shape}
-
-
-def test_the_gradient_of_a_sharded_batch_is_that_of_one_device(getkey):
-    params, batch = on_one_device(getkey)
-    program, actual = run(jaxmlp.loss_and_grads, jax.device_put(params, WHOLE), *jax.device_put(batch, ROWS))
-    alone, expected = run(jaxmlp.loss_and_grads, params, *batch)
+def test_the_gradient_of_a_sharded_batch_is_that_of_one_device():
+    program, actual = run(jaxmlp.loss_and_grads, jax.device_put(PARAMS, WHOLE), *jax.device_put(BATCH, ROWS))
+    of_one, expected = run(jaxmlp.loss_and_grads, PARAMS, *BATCH)
     assert_close(actual, expected, ulps=ULPS_OF_A_NETWORK)
-    assert {kind for kind, _ in traffic(program)} == {"all-reduce"} and not traffic(alone)
-    assert work(program) == work(alone) / 8
+    assert {kind for kind, _ in traffic(program)} == {"all-reduce"} and not traffic(of_one)
+    assert work(program) == work(of_one) / 8
 
 
 # The gradient is summed over the devices at every step. Beside it rows move only where no device has them all; and
@@ -103,95 +115,65 @@ def test_the_gradient_of_a_sharded_batch_is_that_of_one_device(getkey):
     ),
     ids=("full batch", "minibatches laid out", "minibatches of spread rows laid out", "minibatches of spread rows"),
 )
-def test_training_on_a_mesh_is_training_on_one_device(getkey, batch_size, place, gradient, share, rows_move):
-    params, batch = on_one_device(getkey)
+def test_training_on_a_mesh_is_training_on_one_device(batch_size, place, gradient, share, rows_move):
     train = drawing(batch_size, loss_and_grads=gradient)
-    program, actual = run(train, jax.device_put(params, WHOLE), jax.device_put(batch, place))
-    alone, expected = run(drawing(batch_size), params, batch)
+    program, actual = run(train, jax.device_put(PARAMS, WHOLE), jax.device_put(BATCH, place))
+    of_one, expected = alone(batch_size)
     assert_trained_alike(actual, expected)
-    assert set(jax.tree.leaves(specs(actual[0].params))) == {P()}
-    assert work(program) == work(alone) * share
-    of_the_gradient = {"3,8", "8,1"}
-    assert bool(matrices(traffic(program)) - of_the_gradient) == rows_move
-    assert rows_move or {kind for kind, _ in traffic(program)} == {"all-reduce"}
+    assert {leaf.sharding.spec for leaf in jax.tree.leaves(actual[0].params)} == {P()}
+    assert work(program) == work(of_one) * share
+    moved, of_the_gradient = traffic(program), {"3,8", "8,1"}
+    assert bool({shape for _, shape in moved if "," in shape} - of_the_gradient) == rows_move
+    assert rows_move or {kind for kind, _ in moved} == {"all-reduce"}
 
 
 # A wide layer over the second axis of the mesh: each device holds some of its units.
 @pytest.mark.parametrize("batch_size", DRAWN.values(), ids=DRAWN)
-def test_a_layer_spread_over_a_second_axis_stays_spread(getkey, batch_size):
-    params, batch = on_one_device(getkey, (3, 16, 1))
+def test_a_layer_spread_over_a_second_axis_stays_spread(batch_size):
     mesh = Mesh(np.asarray(DEVICES).reshape(4, 2), ("batch", "model"))
-    units, columns = P("model"), P(None, "model")
-    layout = (Dense(columns, units), Dense(P("model", None), P()))
-    place = lambda spec: NamedSharding(mesh, spec)
-    args = jax.device_put(params, jax.tree.map(place, layout)), jax.device_put(batch, place(P("batch")))
-    _, actual = run(drawing(batch_size), *args)
-    _, expected = run(drawing(batch_size), params, batch)
-    assert_trained_alike(actual, expected)
-    for leaf, start in zip(jax.tree.leaves(actual[0].params), jax.tree.leaves(args[0]), strict=True):
+    layout = (Dense(P(None, "model"), P("model")), Dense(P("model", None), P()))
+    place = lambda specs: jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
+    params = jax.device_put(PARAMS, place(layout))
+    _, actual = run(drawing(batch_size), params, jax.device_put(BATCH, place(P("batch"))))
+    assert_trained_alike(actual, alone(batch_size)[1])
+    for leaf, start in zip(jax.tree.leaves(actual[0].params), jax.tree.leaves(params), strict=True):
         assert leaf.sharding.is_equivalent_to(start.sharding, leaf.ndim)
 
 
-def test_training_goes_on_from_a_state_on_the_mesh(getkey):
-    params, batch = on_one_device(getkey)
-    params, batch = jax.device_put(params, WHOLE), jax.device_put(batch, ROWS)
-    train = jax.jit(drawing(16))
-    again = jax.jit(partial(FIT, batch_size=16))
-    state, _ = train(params, batch)
-    state, losses = again(state, batch)
-    whole, all_losses = jax.jit(partial(drawing(16), steps=2 * STEPS))(params, batch)
-    assert (state.step, whole.step) == (2 * STEPS, 2 * STEPS)
-    assert_trained_alike((state, losses), (whole, all_losses[STEPS:]))
+def test_a_mean_over_the_devices_in_the_gradient_is_data_parallel_too():
+    averaged = lambda *args: jax.lax.pmean(jaxmlp.loss_and_grads(*args), "batch")
+    train = drawing(None, loss_and_grads=averaged)
+    train = jax.shard_map(train, mesh=MESH, in_specs=(P(), P("batch")), out_specs=P())
+    _, actual = run(train, jax.device_put(PARAMS, WHOLE), jax.device_put(BATCH, ROWS))
+    assert_trained_alike(actual, alone(None)[1])
 
 
-def by_placement(ensemble):
-    return ensemble
+def by_placement(train):
+    return train
 
 
-def by_shard_map(ensemble):
-    specs = (P("member"), P("member"), P())
-    return jax.shard_map(ensemble, mesh=MEMBERS, in_specs=specs, out_specs=P("member"))
+def by_shard_map(train):
+    return jax.shard_map(train, mesh=MESH, in_specs=(P("batch"), P("batch"), P()), out_specs=P("batch"))
 
 
 @pytest.mark.parametrize("batch_size", DRAWN.values(), ids=DRAWN)
 @pytest.mark.parametrize("spread", (by_placement, by_shard_map), ids=("placed", "shard_map"))
-def test_each_device_trains_its_own_members_alone(getkey, spread, batch_size):
-    starts, members, batch = getkey(), 16, on_one_device(getkey)[1]
-    keys = jax.device_put(jax.random.split(starts, members), DEVICES[0])
-    init = lambda key: jaxmlp.init_params(key, (3, 4, 1), dtype="float64")
-
-    def ensemble(params, keys, batch):
-        order = lambda key: {} if batch_size is None else {"batch_size": batch_size, "key": key}
-        return jax.vmap(lambda params, key: FIT(params, batch, **order(key)))(params, keys)
-
-    params = jax.jit(jax.vmap(init))(keys)
-    place, whole = NamedSharding(MEMBERS, P("member")), NamedSharding(MEMBERS, P())
-    args = *jax.device_put((params, keys), place), jax.device_put(batch, whole)
-    program, (state, losses) = run(spread(ensemble), *args)
-    alone, expected = run(ensemble, params, keys, batch)
-    assert_trained_alike((state, losses), expected)
-    assert not traffic(program)
-    assert work(program) == work(alone) / 8
-    assert losses.addressable_shards[0].data.shape == (members // 8, STEPS)
-
-
-def test_a_pmean_in_the_gradient_trains_data_parallel_too(getkey):
-    params, batch = on_one_device(getkey)
-    averaged = lambda *args: jax.lax.pmean(jaxmlp.loss_and_grads(*args), "batch")
-    train = jax.shard_map(drawing(None, loss_and_grads=averaged), mesh=MESH, in_specs=(P(), P("batch")), out_specs=P())
-    _, actual = run(train, jax.device_put(params, WHOLE), jax.device_put(batch, ROWS))
-    _, expected = run(drawing(None), params, batch)
+def test_each_device_trains_its_own_members_alone(spread, batch_size):
+    args = *jax.device_put((STARTS, KEYS), ROWS), jax.device_put(BATCH, WHOLE)
+    program, actual = run(spread(ensemble(batch_size)), *args)
+    of_one, expected = members_alone(batch_size)
     assert_trained_alike(actual, expected)
+    assert not traffic(program)
+    assert work(program) == work(of_one) / 8
+    assert actual[1].addressable_shards[0].data.shape == (MEMBERS // 8, STEPS)
 
 
-# JAX says it itself, in a sentence that names the argument; these show that it goes on doing so.
-def test_rows_that_no_device_count_divides_are_refused_where_they_are_placed(getkey):
-    _, (x, _) = on_one_device(getkey)
+# JAX says these itself, in a sentence that names the argument.
+def test_rows_that_the_devices_do_not_divide_are_refused_where_they_are_placed():
     with pytest.raises(ValueError, match="axis 0 is partitioned 8 times, but the dimension size is 60"):
-        jax.device_put(x[:60], ROWS)
+        jax.device_put(BATCH[0][:60], ROWS)
 
 
-def test_parameters_on_other_devices_than_the_batch_are_named(getkey):
-    params, batch = on_one_device(getkey)
+def test_parameters_on_other_devices_than_the_batch_are_named():
     with pytest.raises(ValueError, match=r"incompatible devices.* params\[0\]\.w .*\[0\].* batch\[0\] .*\[0, 1, 2"):
-        jax.jit(FIT)(params, jax.device_put(batch, ROWS))
+        jax.jit(FIT)(PARAMS, jax.device_put(BATCH, ROWS))
