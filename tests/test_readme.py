@@ -1,17 +1,19 @@
 """What the README shows is what happens."""
 
+import inspect
 import os
 import pathlib
 import re
 import subprocess
 import sys
 
+import jax
 import pytest
 
 
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-FIRST, RULE, TRACE, TEST, TRAIN = EXAMPLES
+FIRST, RULE, TRACE, TEST, TRAIN, DEVICES = EXAMPLES
 COMMANDS = re.findall(r"^jaxmlp (check .*)$", README, re.MULTILINE)
 
 # The first example as a file for the command: it defines `inputs`, and the names of another command line too.
@@ -21,11 +23,13 @@ FILE = (
 )
 
 
-def printed(code: str, folder: pathlib.Path) -> str:
+def printed(code: str, folder: pathlib.Path, **environment: str) -> str:
     """What a new user sees who saves the code as `backprop.py`: a fresh process, with JAX as it comes."""
     folder = folder.resolve()
     (folder / "backprop.py").write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, "backprop.py"], cwd=folder, capture_output=True, text=True, check=True)
+    command = [sys.executable, "backprop.py"]
+    own = os.environ | environment
+    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=True)
     return done.stdout.replace(f"{folder}{os.sep}", "")
 
 
@@ -50,6 +54,21 @@ def test_the_first_example_prints_the_report_shown(tmp_path):
 def test_an_example_prints_what_its_comment_says(code, tmp_path):
     (shown,) = shown_after(code)
     assert printed(code, tmp_path).split() == shown.split()
+
+
+def test_the_devices_example_runs_on_eight_devices(tmp_path):
+    (shown,) = shown_after(DEVICES)
+    code = DEVICES + "assert {leaf.sharding.num_devices for leaf in jax.tree.leaves((state, states))} == {8}\n"
+    assert printed(code, tmp_path, JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="8").strip() == shown
+
+
+# tests/test_processes.py makes this call in several processes.
+def test_what_is_said_of_joining_processes_is_so_in_this_jax():
+    (call,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+    parameters = inspect.signature(jax.distributed.initialize).parameters
+    assert set(re.findall(r"(\w+)=", call)) <= set(parameters)
+    said = re.findall(r"(\w+)=\d+,  # seconds; (\d+) unless", call)
+    assert len(said) == 2 and all(parameters[name].default == int(seconds) for name, seconds in said)
 
 
 def test_the_test_fails_with_the_report_at_its_own_line(tmp_path):
