@@ -22,13 +22,14 @@ ROWS, WHOLE = NamedSharding(MESH, P("batch")), NamedSharding(MESH, P())
 STEPS = 5
 OPTIMIZER = optax.sgd(0.5, momentum=0.9)
 FIT = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=OPTIMIZER, steps=STEPS)
-DRAWN = {"full batch": None, "minibatches": 16}
+DRAWN = {"full batch": None, "minibatches": 128}
 
 # Sums over the batch in another order, at every step.
 ULPS_OF_A_TRAINING = STEPS * ULPS_OF_A_NETWORK
 
 
-PARAMS, *BATCH = jax.device_put(problem(jax.random.key(0), (3, 8, 1), batch=64), DEVICES[0])
+# More than 64 examples: of fewer, `bce_with_logits` combines rows that would lie on different devices.
+PARAMS, *BATCH = jax.device_put(problem(jax.random.key(0), (3, 8, 1), batch=256), DEVICES[0])
 MEMBERS = 16
 KEYS = jax.device_put(jax.random.split(jax.random.key(1), MEMBERS), DEVICES[0])
 STARTS = jax.vmap(lambda key: jaxmlp.init_params(key, (3, 4, 1), dtype="float64"))(KEYS)
@@ -74,9 +75,13 @@ def traffic(program):
     return {(kind, shape) for shapes, kind in found for shape in re.findall(r"\[([\d,]*)\]", shapes)}
 
 
-def work(program):
-    """The exponentials and logarithms that one device takes: each example needs as many, wherever it lies."""
-    return program.cost_analysis()["transcendentals"]
+def is_shared(program, of_one):
+    """Whether a device takes some eighth of the exponentials and logarithms that one alone does, or about as many.
+
+    Each example needs as many, wherever it lies; a fusion may take one twice, hence the wide margin.
+    """
+    share = program.cost_analysis()["transcendentals"] / of_one.cost_analysis()["transcendentals"]
+    return share < 1 / 4
 
 
 def placed_by(sharding):
@@ -100,28 +105,28 @@ def test_the_gradient_of_a_sharded_batch_is_that_of_one_device():
     of_one, expected = run(jaxmlp.loss_and_grads, PARAMS, *BATCH)
     assert_close(actual, expected, ulps=ULPS_OF_A_NETWORK)
     assert {kind for kind, _ in traffic(program)} == {"all-reduce"} and not traffic(of_one)
-    assert work(program) == work(of_one) / 8
+    assert is_shared(program, of_one)
 
 
 # The gradient is summed over the devices at every step. Beside it rows move only where no device has them all; and
 # only where a minibatch is laid out over the devices does each of them compute its share alone.
 @pytest.mark.parametrize(
-    ("batch_size", "place", "gradient", "share", "rows_move"),
+    ("batch_size", "place", "gradient", "shared", "rows_move"),
     (
-        (None, ROWS, jaxmlp.loss_and_grads, 1 / 8, False),
-        (16, WHOLE, placed_by(ROWS), 1 / 8, False),
-        (16, ROWS, placed_by(ROWS), 1 / 8, True),
-        (16, ROWS, jaxmlp.loss_and_grads, 1, True),
+        (None, ROWS, jaxmlp.loss_and_grads, True, False),
+        (128, WHOLE, placed_by(ROWS), True, False),
+        (128, ROWS, placed_by(ROWS), True, True),
+        (128, ROWS, jaxmlp.loss_and_grads, False, True),
     ),
     ids=("full batch", "minibatches laid out", "minibatches of spread rows laid out", "minibatches of spread rows"),
 )
-def test_training_on_a_mesh_is_training_on_one_device(batch_size, place, gradient, share, rows_move):
+def test_training_on_a_mesh_is_training_on_one_device(batch_size, place, gradient, shared, rows_move):
     train = drawing(batch_size, loss_and_grads=gradient)
     program, actual = run(train, jax.device_put(PARAMS, WHOLE), jax.device_put(BATCH, place))
     of_one, expected = alone(batch_size)
     assert_trained_alike(actual, expected)
     assert {leaf.sharding.spec for leaf in jax.tree.leaves(actual[0].params)} == {P()}
-    assert work(program) == work(of_one) * share
+    assert is_shared(program, of_one) == shared
     moved, of_the_gradient = traffic(program), {"3,8", "8,1"}
     assert bool({shape for _, shape in moved if "," in shape} - of_the_gradient) == rows_move
     assert rows_move or {kind for kind, _ in moved} == {"all-reduce"}
@@ -164,7 +169,7 @@ def test_each_device_trains_its_own_members_alone(spread, batch_size):
     of_one, expected = members_alone(batch_size)
     assert_trained_alike(actual, expected)
     assert not traffic(program)
-    assert work(program) == work(of_one) / 8
+    assert is_shared(program, of_one)
     assert actual[1].addressable_shards[0].data.shape == (MEMBERS // 8, STEPS)
 
 
