@@ -98,7 +98,7 @@ def test_two_processes_train_as_one_and_neither_outlives_the_other(processes, vi
     losses = [losses_of(process) for process in both]
     train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5), steps=STEPS)
     _, expected = jax.jit(train)(jaxmlp.init_params(jax.random.key(0), (3, 4, 1)), jaxmlp.parity(3))
-    np.testing.assert_array_equal(*losses)
+    np.testing.assert_array_equal(losses[0], losses[1])
     np.testing.assert_allclose(losses[0], expected, rtol=1e-5)  # float32, sums over the batch in another order
 
     both[victim].send_signal(signal.SIGKILL)

@@ -10,7 +10,6 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
 
 import jaxmlp
-from jaxmlp import Dense
 
 from .helpers import assert_close, problem, ULPS_OF_A_NETWORK
 
@@ -136,7 +135,7 @@ def test_training_on_a_mesh_is_training_on_one_device(batch_size, place, gradien
 @pytest.mark.parametrize("batch_size", DRAWN.values(), ids=DRAWN)
 def test_a_layer_spread_over_a_second_axis_stays_spread(batch_size):
     mesh = Mesh(np.asarray(DEVICES).reshape(4, 2), ("batch", "model"))
-    layout = (Dense(P(None, "model"), P("model")), Dense(P("model", None), P()))
+    layout = jax.tree.unflatten(jax.tree.structure(PARAMS), (P(None, "model"), P("model"), P("model", None), P()))
     place = lambda specs: jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
     params = jax.device_put(PARAMS, place(layout))
     _, actual = run(drawing(batch_size), params, jax.device_put(BATCH, place(P("batch"))))
