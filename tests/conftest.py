@@ -23,6 +23,8 @@ if jax.__version_info__ < (0, 11):
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# The CPU as eight devices, for the tests of sharding; all others use the first.
+jax.config.update("jax_num_cpu_devices", 8)
 # A GPU multiplies float32 with 10 bits by default; the tests ask about formulas, not about TensorFloat-32.
 jax.config.update("jax_default_matmul_precision", "highest")
 

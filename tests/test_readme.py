@@ -1,5 +1,6 @@
 """What the README shows is what happens."""
 
+import inspect
 import json
 import os
 import pathlib
@@ -9,10 +10,12 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+import jax
+
 
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-FIRST, RULE, TRACE, TEST, TRAIN = EXAMPLES
+FIRST, RULE, TRACE, TEST, TRAIN, MANY, DEVICES = EXAMPLES
 COMMANDS = re.findall(r"^jaxmlp (check .*)$", README, re.MULTILINE)
 
 # The first example as a file for the command: it defines `inputs`, and the names of another command line too.
@@ -46,10 +49,10 @@ print(json.dumps(seen))
 """
 
 
-def in_turn(program: str, arguments: Iterable[str], folder: pathlib.Path) -> Any:
+def in_turn(program: str, arguments: Iterable[str], folder: pathlib.Path, **environment: str) -> Any:
     """What `program` prints as JSON in a fresh process, with JAX as it comes; one for all, for JAX is slow to start."""
-    command = [sys.executable, "-c", program, *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    command, own = [sys.executable, "-c", program, *arguments], os.environ | environment
+    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -67,16 +70,37 @@ def shown_after(code: str) -> list[str]:
 
 def test_the_examples_print_what_is_shown(tmp_path):
     folder = tmp_path.resolve()
-    examples = {"backprop.py": FIRST, "rule.py": RULE, "trace.py": TRACE, "train.py": TRAIN}
+    examples = {"backprop.py": FIRST, "rule.py": RULE, "trace.py": TRACE, "train.py": TRAIN, "many.py": MANY}
     for name, code in examples.items():
         (folder / name).write_text(code, encoding="utf-8")
-    first, *others = in_turn(EXAMPLES_IN_TURN, examples, folder)
+    first, *others, many = in_turn(EXAMPLES_IN_TURN, examples, folder)
     (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
     assert without_rounding(first.replace(f"{folder}{os.sep}", "")) == without_rounding(shown)
     assert "print(check(" in "\n".join(README.splitlines()[:30]), "a checked gradient by line 30"
     for code, out in zip((RULE, TRACE, TRAIN), others, strict=True):
         (shown,) = shown_after(code)
         assert out.split() == shown.split()
+    (shown,) = shown_after(MANY)
+    share = lambda text: int(text.removesuffix("% have learned XOR\n"))
+    assert abs(share(many) - share(f"{shown}\n")) <= 2  # rounding decides for some of them
+
+
+def test_the_devices_example_runs_on_eight_devices(tmp_path):
+    (shown,) = shown_after(DEVICES)
+    code = DEVICES + "assert {leaf.sharding.num_devices for leaf in jax.tree.leaves((state, states))} == {8}\n"
+    (tmp_path / "devices.py").write_text(code, encoding="utf-8")
+    eight = dict(JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="8")
+    (out,) = in_turn(EXAMPLES_IN_TURN, ["devices.py"], tmp_path, **eight)
+    assert out.strip() == shown
+
+
+# tests/test_processes.py makes this call in several processes.
+def test_what_is_said_of_joining_processes_is_so_in_this_jax():
+    (call,) = re.findall(r"```py\n(.*?)```", README, re.DOTALL)
+    parameters = inspect.signature(jax.distributed.initialize).parameters
+    assert set(re.findall(r"(\w+)=", call)) <= set(parameters)
+    said = re.findall(r"(\w+)=\d+,  # seconds; (\d+) unless", call)
+    assert len(said) == 2 and all(parameters[name].default == int(seconds) for name, seconds in said)
 
 
 def test_the_test_fails_with_the_report_at_its_own_line(tmp_path):
