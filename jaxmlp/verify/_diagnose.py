@@ -21,7 +21,7 @@ from ._offers import offered
 from ._relate import multiple, same
 from ._report import Finding
 from ._source import Source
-from ._trace import Literal, Program, traced
+from ._trace import Literal, Program, program_of
 from ._tree import named_leaves
 from ._words import Place
 
@@ -54,8 +54,8 @@ def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
 
     To be called where 64-bit types are on.
     """
-    program = traced(patient.grads, patient.points[0], *patient.args)
-    loss = traced(patient.loss, patient.points[0], *patient.args)
+    program = program_of(patient.grads, patient.points[0], *patient.args)
+    loss = program_of(patient.loss, patient.points[0], *patient.args)
     arrays = [split((params, *patient.args))[0] for params in patient.points]
     paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
     bench = Bench(program, arrays, paths, patient.truth)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._operations import evaluated
+from ._operations import computed
 from ._trace import Atom, Equation, Literal as Number, Program, traced
 
 
@@ -50,22 +50,13 @@ class Run:
 
     def __init__(self, program: Program, points: Sequence[Sequence[Any]]) -> None:
         self.program = program
-        self.values = [_run(program, arrays) for arrays in points]
+        self.values = [computed(program, arrays) for arrays in points]
 
     def at(self, atom: Atom) -> tuple[np.ndarray, ...]:
         """The value of a variable or literal at each point."""
         if isinstance(atom, Number):
             return (atom.value,) * len(self.values)
         return tuple(values[atom] for values in self.values)
-
-
-def _run(program: Program, arrays: Sequence[Any]) -> dict[int, np.ndarray]:
-    values = dict(zip(program.inputs, map(np.asarray, arrays), strict=True))
-    values |= {variable: np.asarray(const) for variable, const in program.constants.items()}
-    for equation in program.equations:
-        inputs = [atom.value if isinstance(atom, Number) else values[atom] for atom in equation.inputs]
-        values.update(zip(equation.outputs, evaluated(equation, inputs), strict=True))
-    return values
 
 
 @dataclass(frozen=True, eq=False)

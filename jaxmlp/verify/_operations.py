@@ -4,7 +4,7 @@ An intervention runs a part of a program thousands of times, each time with anot
 shape. Arrays follow NumPy's broadcasting; floating numbers keep the precision that they come in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from string import ascii_letters
 from typing import Any
 
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._trace import Equation
+from ._trace import Equation, Literal, Program
 
 
 def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -28,6 +28,18 @@ def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
     with np.errstate(all="ignore"):
         results = operation(equation.params, *inputs)
     return list(results) if isinstance(results, list) else [np.asarray(results)]
+
+
+def computed(
+    program: Program, arrays: Sequence[Any], after: Callable[[np.ndarray], np.ndarray] = lambda result: result
+) -> dict[int, np.ndarray]:
+    """The value of every variable of a program, each result passed through `after`."""
+    values = dict(zip(program.inputs, map(np.asarray, arrays), strict=True))
+    values |= {variable: np.asarray(const) for variable, const in program.constants.items()}
+    for equation in program.equations:
+        inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
+        values.update(zip(equation.outputs, map(after, evaluated(equation, inputs)), strict=True))
+    return values
 
 
 def _broadcast(params: dict[str, Any], operand: Any, *_: Any) -> Any:

@@ -185,6 +185,8 @@ def _is_worth_a_look(frame: Frame) -> bool:
     return len(body) > 2 or several or any(isinstance(value, ast.Tuple | ast.Dict) for value in returns)
 
 
+# A node of a syntax tree hashes as itself.
+@functools.lru_cache(maxsize=256)
 def _sorted_statements(definition: Any) -> list[Statement]:
     return sorted(_statements(definition), key=lambda s: (s.first, -s.last))
 
