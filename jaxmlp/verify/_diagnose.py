@@ -81,7 +81,7 @@ def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
     case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params)
     factor = _common_factor(bench, left)
     found: list[tuple[int, Finding]] = []
-    for mistake in localized(bench, places, offers, left, patient.batches):
+    for mistake in localized(bench, places, offers, knowledge, left, patient.batches):
         explained = _explained(case, mistake)
         if factor is not None and _undoes(mistake, factor):
             found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]

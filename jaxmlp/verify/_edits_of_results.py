@@ -1,12 +1,13 @@
 """Corrections of what a statement gives: a factor, a slope, a term, a sum, or another value altogether."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from ._bench import Bench, Patches, results
 from ._edits import axes_of, Edit
+from ._known import Quantity
 from ._offers import fitted_to, Instances, is_fixed, Offer
 from ._patches import after, divided
 from ._trace import Atom
@@ -21,6 +22,9 @@ AsKnown: TypeAlias = Literal["forward", "cotangent", "value"]
 _KNOWN = {"slope": 2.2, "value": 2.4, "cotangent": 3.0, "part": 3.3}
 """The costs of putting a known quantity in the place of a result, by its kind."""
 
+_FOLLOWING = 1.4
+"""The cost of putting the cotangent of an operation's input in the place of that of its output."""
+
 
 def of_result(
     bench: Bench,
@@ -30,6 +34,7 @@ def of_result(
     is_innocent: Callable[[Atom], bool],
     *,
     as_known: AsKnown | None,
+    following: Iterable[tuple[Quantity, Change]] = (),
 ) -> Iterator[Edit]:
     """Corrections of a result of a statement, the one at `position`.
 
@@ -67,6 +72,8 @@ def of_result(
             for keep in (False, True):
                 summed: Change = lambda value, point, i, a=axes, k=keep: value.sum(axis=a, keepdims=k)
                 yield edit("unreduced", 1.5, summed, axes=axes)
+    for quantity, change in following:
+        yield edit("known", _FOLLOWING, change, offer=Offer((quantity.values,), None, quantity, fits=True))
     operands = [] if innocent else _operands(bench, instances, shape, is_innocent)
     for offer in offers:
         if len(offer.values) not in (1, len(instances)) or not (len(instances) == 1 or is_fixed(offer, instances)):

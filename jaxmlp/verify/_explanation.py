@@ -13,6 +13,7 @@ from ._localize import Mistake
 from ._names import line_of, Names, written
 from ._offers import Offer
 from ._report import Line
+from ._roles import rows
 from ._source import Source, Statement
 from ._trace import Frame
 from ._words import Place
@@ -39,6 +40,12 @@ class Case:
     loss: Run
     batches: frozenset[int]
     params: dict[int, str]
+
+    @cached_property
+    def each(self) -> tuple[Quantity, ...]:
+        """What is known, and what is known of each example alone."""
+        quantities = self.knowledge.quantities
+        return (*quantities, *rows(quantities, self.batches))
 
     @cached_property
     def layers(self) -> list[tuple[Any, ...]]:

@@ -36,6 +36,7 @@ class Quantity:
       variable: the number of the value in the program of the loss; of a slope, that of its numerator.
       by: of a slope, the number of its denominator.
       terms: of a cotangent that is a sum over several uses of its value, the terms.
+      row: of what belongs to one example alone, the axis of the examples and the number of this one.
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Quantity:
     variable: int | None = None
     by: int | None = None
     terms: tuple[tuple[np.ndarray, ...], ...] = field(default=(), repr=False)
+    row: tuple[int, int] | None = None
 
 
 class Run:
@@ -68,6 +70,19 @@ class Knowledge:
     quantities: tuple[Quantity, ...]
     cotangents: dict[int, Quantity]
     slopes: dict[tuple[int, int], Quantity]
+    values: dict[int, Quantity]
+
+    def alike(self, quantity: Quantity) -> Iterator[int]:
+        """The variables of the loss with the same value, or cotangent, as that of a quantity."""
+        every = self.values if quantity.kind == "value" else self.cotangents
+        mine = every[quantity.variable] if quantity.variable in every else quantity
+        for variable, other in every.items():
+            same = all(
+                a.shape == b.shape and np.linalg.norm(a - b) <= _SAME * np.linalg.norm(a)
+                for a, b in zip(mine.values, other.values, strict=True)
+            )
+            if same:
+                yield variable
 
 
 def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]]) -> Knowledge:
@@ -99,7 +114,8 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
     quantities += [
         Quantity("part", backward.at(variable)) for e in backward.program.equations for variable in e.outputs
     ]
-    return Knowledge(tuple(_distinct(quantities)), cotangents, slopes)
+    values = {variable: Quantity("value", run.at(variable), variable) for variable in wanted}
+    return Knowledge(tuple(_distinct(quantities)), cotangents, slopes, values)
 
 
 def _floating(loss: Program, active: Sequence[int]) -> list[int]:
@@ -220,7 +236,7 @@ def _distinct(quantities: Sequence[Quantity]) -> Iterator[Quantity]:
         if size == 0 or (quantity.kind in ("slope", "part") and np.ptp(flat) <= _SAME * size):
             continue
         same = seen.setdefault(quantity.values[0].shape, [])
-        if any(np.linalg.norm(other - flat) <= _SAME * size for other in same):
+        if same and (np.linalg.norm(np.stack(same) - flat, axis=1) <= _SAME * size).any():
             continue
         same.append(flat)
         yield quantity

@@ -11,10 +11,11 @@ from ._accuracy import norm
 from ._bench import Bench, Patches, results, RIGHT, Site
 from ._edits import Edit
 from ._edits_of_equations import of_equations
-from ._edits_of_results import of_result, of_return
-from ._known import Quantity
+from ._edits_of_results import AsKnown, of_result, of_return
+from ._known import Knowledge, Quantity
 from ._matching import Known, scale_cost, snapped
 from ._offers import Instances, Offer
+from ._roles import Following, Roles, rows
 from ._screen import Screen
 from ._trace import Atom, Literal
 
@@ -48,6 +49,7 @@ def localized(
     bench: Bench,
     sites: Sequence[Site],
     offers: Sequence[Offer],
+    knowledge: Knowledge,
     wrong: Sequence[str],
     batches: frozenset[int],
     *,
@@ -60,7 +62,7 @@ def localized(
     """
     left = list(wrong)
     while left:
-        found = _Search(bench, sites, offers, left, batches, planted).best()
+        found = _Search(bench, sites, offers, knowledge, left, batches, planted).best()
         if found is None:
             return
         yield found
@@ -68,14 +70,51 @@ def localized(
         left = [path for path in left if path not in found.leaves]
 
 
-# How many corrections of one statement are tried; those most often needed come first.
-_LIMIT, _LIMIT_OF_LOOPS, _LIMIT_AT_LAST = 4000, 600, 100
+# How many corrections of one statement there are at most; those most often needed come first.
+_LIMIT, _LIMIT_OF_LOOPS = 4000, 1000
 
-# How many equations are evaluated before less is tried: some seconds, on small arrays.
-_BUDGET = 300_000
+# How many equations are evaluated before only what costs next to nothing is tried, and before nothing is: a second or
+# two, on small arrays.
+_BUDGET, _LAST = 80_000, 240_000
+
+# How many more, once there is one that makes all leaves right.
+_MORE = 10_000
 
 _INNOCENT = 1.2
 """What it costs to blame a statement that computes a known quantity: another may only have been meant."""
+
+
+_FITS = 0.6
+"""What it takes off the cost that a correction follows from what the statement reads."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """A correction to be tried.
+
+    Attributes:
+      site: the statement.
+      instances: those of its executions that are corrected.
+      edit: the correction.
+      wrong: the leaves that it may make right.
+      innocent: whether what the statement computes is a known quantity as it stands.
+    """
+
+    site: Site
+    instances: Instances
+    edit: Edit
+    wrong: list[str]
+    innocent: bool
+
+    @property
+    def cost(self) -> float:
+        """The cost of the correction, without that of a factor."""
+        return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits
+
+    @cached_property
+    def fits(self) -> bool:
+        """Whether what is put in place follows from what the statement reads."""
+        return bool("offer" in self.edit.facts and self.edit.facts["offer"].fits)
 
 
 class _Search:
@@ -86,6 +125,7 @@ class _Search:
         bench: Bench,
         sites: Sequence[Site],
         offers: Sequence[Offer],
+        knowledge: Knowledge,
         wrong: Sequence[str],
         batches: frozenset[int],
         planted: frozenset[str] | None,
@@ -93,21 +133,34 @@ class _Search:
         self.planted = planted
         self.bench, self.sites, self.offers, self.wrong, self.batches = bench, sites, offers, wrong, batches
         self.found: tuple[tuple[float, ...], Mistake] | None = None
+        self.budget = _BUDGET
         self.zeros: dict[object, np.ndarray | None] = {}
         self.screen = Screen(bench)
         self.quantities: dict[Atom, Quantity | None] = {}
-        self.known = Known([offer.quantity for offer in offers if offer.quantity and len(offer.values) == 1])
+        quantities = [offer.quantity for offer in offers if offer.quantity and len(offer.values) == 1]
+        runs = max(len(site.instances) for site in sites)
+        each = rows(quantities, batches) if batches and runs >= min(batches) else ()
+        self.known = Known([*quantities, *each])
+        self.knowledge = knowledge
 
     def best(self) -> Mistake | None:
-        """The correction, or None if nothing helps."""
+        """The correction, or None if nothing helps.
+
+        The cheapest are tried first, of all statements that lead to as many leaves; when the budget is spent, only
+        whether the leaves themselves can be put right.
+        """
         reach = {site: self._reach(chain(*site.instances)) for site in self.sites}
-        for site in sorted(self.sites, key=lambda site: (-len(reach[site]), site.first)):
-            if not reach[site]:
-                continue
-            self._search(site, site.instances)
-            if len(site.instances) > 1:
-                for instance in self._last(site, reach[site]):
-                    self._search(site, (instance,))
+        for count in sorted({len(paths) for paths in reach.values()} - {0}, reverse=True):
+            jobs: list[_Job] = []
+            for site in self.sites:
+                if len(reach[site]) == count:
+                    jobs += self._jobs(site, site.instances)
+                    if len(site.instances) > 1:
+                        jobs += chain(*(self._jobs(site, (i,)) for i in self._last(site, reach[site])))
+            for job in sorted(jobs, key=lambda job: (self._is_a_guess(job), not job.fits, job.cost, job.site.first)):
+                left = _LAST if self._is_cheap(job) else self.budget
+                if (self.bench.evaluations < left or job.edit.kind == "leaf") and self._may_win(job):
+                    self._try(job)
         return self.found[1] if self.found else None
 
     def _reach(self, equations: Iterable[int]) -> list[str]:
@@ -134,10 +187,11 @@ class _Search:
                 reached.update(out for out in equation.outputs if out not in held)
         return leaf in reached
 
-    def _search(self, site: Site, instances: Instances) -> None:
+    def _jobs(self, site: Site, instances: Instances) -> list["_Job"]:
+        """The corrections of a statement that are worth a trial."""
         bench, wrong = self.bench, self._reach(chain(*instances))
         if not wrong:
-            return
+            return []
         outs = results(bench.program, instances[0])
         returned = any(self._is_returned(out) for out in outs)
         innocent = site.leaf is None and bool(outs) and not returned and all(map(self._is_as_known, outs))
@@ -145,37 +199,67 @@ class _Search:
         value = not returned and bool(outs) and all(self._is_a_value(out) for out in outs)
         if self.planted is not None:
             innocent = value = False
-        forward = (innocent or value) and len(instances) == 1 and self.screen.of(instances, wrong) is None
-        edits: Iterable[Edit] = chain(
-            *(
-                of_result(
-                    bench,
-                    instances,
-                    position,
-                    self.offers,
-                    self._is_innocent,
-                    as_known="forward" if forward else "cotangent" if innocent else "value" if value else None,
-                )
-                for position in range(len(outs))
-                if site.leaf is None
-            ),
-            () if innocent or value or site.leaf else of_equations(bench, instances, self.offers, self._is_innocent),
-            of_return(bench, instances, site.leaf, self.offers) if site.leaf else (),
+        several = len(instances) > 1
+        if several and (innocent or value) and self._is_right_elsewhere(instances):
+            return []  # what is known as it stands and leads to right leaves in all of its runs
+        forward = (innocent or value) and not several and self.screen.of(instances, wrong) is None
+        role: AsKnown | None = "forward" if forward else "cotangent" if innocent else "value" if value else None
+        edits: Iterable[Edit]
+        if site.leaf:
+            edits = of_return(bench, instances, site.leaf, self.offers)
+        elif several:
+            roles = list(self.roles.offers(instances))
+            edits = chain(
+                self._edits(instances, roles, role, [self.roles.following(out) for out in outs]),
+                self._edits(instances, self.offers, role),
+            )
+        else:
+            edits = self._edits(instances, self.offers, role)
+        return [
+            _Job(site, instances, edit, wrong, innocent or forward)
+            for edit in islice(edits, _LIMIT_OF_LOOPS if several else _LIMIT)
+            if self.planted is None or edit.kind in self.planted
+        ]
+
+    def _edits(
+        self,
+        instances: Instances,
+        offers: Sequence[Offer],
+        role: AsKnown | None,
+        following: Sequence[Iterable[Following]] = (),
+    ) -> Iterator[Edit]:
+        bench = self.bench
+        for position in range(len(results(bench.program, instances[0]))):
+            after = following[position] if following else ()
+            yield from of_result(bench, instances, position, offers, self._is_innocent, as_known=role, following=after)
+        if role is None:
+            yield from of_equations(bench, instances, offers, self._is_innocent)
+
+    def _is_cheap(self, job: "_Job") -> bool:
+        """Whether what it does to the leaves is told by inner products."""
+        return self.screen.of(job.instances, job.wrong) is not None
+
+    def _is_a_guess(self, job: "_Job") -> bool:
+        """Whether only trying tells, and what is corrected gives nothing that is known: such come last."""
+        if self._is_cheap(job) or len(job.instances) == 1:
+            return False
+        first = job.instances[0]
+        corrected = self.bench.values(first, job.edit.patches(1.0), 0) or {}
+        outs = [out for out in results(self.bench.program, first) if out in corrected]
+        known = self.known.at(0)
+        return not outs or any(
+            known.scale((corrected[out],)) is None and known.find((corrected[out],)) is None for out in outs
         )
-        innocent = innocent or forward
-        limit = _LIMIT if len(instances) == 1 else _LIMIT_OF_LOOPS
-        for edit in islice(edits, limit if bench.evaluations < _BUDGET else _LIMIT_AT_LAST):
-            if self.planted is not None and edit.kind not in self.planted:
-                continue
-            if self._may_win(len(wrong), innocent, edit.cost, site):
-                self._try(site, instances, edit, wrong, innocent)
 
-    def _may_win(self, leaves: int, innocent: bool, cost: float, site: Site) -> bool:
-        if self.found is None:
-            return True
-        return (-leaves, cost + _INNOCENT * innocent, site.first) < self.found[0]
+    def _is_right_elsewhere(self, instances: Instances) -> bool:
+        """Whether every run of a statement leads to some leaf that is right as it stands."""
+        return all(set(self.bench.reached(instance)) - set(self.wrong) for instance in instances)
 
-    def _try(self, site: Site, instances: Instances, edit: Edit, wrong: Sequence[str], innocent: bool) -> None:
+    def _may_win(self, job: "_Job") -> bool:
+        return self.found is None or (-len(job.wrong), job.cost, job.site.first) < self.found[0]
+
+    def _try(self, job: "_Job") -> None:
+        site, instances, edit, wrong = job.site, job.instances, job.edit, job.wrong
         guess = self.screen.passed(instances, edit, wrong)
         smallest = sorted(wrong, key=lambda path: self.bench.truth[0][path].size)[:1]
         for path in smallest if guess is None else guess:
@@ -186,10 +270,15 @@ class _Search:
             if not self.bench.is_right(path, patches):
                 continue
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
-            cost = edit.cost + self._factor_cost(edit, factor)
-            rank = (-len(repaired), cost + _INNOCENT * innocent, site.first)
+            cost = job.cost + self._factor_cost(edit, factor)
+            rank = (-len(repaired), cost, site.first)
             if (self.found is None or rank < self.found[0]) and not self._breaks(patches):
-                self.found = rank, Mistake(site, instances, edit, factor, repaired, patches, cost, innocent)
+                if len(repaired) == len(self.wrong):
+                    self.budget = min(self.budget, self.bench.evaluations + _MORE)
+                self.found = (
+                    rank,
+                    Mistake(site, instances, edit, factor, repaired, patches, cost, job.innocent),
+                )
             return
 
     def _factor_cost(self, edit: Edit, factor: float) -> float:
@@ -268,6 +357,11 @@ class _Search:
         if atom not in self.quantities:
             self.quantities[atom] = self.known.find(self.bench.run.at(atom), self.scales)
         return self.quantities[atom]
+
+    @cached_property
+    def roles(self) -> Roles:
+        """What belongs beside what the runs of a statement read."""
+        return Roles(self.bench, self.knowledge, self.known, self.scales)
 
     @cached_property
     def scales(self) -> tuple[float, ...]:

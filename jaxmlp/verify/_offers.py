@@ -24,6 +24,7 @@ class Offer:
       quantity: what it is known to be, if it is known.
       before: the equation from which on it is there; None for what the candidate does not compute.
       variables: its variables in the candidate, by instance.
+      fits: whether it follows from what each instance reads, and so is likelier to belong there than another.
     """
 
     values: tuple[tuple[np.ndarray, ...], ...]
@@ -31,6 +32,7 @@ class Offer:
     quantity: Quantity | None = None
     before: int | None = None
     variables: tuple[int, ...] = ()
+    fits: bool = False
 
     def at(self, instance: int, point: int) -> np.ndarray:
         """The value for an instance, at a point."""
@@ -86,8 +88,8 @@ def offered(
 
 
 def is_fixed(offer: Offer, instances: Instances) -> bool:
-    """Whether an offer is there for every instance alike: an argument, or a value for each of them."""
-    return offer.before == -1 or len(offer.values) == len(instances)
+    """Whether an offer is there for every instance alike: computed before all of them, or a value for each."""
+    return len(offer.values) == len(instances) or (offer.before is not None and offer.before < instances[0][0])
 
 
 def fitted_to(offer: Offer, shape: tuple[int, ...]) -> Callable[[int, int], np.ndarray] | None:

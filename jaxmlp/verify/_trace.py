@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._call import joined, jaxpr_of, Same, split
+from ._call import jaxpr_of, joined, Same, split
 
 
 # Primitives that only call another program, and the parameter that holds it.
