@@ -74,6 +74,10 @@ def operand(e: Explanation) -> Finding:
     slopes = [q for q in e.case.knowledge.quantities if q.kind == "slope"]
     if corrected is not None and any(_relate.same(corrected, q.values) for q in slopes):
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
+    if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
+        constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
+        words = _words.missing_slope if constant else _words.wrong_slope
+        return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
     if _makes_a_slope(e):
         return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
     if used is None or instead is None or used == instead:

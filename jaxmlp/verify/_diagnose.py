@@ -12,6 +12,7 @@ import numpy as np
 from . import _causes, _causes_within, _words
 from ._bench import Bench, results, RIGHT, Site, sites
 from ._call import split
+from ._causes import rephrased
 from ._explanation import Case, Explanation
 from ._known import known, Run
 from ._localize import localized, Mistake
@@ -94,8 +95,9 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     """The mistake in words, while the candidate is still as it was."""
     kind = mistake.edit.kind
     words = getattr(_causes, kind, None) or getattr(_causes_within, kind)
-    found = words(Explanation(case, mistake))
-    return found if isinstance(found, list) else [found]
+    explanation = Explanation(case, mistake)
+    found = words(explanation)
+    return rephrased(explanation, found if isinstance(found, list) else [found])
 
 
 def named_inputs(

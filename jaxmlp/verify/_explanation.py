@@ -1,5 +1,6 @@
 """All that is at hand to put a mistake into words: the values, the names and the place in the source."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from . import _relate, _words
+from ._adjoint import is_added
 from ._bench import Bench, results
-from ._known import Knowledge, Quantity, Run
+from ._known import ELEMENTWISE, Knowledge, Quantity, Run
 from ._localize import Mistake
+from ._matching import Known
 from ._names import line_of, Names, written
 from ._offers import Offer
 from ._report import Line
@@ -17,6 +20,13 @@ from ._roles import rows
 from ._source import Source, Statement
 from ._trace import Frame
 from ._words import Place
+
+
+_ARITHMETIC = frozenset(
+    ("mul", "div", "add", "sub", "neg", "integer_pow", "square", "convert_element_type", "copy", "reduce_sum", "name")
+)
+
+_COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "sign")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +52,44 @@ class Case:
     params: dict[int, str]
 
     @cached_property
+    def slopes(self) -> Known:
+        """The slopes in the loss, to be found by their values."""
+        return Known(slope for slope in self.knowledge.slopes.values() if np.ptp(slope.values[0]) > 0)
+
+    @cached_property
+    def forward(self) -> Known:
+        """The values in the loss."""
+        return Known(self.knowledge.values.values())
+
+    @cached_property
     def each(self) -> tuple[Quantity, ...]:
         """What is known, and what is known of each example alone."""
         quantities = self.knowledge.quantities
         return (*quantities, *rows(quantities, self.batches))
+
+    def is_arithmetic(self, slope: Quantity) -> bool:
+        """Whether a slope comes from products, quotients and powers alone: no activation then."""
+        assert slope.variable is not None and slope.by is not None
+        program = self.loss.program
+        moving = {slope.by}
+        for equation in program.equations[: program.makers[slope.variable] + 1]:
+            if equation.name in (*ELEMENTWISE, *_COMPARISONS) and any(
+                atom in moving for atom in equation.inputs if isinstance(atom, int)
+            ):
+                moving.update(equation.outputs)
+        pending, seen = [slope.variable], set()
+        while pending:
+            variable = pending.pop()
+            if variable == slope.by or variable not in moving or variable in seen:
+                continue
+            seen.add(variable)
+            equation = program.equations[program.makers[variable]]
+            read = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
+            alone = len(set(read)) == 1 and not (equation.name == "div" and equation.inputs[0] not in read)
+            if equation.name not in _ARITHMETIC or not alone:
+                return False
+            pending += read
+        return True
 
     @cached_property
     def layers(self) -> list[tuple[Any, ...]]:
@@ -165,14 +209,14 @@ class Explanation:
         """The parameter that a value becomes once it is corrected."""
         bench = self.case.bench
         for variable, name in self.case.params.items():
-            values = bench.run.at(variable)
-            if values[0].shape != actual[0].shape or _relate.same(actual, values):
-                continue
-            corrected = [bench.values(self.mistake.instances[0], self.mistake.patches, k) for k in range(bench.count)]
-            if self.out is None or any(c is None or self.out not in c for c in corrected):
-                return None
-            if _relate.same(tuple(c[self.out] for c in corrected if c), values):
-                return name
+            for values in _and_rows(bench.run.at(variable)):
+                if values[0].shape != actual[0].shape or _relate.same(actual, values):
+                    continue
+                corrected = self.corrected()
+                if corrected is None:
+                    return None
+                if _relate.same(corrected, values):
+                    return name
         return None
 
     def at(self, offer: Offer) -> str | None:
@@ -193,6 +237,13 @@ class Explanation:
                 return True
         return False
 
+    def is_a_factor(self, offer: Offer) -> bool:
+        """Whether a slope is that of a product with something else, such as a parameter or a mask, or of a power."""
+        quantity = offer.quantity
+        if self.is_parameter(offer):
+            return True
+        return quantity is not None and quantity.kind == "slope" and self.case.is_arithmetic(quantity)
+
     def is_diagonal(self) -> bool:
         """Whether it is the diagonal of the softmax Jacobian, where all of it is needed."""
         corrected = self.corrected()
@@ -207,6 +258,34 @@ class Explanation:
             return None
         return tuple(f[self.out] for f in found if f)
 
+    def leads_to_a_slope(self) -> bool:
+        """Whether the correction makes a slope of the loss right, and no value of its forward pass."""
+        bench, patches = self.case.bench, self.mistake.patches
+        everything = range(len(bench.program.equations))
+        found = [bench.values(everything, patches, k) for k in range(bench.count)]
+        slope = False
+        for variable in set.intersection(*(set(values or ()) for values in found)):
+            now = bench.run.at(variable)
+            then = tuple(values[variable] for values in found if values)
+            if _relate.same(now, then) or then[0].size < 2:
+                continue
+            if self.case.slopes.find(then) is not None:
+                slope = True
+            elif self.case.forward.find(then) is not None:
+                return False
+        return slope
+
+    def is_of_a_penalty(self) -> bool:
+        """Whether the statement gives what a penalty adds to a gradient: of parameters alone, and only added to it."""
+        out = self.out
+        if out is None or out not in self.case.bench.program.makers or not self.is_regularization():
+            return False
+        bench = self.case.bench
+        return all(
+            self.actual[0].shape == bench.truth[0][path].shape and is_added(bench.program, bench.order[path], {out})
+            for path in self.paths
+        )
+
     def overwrites(self) -> bool:
         """Whether the statement sets elements of an array, where several terms may belong to one element."""
         equations = self.case.bench.program.equations
@@ -218,3 +297,10 @@ class Explanation:
             q.kind == "value" and q.values[0].size == values[0].size and _relate.same(values, q.values)
             for q in self.case.knowledge.quantities
         )
+
+
+def _and_rows(values: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:
+    """A value, and each of its rows."""
+    yield values
+    for index in range(len(values[0]) if values[0].ndim > 1 else 0):
+        yield tuple(value[index] for value in values)

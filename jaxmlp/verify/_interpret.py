@@ -37,7 +37,7 @@ def is_small(program: Program) -> bool:
 def run(
     program: Program, arrays: list[Any], after: Callable[[np.ndarray], np.ndarray] = lambda result: result
 ) -> Any | None:
-    """The result of a program, everything computed on the way passed through `after`; None where NumPy cannot run it."""
+    """The result of a program, all that it computes passed through `after`; None where NumPy cannot run it."""
     try:
         values = computed(program, arrays, after)
     except Exception:  # a kernel, a random key, a callback

@@ -14,12 +14,12 @@ from ._trace import Atom, Equation, Literal as Number, Program, traced
 
 Kind: TypeAlias = Literal["value", "cotangent", "slope", "part"]
 
-# Operations that work element by element, so that their derivative is an array of slopes.
-_ELEMENTWISE = frozenset(
+ELEMENTWISE = frozenset(
     "add sub mul div neg exp exp2 log log1p expm1 tanh sin cos tan sinh cosh asinh acosh atanh asin acos atan atan2 erf"
     " erfc erf_inv logistic sqrt rsqrt cbrt abs square integer_pow pow max min select_n clamp convert_element_type copy"
     " copy_p name lgamma digamma".split()
 )
+"""Operations that work element by element, so that their derivative is an array of slopes."""
 
 _SAME = 1e-7
 """Two quantities are one if they agree so far, at every point."""
@@ -168,7 +168,7 @@ def _slopes(run: Run, floating: Sequence[int], active: Sequence[int], points: Se
     pairs = [
         (index, position)
         for index, equation in enumerate(loss.equations)
-        if equation.name in _ELEMENTWISE and equation.outputs[0] in moving
+        if equation.name in ELEMENTWISE and equation.outputs[0] in moving
         for position, atom in enumerate(equation.inputs)
         if isinstance(atom, int) and atom in moving
         if loss.shapes[atom].shape == loss.shapes[equation.outputs[0]].shape

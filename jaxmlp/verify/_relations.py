@@ -22,9 +22,14 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     quantities = e.case.knowledge.quantities if len(e.site.instances) == 1 else e.case.each
     for quantity in quantities:
         if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
+            factor = e.case.is_arithmetic(quantity)
             if multiple(_times(actual, quantity.values), expected) is not None:
+                if factor:
+                    return _words.missing_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
             if multiple(actual, _times(expected, quantity.values)) is not None:
+                if factor:
+                    return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
     for quantity in quantities:
         if quantity.kind == "cotangent" and _fits(quantity.values, actual):

@@ -18,8 +18,8 @@ def shaken(function: Callable[..., Any], draw: int, *args: Any) -> Any:
     """`function(*args)`, every floating result of every operation moved up or down by its epsilon, at random.
 
     Where the results of such runs differ, rounding decides them: `1 - p` of a `p` that is 1 to rounding, say, which no
-    small change of the arguments would show. This is Monte Carlo arithmetic (Parker, UCLA CSD-970002, 1997). What is not
-    small enough for NumPy is compiled, once for each function.
+    small change of the arguments would show. This is Monte Carlo arithmetic (Parker, UCLA CSD-970002, 1997). What is
+    not small enough for NumPy is compiled, once for each function.
     """
     arrays, kept = split(args)
     program = program_of(function, *args)
