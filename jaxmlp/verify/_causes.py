@@ -53,6 +53,10 @@ def stale(e: Explanation) -> Finding:
     return _words.stale_weights(e.paths, used=e.name or parameter, instead=parameter, place=e.place(parameter))
 
 
+def negated(e: Explanation) -> Finding:
+    return _words.sign(e.paths, place=e.place(_joined(e.text, "-({})")))
+
+
 def scale(e: Explanation) -> list[Finding]:
     return by_a_factor(e, e.mistake.factor)
 

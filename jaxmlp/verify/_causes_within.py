@@ -137,6 +137,10 @@ def axes(e: Explanation) -> Finding:
     return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place())
 
 
+def aligned(e: Explanation) -> Finding:
+    return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
+
+
 def power(e: Explanation) -> Finding:
     return _words.unknown(e.paths, place=e.place())
 

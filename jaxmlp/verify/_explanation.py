@@ -52,9 +52,20 @@ class Case:
     params: dict[int, str]
 
     @cached_property
+    def places(self) -> list[Frame | None]:
+        """Where each equation stands."""
+        return self.source.places(self.bench.program)
+
+    @cached_property
     def slopes(self) -> Known:
-        """The slopes in the loss, to be found by their values."""
-        return Known(slope for slope in self.knowledge.slopes.values() if np.ptp(slope.values[0]) > 0)
+        """The slopes of activations in the loss, to be found by their values."""
+        slopes = [slope for slope in self.knowledge.slopes.values() if np.ptp(slope.values[0]) > 0]
+        return Known(slope for slope in slopes if not self.is_arithmetic(slope))
+
+    @cached_property
+    def backward(self) -> Known:
+        """The cotangents in the loss."""
+        return Known(self.knowledge.cotangents.values())
 
     @cached_property
     def forward(self) -> Known:
@@ -264,16 +275,29 @@ class Explanation:
         everything = range(len(bench.program.equations))
         found = [bench.values(everything, patches, k) for k in range(bench.count)]
         slope = False
+        here = self._here()
         for variable in set.intersection(*(set(values or ()) for values in found)):
             now = bench.run.at(variable)
             then = tuple(values[variable] for values in found if values)
             if _relate.same(now, then) or then[0].size < 2:
                 continue
-            if self.case.slopes.find(then) is not None:
+            if variable in here and self.case.slopes.find(then) is not None and self.case.backward.find(then) is None:
                 slope = True
             elif self.case.forward.find(then) is not None:
                 return False
         return slope
+
+    def _here(self) -> set[int]:
+        """What the statement gives, and what the helper function gives that it is a part of."""
+        frame = self.site.frame
+        if frame is None or self.case.source.is_own(frame):
+            return set(self.outs)
+        helper = [
+            index
+            for index, place in enumerate(self.case.places)
+            if place is not None and (place.file, place.function) == (frame.file, frame.function)
+        ]
+        return {*self.outs, *results(self.case.bench.program, helper)}
 
     def is_of_a_penalty(self) -> bool:
         """Whether the statement gives what a penalty adds to a gradient: of parameters alone, and only added to it."""

@@ -46,6 +46,13 @@ class Quantity:
     terms: tuple[tuple[np.ndarray, ...], ...] = field(default=(), repr=False)
     row: tuple[int, int] | None = None
 
+    def equals(self, other: "Quantity") -> bool:
+        """Whether the values are the same."""
+        return all(
+            a.shape == b.shape and np.linalg.norm(a - b) <= _SAME * np.linalg.norm(a)
+            for a, b in zip(self.values, other.values, strict=True)
+        )
+
 
 class Run:
     """A program with the value of every variable at each of a few points."""
@@ -76,13 +83,7 @@ class Knowledge:
         """The variables of the loss with the same value, or cotangent, as that of a quantity."""
         every = self.values if quantity.kind == "value" else self.cotangents
         mine = every[quantity.variable] if quantity.variable in every else quantity
-        for variable, other in every.items():
-            same = all(
-                a.shape == b.shape and np.linalg.norm(a - b) <= _SAME * np.linalg.norm(a)
-                for a, b in zip(mine.values, other.values, strict=True)
-            )
-            if same:
-                yield variable
+        return (variable for variable, other in every.items() if mine.equals(other))
 
 
 def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]]) -> Knowledge:
@@ -115,7 +116,7 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
         Quantity("part", backward.at(variable)) for e in backward.program.equations for variable in e.outputs
     ]
     values = {variable: Quantity("value", run.at(variable), variable) for variable in wanted}
-    return Knowledge(tuple(_distinct(quantities)), cotangents, slopes, values)
+    return Knowledge(tuple(_distinct(quantities, set(loss.inputs))), cotangents, slopes, values)
 
 
 def _floating(loss: Program, active: Sequence[int]) -> list[int]:
@@ -223,20 +224,22 @@ def _local_slope(equation: Equation, position: int, values: Sequence[Any]) -> An
     return jax.jvp(function, (operand,), (jnp.ones_like(operand),))[1]
 
 
-def _distinct(quantities: Sequence[Quantity]) -> Iterator[Quantity]:
+def _distinct(quantities: Sequence[Quantity], arguments: set[int]) -> Iterator[Quantity]:
     """Each array once, by the first that has it; no integers, nothing that is not finite, no slope or part that is
-    one number throughout.
+    one number throughout. What multiplies, such as a mask, is an argument and a slope.
     """
-    seen: dict[tuple[int, ...], list[np.ndarray]] = {}
+    seen: dict[tuple[int, ...], list[tuple[np.ndarray, bool]]] = {}
     for quantity in quantities:
         if not all(v.dtype.kind in "fb" and v.size and np.isfinite(v).all() for v in quantity.values):
             continue
         flat = np.concatenate([v.ravel() for v in quantity.values]).astype(np.float64)
         size = float(np.linalg.norm(flat))
-        if size == 0 or (quantity.kind in ("slope", "part") and np.ptp(flat) <= _SAME * size):
+        is_slope = quantity.kind == "slope"
+        if size == 0 or ((is_slope or quantity.kind == "part") and np.ptp(flat) <= _SAME * size):
             continue
-        same = seen.setdefault(quantity.values[0].shape, [])
-        if same and (np.linalg.norm(np.stack(same) - flat, axis=1) <= _SAME * size).any():
+        shelf = seen.setdefault(quantity.values[0].shape, [])
+        others = [other for other, is_argument in shelf if not (is_slope and is_argument)]
+        if others and (np.linalg.norm(np.stack(others) - flat, axis=1) <= _SAME * size).any():
             continue
-        same.append(flat)
+        shelf.append((flat, quantity.kind == "value" and quantity.variable in arguments))
         yield quantity

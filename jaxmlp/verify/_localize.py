@@ -231,7 +231,18 @@ class _Search:
         bench = self.bench
         for position in range(len(results(bench.program, instances[0]))):
             after = following[position] if following else ()
-            yield from of_result(bench, instances, position, offers, self._is_innocent, as_known=role, following=after)
+            first = results(bench.program, instances[0])[position]
+            slopes = self.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
+            yield from of_result(
+                bench,
+                instances,
+                position,
+                offers,
+                self._is_innocent,
+                as_known=role,
+                following=after,
+                slopes=slopes,
+            )
         if role is None:
             yield from of_equations(bench, instances, offers, self._is_innocent)
 
@@ -272,7 +283,7 @@ class _Search:
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
             cost = job.cost + self._factor_cost(edit, factor)
             rank = (-len(repaired), cost, site.first)
-            if (self.found is None or rank < self.found[0]) and not self._breaks(patches):
+            if (self.found is None or rank < self.found[0]) and not (self._breaks(patches) and edit.kind != "aligned"):
                 if len(repaired) == len(self.wrong):
                     self.budget = min(self.budget, self.bench.evaluations + _MORE)
                 self.found = (
@@ -288,6 +299,8 @@ class _Search:
             number = snapped(
                 edit.facts["number"] * factor if not edit.facts["below"] else edit.facts["number"] / factor
             )
+            if factor == -1:
+                return 1.0
             if abs(number) in (0.0, 0.5, 1.0, 2.0, *self.batches, *(1 / batch for batch in self.batches)):
                 return 0.9
             return 0.2 + scale_cost(factor, self.batches, alone=True)

@@ -56,7 +56,7 @@ class Known:
         return None if first is None else shelf.quantities[first]
 
     def scale(self, values: tuple[np.ndarray, ...]) -> float | None:
-        """How many times a cotangent `values` is, if it is a multiple of one."""
+        """How many times a cotangent `values` is, if it is a multiple of one: once, if it is one of them."""
         shelf = self._by_size.get(_core(values[0].shape))
         flat = _flat(values) if values[0].dtype.kind == "f" else np.zeros(0)
         size = float(np.linalg.norm(flat))
@@ -66,7 +66,8 @@ class Known:
             scales = shelf.flat @ flat / (shelf.flat * shelf.flat).sum(axis=1)
             near = np.linalg.norm(scales[:, None] * shelf.flat - flat, axis=1) <= RIGHT * size
         near &= shelf.is_cotangent
-        return snapped(float(scales[np.argmax(near)])) if near.any() else None
+        found = [snapped(float(scale)) for scale in scales[near]]
+        return next((scale for scale in found if scale == 1), found[0]) if found else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,6 +49,8 @@ def _broadcast(params: dict[str, Any], operand: Any, *_: Any) -> Any:
         for axis, size in zip(axes, operand.shape, strict=True):
             expanded[axis] = size
         operand = operand.reshape(expanded)
+    elif operand.ndim == len(shape):  # a sum that kept its axes already
+        return operand
     return np.broadcast_to(operand, shape if operand.ndim <= len(shape) else operand.shape)
 
 

@@ -73,6 +73,15 @@ class Roles:
             if quantity.kind == "cotangent":
                 yield quantity, lambda value, point, instance, which=which: self._next(value, point, which)
 
+    def slopes_after(self, variable: int) -> list[Quantity]:
+        """If a value is a cotangent of the loss: the slopes that it may be multiplied by next, the nearest first."""
+        match = self._match(variable)
+        if match is None or match[0].kind != "cotangent":
+            return []
+        alike = self._variables(match[0])
+        slopes = self._knowledge.slopes
+        return [slopes[pair] for pair in sorted(slopes, key=lambda pair: -pair[1]) if pair[0] in alike]
+
     def _next(self, value: np.ndarray, point: int, which: int) -> np.ndarray:
         known = self._known.at(point)
         scale = known.scale((value,))
