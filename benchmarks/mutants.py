@@ -111,7 +111,7 @@ def _is_wrong(name: str, grads: Callable[..., Any]) -> bool:
                 not np.allclose(actual[path], leaf, rtol=0, atol=1e-6 * np.linalg.norm(leaf))
                 for path, leaf in expected.items()
             )
-        except (TypeError, ValueError, LookupError):
+        except (TypeError, ValueError, LookupError, NameError):
             return False
 
 

@@ -70,14 +70,16 @@ def dropped(e: Explanation) -> Finding:
 def operand(e: Explanation) -> Finding:
     offer, atom = e.facts["offer"], e.facts["used"]
     used, instead = e.case.names.of(atom), e.described(offer)
-    corrected = e.corrected()
-    slopes = [q for q in e.case.knowledge.quantities if q.kind == "slope"]
-    if corrected is not None and any(_relate.same(corrected, q.values) for q in slopes):
+    corrected, program = e.corrected(), e.case.bench.program
+    if corrected is not None and e.case.slopes.find(corrected) is not None:
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
     if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
         constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
         words = _words.missing_slope if constant else _words.wrong_slope
         return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
+    equation = program.equations[e.mistake.instances[0][e.facts["uses"][0][0]]]
+    if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):
+        return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there
     if _makes_a_slope(e):
         return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
     if used is None or instead is None or used == instead:
@@ -103,7 +105,7 @@ def _makes_a_slope(e: Explanation) -> bool:
     bench, instance = e.case.bench, e.mistake.instances[0]
     corrected = [bench.values(instance, e.mistake.patches, k) for k in range(bench.count)]
     found = [values for values in corrected if values is not None]
-    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope"]
+    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope" and not e.case.is_arithmetic(q)]
     return any(
         values[0].shape == slope[0].shape and _relate.same(values, slope)
         for variable in found[0]

@@ -226,20 +226,25 @@ def _local_slope(equation: Equation, position: int, values: Sequence[Any]) -> An
 
 def _distinct(quantities: Sequence[Quantity], arguments: set[int]) -> Iterator[Quantity]:
     """Each array once, by the first that has it; no integers, nothing that is not finite, no slope or part that is
-    one number throughout. What multiplies, such as a mask, is an argument and a slope.
+    one number throughout. What multiplies, such as a mask, is an argument and a slope; `out - y` may be a value and a
+    cotangent.
     """
-    seen: dict[tuple[int, ...], list[tuple[np.ndarray, bool]]] = {}
+    seen: dict[tuple[int, ...], list[tuple[np.ndarray, Quantity]]] = {}
     for quantity in quantities:
         if not all(v.dtype.kind in "fb" and v.size and np.isfinite(v).all() for v in quantity.values):
             continue
         flat = np.concatenate([v.ravel() for v in quantity.values]).astype(np.float64)
         size = float(np.linalg.norm(flat))
-        is_slope = quantity.kind == "slope"
-        if size == 0 or ((is_slope or quantity.kind == "part") and np.ptp(flat) <= _SAME * size):
+        if size == 0 or (quantity.kind in ("slope", "part") and np.ptp(flat) <= _SAME * size):
             continue
         shelf = seen.setdefault(quantity.values[0].shape, [])
-        others = [other for other, is_argument in shelf if not (is_slope and is_argument)]
+        others = [other for other, first in shelf if not _may_be_both(first, quantity, arguments)]
         if others and (np.linalg.norm(np.stack(others) - flat, axis=1) <= _SAME * size).any():
             continue
-        shelf.append((flat, quantity.kind == "value" and quantity.variable in arguments))
+        shelf.append((flat, quantity))
         yield quantity
+
+
+def _may_be_both(first: Quantity, second: Quantity, arguments: set[int]) -> bool:
+    is_value = first.kind == "value"
+    return is_value and (second.kind == "cotangent" or (second.kind == "slope" and first.variable in arguments))

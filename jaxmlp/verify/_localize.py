@@ -154,7 +154,8 @@ class _Search:
             jobs: list[_Job] = []
             for site in self.sites:
                 if len(reach[site]) == count:
-                    jobs += self._jobs(site, site.instances)
+                    runs = tuple(run for run in site.instances if results(self.bench.program, run))
+                    jobs += self._jobs(site, runs or site.instances)
                     if len(site.instances) > 1:
                         jobs += chain(*(self._jobs(site, (i,)) for i in self._last(site, reach[site])))
             for job in sorted(jobs, key=lambda job: (self._is_a_guess(job), not job.fits, job.cost, job.site.first)):
@@ -321,11 +322,33 @@ class _Search:
 
     def _factor(self, instances: Instances, edit: Edit, path: str) -> float | None:
         """The factor with which `edit` makes the leaf right at the first point."""
-        bench, truth = self.bench, self.bench.truth[0][path]
+        bench = self.bench
         one = bench.value(path, edit.patches(1.0), 0)
         if bench.error(path, one, 0) <= RIGHT:
             return 1.0
-        if not edit.factor or one is None or one.shape != truth.shape or not np.isfinite(one).all():
+        if not edit.factor or one is None:
+            return None
+        factor = self._solved(instances, edit, path, one)
+        if factor is not None or len(instances) == 1:
+            return factor
+        # Where one run leads to the next, a factor comes in by its powers.
+        tries = [*self._of_first_run(instances[0], edit)]
+        if edit.kind in ("scale", "number", "term"):
+            tries += [-1.0, *(c for batch in self.batches for c in (1 / batch, float(batch))), 0.5, 2.0]
+        return next((c for c in tries if bench.error(path, bench.value(path, edit.patches(c), 0), 0) <= RIGHT), None)
+
+    def _of_first_run(self, instance: tuple[int, ...], edit: Edit) -> Iterator[float]:
+        """The factor with which the first run gives a cotangent."""
+        given = self.bench.values(instance, edit.patches(1.0), 0) or {}
+        for out in results(self.bench.program, instance):
+            scale = self.known.at(0).scale((given[out],)) if out in given else None
+            if scale not in (None, 0.0, 1.0):
+                yield snapped(1 / scale)
+
+    def _solved(self, instances: Instances, edit: Edit, path: str, one: np.ndarray) -> float | None:
+        """The factor, where the leaf changes in proportion to it; `one` is the leaf with a factor of 1."""
+        bench, truth = self.bench, self.bench.truth[0][path]
+        if one.shape != truth.shape or not np.isfinite(one).all():
             return None
         key = (edit.kind in ("plus", "number", "term") and edit, instances, edit.facts.get("position"), path)
         if key not in self.zeros:
@@ -378,13 +401,12 @@ class _Search:
 
     @cached_property
     def scales(self) -> tuple[float, ...]:
-        """The factors by which cotangents that lead to right leaves are multiplied on the way."""
+        """The factors by which what statements give on the way to right leaves is a cotangent."""
         scales = {1.0}
         bench = self.bench
-        right = [path for path in bench.leaves if path not in self.wrong]
-        for variable in {
-            out for path in right for i in bench.order[path] for out in bench.program.equations[i].outputs
-        }:
+        right = {i for path in bench.leaves if path not in self.wrong for i in bench.order[path]}
+        given = {out for site in self.sites for instance in site.instances for out in results(bench.program, instance)}
+        for variable in sorted(out for out in given if bench.program.makers[out] in right):
             scale = self.known.scale(bench.run.at(variable))
             if scale is not None:
                 scales.add(scale)

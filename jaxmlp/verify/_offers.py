@@ -8,6 +8,7 @@ import numpy as np
 
 from ._bench import Bench, results, Site
 from ._known import Knowledge, Quantity
+from ._trace import Program
 
 
 Instances: TypeAlias = tuple[tuple[int, ...], ...]
@@ -57,7 +58,7 @@ def offered(
     """
     offers = [Offer((bench.run.at(variable),), name, None, -1, (variable,)) for variable, name in inputs.items()]
     for site in sites:
-        columns = [] if site.leaf else [results(bench.program, instance) for instance in site.instances]
+        columns = [] if site.leaf else [_given(bench.program, instance) for instance in site.instances]
         if len({len(column) for column in columns}) > 1:
             continue
         for variables in zip(*columns, strict=True):
@@ -85,6 +86,11 @@ def offered(
             offers += [Offer(values, None, quantities[0]), Offer(values[::-1], None, quantities[-1])]
     offers = [o for o in offers if all(v.dtype.kind == "f" for values in o.values for v in values)]
     return offers + [Offer((quantity.values,), None, quantity) for quantity in knowledge.quantities]
+
+
+def _given(program: Program, instance: tuple[int, ...]) -> list[int]:
+    """What a run gives, be it that nothing reads it: what is computed and then not returned."""
+    return results(program, instance) or list(program.equations[instance[-1]].outputs)
 
 
 def is_fixed(offer: Offer, instances: Instances) -> bool:

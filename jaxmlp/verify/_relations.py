@@ -35,6 +35,10 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
         if quantity.kind == "cotangent" and _fits(quantity.values, actual):
             if multiple(_times(actual, quantity.values), expected) is not None:
                 return _words.missing_upstream(e.paths, upstream=_code(e, quantity.values), place=e.place())
+    missing = tuple(b - a for a, b in zip(actual, expected, strict=True))
+    for name, values in _named(e):
+        if values[0].shape == actual[0].shape and values[0].size > 1 and multiple(missing, values) is not None:
+            return _words.missing_term(e.paths, term=name, place=e.place())
     for name, values in _named(e):
         if _fits(values, actual):
             if multiple(_times(actual, values), expected) is not None:

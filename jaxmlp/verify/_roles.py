@@ -112,6 +112,8 @@ class Roles:
 
     def _roles(self, quantity: Quantity, scale: float) -> Iterator[_Found]:
         """What belongs beside a value or after a cotangent, the nearest first."""
+        if quantity.kind == "slope" and quantity.by in self._knowledge.cotangents:
+            yield _row(self._knowledge.cotangents[quantity.by], quantity), 1.0
         if quantity.kind not in ("value", "cotangent") or quantity.variable is None:
             return
         alike = self._variables(quantity)
