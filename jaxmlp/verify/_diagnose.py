@@ -12,8 +12,9 @@ import numpy as np
 from . import _causes, _causes_within, _words
 from ._bench import Bench, results, RIGHT, Site, sites
 from ._call import split
+from ._case import Case
 from ._causes import rephrased
-from ._explanation import Case, Explanation
+from ._explanation import Explanation
 from ._known import known, Run
 from ._localize import localized, Mistake
 from ._matching import snapped

@@ -22,9 +22,9 @@ def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
       Exception: the shapes do not fit. Which exception it is depends on the operation.
     """
     operation = _OPERATIONS.get(equation.name)
-    if operation is None:
+    if operation is None or any(value.dtype == object for value in inputs):
         with jax.enable_x64(True):
-            return [np.asarray(result) for result in equation.bind(*map(jnp.asarray, inputs))]
+            return [_held(result) for result in equation.bind(*map(_released, inputs))]
     with np.errstate(all="ignore"):
         results = operation(equation.params, *inputs)
     return list(results) if isinstance(results, list) else [np.asarray(results)]
@@ -34,12 +34,25 @@ def computed(
     program: Program, arrays: Sequence[Any], after: Callable[[np.ndarray], np.ndarray] = lambda result: result
 ) -> dict[int, np.ndarray]:
     """The value of every variable of a program, each result passed through `after`."""
-    values = dict(zip(program.inputs, map(np.asarray, arrays), strict=True))
-    values |= {variable: np.asarray(const) for variable, const in program.constants.items()}
+    values = dict(zip(program.inputs, map(_held, arrays), strict=True))
+    values |= {variable: _held(const) for variable, const in program.constants.items()}
     for equation in program.equations:
         inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
         values.update(zip(equation.outputs, map(after, evaluated(equation, inputs)), strict=True))
     return values
+
+
+def _held(array: Any) -> np.ndarray:
+    """An array of NumPy's; random keys, for which NumPy has no dtype, are held in one as an object."""
+    if not jnp.issubdtype(array.dtype, jax.dtypes.extended):
+        return np.asarray(array)
+    box = np.empty((), object)
+    box[()] = array
+    return box
+
+
+def _released(array: np.ndarray) -> Any:
+    return array.item() if array.dtype == object else jnp.asarray(array)
 
 
 def _broadcast(params: dict[str, Any], operand: Any, *_: Any) -> Any:

@@ -80,7 +80,7 @@ class Source:
 
     def returned(self, path: str) -> tuple[Frame | None, Statement | None]:
         """Where the leaf `path` is returned."""
-        returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
+        returns = [s for s in self.statements if isinstance(s.node, ast.Return | ast.Lambda)]
         if not returns:
             return None, None
         statement = returns[-1]
@@ -236,6 +236,8 @@ def _lines(code: CodeType) -> range:
 
 
 def _statements(definition: ast.AST) -> Iterator[Statement]:
+    if isinstance(definition, ast.Lambda):  # one expression, and no statement
+        yield Statement(definition.body.lineno, _last(definition), None, definition)
     for node in ast.walk(definition):
         if not isinstance(node, ast.stmt) or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
