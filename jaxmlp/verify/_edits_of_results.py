@@ -100,7 +100,7 @@ def of_result(
         if kind is not None and (kind == "cotangent" or not innocent):
             yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
         if kind == "slope":
-            near = next((n for n, slope in enumerate(slopes) if slope.equals(offer.quantity)), None)
+            near = next((n for n, slope in enumerate(slopes) if offer.quantity and slope.equals(offer.quantity)), None)
             cost = 1.5 if near is None else _NEXT + 0.01 * near
             yield edit("times", cost, lambda value, point, i, f=fitted: value * f(i, point), offer=offer)
             for atoms in operands:

@@ -81,6 +81,11 @@ class _Job:
     innocent: bool
 
     @property
+    def first(self) -> int:
+        """The first equation that is corrected: of two corrections that do the same, the earlier one is believed."""
+        return self.instances[0][0]
+
+    @property
     def cost(self) -> float:
         """The cost of the correction, without that of a factor."""
         return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits
@@ -131,7 +136,7 @@ class Search:
                     jobs += self._jobs(site, runs or site.instances)
                     if len(site.instances) > 1:
                         jobs += chain(*(self._jobs(site, (i,)) for i in self._last(site, reach[site])))
-            for job in sorted(jobs, key=lambda job: (self._is_a_guess(job), not job.fits, job.cost, job.site.first)):
+            for job in sorted(jobs, key=lambda job: (self._is_a_guess(job), not job.fits, job.cost, job.first)):
                 left = _LAST if self._is_cheap(job) else self.budget
                 if (self.bench.evaluations < left or job.edit.kind == "leaf") and self._may_win(job):
                     self._try(job)
@@ -243,7 +248,7 @@ class Search:
         return all(set(self.bench.reached(instance)) - set(self.wrong) for instance in instances)
 
     def _may_win(self, job: "_Job") -> bool:
-        return self.found is None or (-len(job.wrong), job.cost, job.site.first) < self.found[0]
+        return self.found is None or (-len(job.wrong), job.cost, job.first) < self.found[0]
 
     def _try(self, job: "_Job") -> None:
         site, instances, edit, wrong = job.site, job.instances, job.edit, job.wrong
@@ -258,7 +263,7 @@ class Search:
                 continue
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
             cost = job.cost + self.factors.cost(edit, factor)
-            rank = (-len(repaired), cost, site.first)
+            rank = (-len(repaired), cost, job.first)
             if (self.found is None or rank < self.found[0]) and not (self._breaks(patches) and edit.kind != "aligned"):
                 if len(repaired) == len(self.wrong):
                     self.budget = min(self.budget, self.bench.evaluations + _MORE)
