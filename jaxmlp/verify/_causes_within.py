@@ -1,5 +1,7 @@
 """Which mistake: what corrects something inside a statement, in words."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from . import _relate, _words
@@ -29,18 +31,31 @@ def number(e: Explanation) -> Finding | list[Finding]:
         return _words.epsilon(e.paths, eps=old, place=e.place())
     if correction == 0:
         return _words.double_counted(e.paths, place=e.place())
+    if _is_beside_a_parameter(e):
+        return _words.wrong_regularization(e.paths, place=e.place())
     findings = by_a_factor(e, correction)
+    corrected = e.corrected()
+    if corrected is None or _relate.multiple(corrected, e.actual) is None:  # the number is in one term alone
+        return [replace(finding, computes=None, must=None, fix=None) for finding in findings]
     if findings[0].cause == "scale-constant":
         must = with_name(e.site, f"{old:g}", f"{new:g}")
         return _words.scale_constant(e.paths, findings[0].factor or 1.0, place=e.place(must))
     return findings
 
 
+def _is_beside_a_parameter(e: Explanation) -> bool:
+    """Whether the number multiplies what comes from parameters alone, in a statement that reads data too."""
+    equation = e.facts.get("equation")
+    others = [atom for atom in equation.inputs if isinstance(atom, int)] if equation else []
+    is_alone = bool(others) and all(map(e.case.is_of_params_alone, others))
+    return is_alone and e.out is not None and not e.case.is_of_params_alone(e.out)
+
+
 def term(e: Explanation) -> Finding | list[Finding]:
     atom = e.facts["equation"].inputs[e.facts["operand"]]
     if e.is_stale():
         return stale(e)
-    if isinstance(atom, int) and e.case.is_of_params_alone(atom) and e.mistake.factor != -1:
+    if isinstance(atom, int) and e.case.is_of_params_alone(atom):
         return _words.wrong_regularization(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor == 0:
         return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
