@@ -3,7 +3,8 @@
 Eight backward passes written by hand (`programs.py`) are changed at random in one place of their source: a sign, a
 factor, an operand, a transpose, a lost term or factor, an axis, a mask, a slope, a leaf; in their backward half, or in
 the forward values that they compute again. Changes that change nothing, or that do not run, are drawn again. Each kind
-of change has the cause that would name it best. Exit status 1 if a verdict is not "wrong".
+of change has the cause that would name it best. Exit status 1 if a verdict is not "wrong". The table of the last run
+is kept in `mutants.md`.
 
     python benchmarks/mutants.py                       200 mutants
     python benchmarks/mutants.py --count 20            fewer
@@ -36,8 +37,9 @@ CAUSES = {
     "factor 2": {"scale-constant"},
     "batch factor": {"scale-batch"},
     "lost divisor": {"scale-constant", "missing-factor"},
-    "lost slope": {"missing-activation-derivative"},
-    "lost factor": {"missing-factor", "missing-upstream", "scale-constant"},
+    # Of `a * (1 - a)` one half may be what is lost.
+    "lost slope": {"missing-activation-derivative", "wrong-activation-derivative"},
+    "lost factor": {"missing-factor", "missing-upstream", "scale-constant", "wrong-activation-derivative"},
     "lost term": {"missing-term", "missing-regularization"},
     "another operand": {"wrong-operand", "off-by-one-layer", "stale-weights"},
     "transpose": {"transposed", "wrong-operand"},
@@ -111,7 +113,7 @@ def _is_wrong(name: str, grads: Callable[..., Any]) -> bool:
                 not np.allclose(actual[path], leaf, rtol=0, atol=1e-6 * np.linalg.norm(leaf))
                 for path, leaf in expected.items()
             )
-        except (TypeError, ValueError, LookupError):
+        except (TypeError, ValueError, LookupError, NameError):
             return False
 
 
@@ -154,12 +156,12 @@ def main() -> int:
         if options.failures and not (has_line(mutant, report) and has_cause(mutant, report)):
             print(_failure(mutant, report), flush=True)
     every = [pair for pairs in rows.values() for pair in pairs]
-    print(f"{'planted':<26}{'count':>6}{'wrong':>7}{'line':>6}{'cause':>7}   causes named")
+    print("| planted | count | wrong | line | cause | causes named |\n|---|--:|--:|--:|--:|---|")
     for row in sorted(rows):
         causes = Counter(report.findings[0].cause if report.findings else report.verdict for _, report in rows[row])
         named = ", ".join(f"{cause} {count}" for cause, count in causes.most_common())
-        print(f"{row:<26}{_rates(rows[row])}   {named}")
-    print(f"{'all':<26}{_rates(every)}")
+        print(f"| {row} | {_rates(rows[row])} | {named} |")
+    print(f"| all | {_rates(every)} | |\n")
     print(f"{np.median(seconds):.2f} s a check (median), {max(seconds):.2f} s at most, {sum(seconds):.0f} s in all")
     return 0 if all(report.verdict == "wrong" for _, report in every) else 1
 
@@ -167,7 +169,7 @@ def main() -> int:
 def _rates(pairs: list[tuple[Mutant, Any]]) -> str:
     wrong = sum(report.verdict == "wrong" for _, report in pairs)
     lines, causes = (sum(has(*pair) for pair in pairs) for has in (has_line, has_cause))
-    return f"{len(pairs):>6}{wrong:>7}{lines:>6}{causes:>7}"
+    return f"{len(pairs)} | {wrong} | {lines} | {causes}"
 
 
 def _failure(mutant: Mutant, report: Any) -> str:

@@ -5,6 +5,7 @@ A backward pass is linear in its cotangents. For a random `r`, `<r, leaf>` chang
 """
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -74,6 +75,23 @@ def is_linear(program: Program, order: Sequence[int], start: set[int]) -> bool:
             or len(moved) > 1
             or (equation.name == "div" and moved[0] == equation.inputs[1])
         ):
+            return False
+        moving.update(equation.outputs)
+    return True
+
+
+def is_added(program: Program, order: Sequence[int], start: set[int]) -> bool:
+    """Whether the variables `start` only take part in sums on the way, and are multiplied by no array."""
+    moving = set(start)
+    for index in order:
+        equation = program.equations[index]
+        moved = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
+        if not moved or moving.issuperset(equation.outputs):
+            continue
+        sizes = [1 if isinstance(atom, Literal) else prod(program.shapes[atom].shape) for atom in equation.inputs]
+        if equation.name in ("mul", "div") and all(size > 1 for size in sizes):
+            return False
+        if equation.name not in _LINEAR and equation.name not in ("mul", "div"):
             return False
         moving.update(equation.outputs)
     return True

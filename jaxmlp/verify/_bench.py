@@ -190,7 +190,7 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
         if frame is None:
             continue
         statement = source.statement(frame)
-        key = (frame.file, statement.first if statement else frame.number)
+        key = (frame.file, statement.first if statement else frame.number, frame.function)
         instances = groups.setdefault(key, (frame, statement, [], None))[2]
         if key != previous:
             instances.append([])

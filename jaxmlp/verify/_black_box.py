@@ -68,7 +68,7 @@ def recognized(patient: Patient, seen: Sequence[dict[str, np.ndarray]], wrong: S
     names = Names(bench, (), inputs, knowledge, inputs)
     found = []
     offers = offered(bench, places, inputs, knowledge, ())
-    for mistake in localized(bench, places, offers, wrong, patient.batches, planted=frozenset(_WORDS)):
+    for mistake in localized(bench, places, offers, knowledge, wrong, patient.batches, planted=frozenset(_WORDS)):
         place = Place(line_of(mistake.site.frame, source))
         mutant = _Mutant(bench, names, knowledge, mistake, place, patient.batches, params)
         words = _WORDS.get(mistake.edit.kind)

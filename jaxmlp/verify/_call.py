@@ -68,11 +68,20 @@ def compiled(function: Callable[..., Any], *args: Any) -> Any:
     return _compiled(Same(function), kept, arrays)
 
 
+def jaxpr_of(function: Callable[..., Any], *args: Any) -> tuple[Any, Any]:
+    """The jaxpr of `function(*args)` over the arrays of `args`, and the tree of its result.
+
+    Traced once for each function, shapes and dtypes, for this and for `compiled` together.
+    """
+    arrays, kept = split(args)
+    traced = _compiled.trace(Same(function), kept, arrays)
+    return traced.jaxpr, jax.tree.structure(traced.out_info)
+
+
 def is_traceable(function: Callable[..., Any], *args: Any) -> bool:
     """Whether JAX can trace `function`: NumPy and torch code, and compiled kernels, fail one way or another."""
-    arrays, kept = split(args)
     try:
-        jax.eval_shape(lambda arrays: function(*joined(arrays, kept)), arrays)
+        jaxpr_of(function, *args)
     except Exception:
         return False
     return True

@@ -14,6 +14,24 @@ from ._report import Finding
 from ._terms import lacks_a_term, stale_operand
 
 
+_OF_A_SLOPE = ("scale-constant", "wrong-forward", "missing-factor", "extra-factor", "wrong-operand", "unknown")
+_OF_A_PENALTY = (
+    *("extra-activation-derivative", "missing-activation-derivative", "wrong-activation-derivative", "sign", "epsilon"),
+    *_OF_A_SLOPE,
+)
+"""What is said of a statement, as long as nobody asks what it is for."""
+
+
+def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, in the words of what the statement is for: a penalty's gradient, or an activation's slope."""
+    causes = {finding.cause for finding in findings}
+    if causes <= set(_OF_A_PENALTY) and e.is_of_a_penalty():
+        return [_words.wrong_regularization(e.paths, place=e.place())]
+    if causes <= set(_OF_A_SLOPE) and e.leads_to_a_slope():
+        return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
+    return findings
+
+
 def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
     """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these."""
     size = snapped(abs(correction))
@@ -35,6 +53,10 @@ def stale(e: Explanation) -> Finding:
     return _words.stale_weights(e.paths, used=e.name or parameter, instead=parameter, place=e.place(parameter))
 
 
+def negated(e: Explanation) -> Finding:
+    return _words.sign(e.paths, place=e.place(_joined(e.text, "-({})")))
+
+
 def scale(e: Explanation) -> list[Finding]:
     return by_a_factor(e, e.mistake.factor)
 
@@ -49,7 +71,7 @@ def times(e: Explanation) -> Finding:
     place = e.place(must)
     if _lacks_upstream(e, offer):
         return _words.missing_upstream(e.paths, upstream=what, place=place)
-    if offer.quantity is None or offer.quantity.kind != "slope" or e.is_parameter(offer):
+    if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
         return _words.missing_factor(e.paths, what=what, place=place)
     if e.is_diagonal():
         return _words.softmax_diagonal(e.paths, place=place)
@@ -59,7 +81,7 @@ def times(e: Explanation) -> Finding:
 def over(e: Explanation) -> Finding:
     offer: Offer = e.facts["offer"]
     what = e.described(offer)
-    if offer.quantity is None or offer.quantity.kind != "slope" or e.is_parameter(offer):
+    if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
         return _words.extra_factor(e.paths, what=what, place=e.place())
     return _words.extra_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
 
@@ -114,6 +136,8 @@ def _not_that_cotangent(
     found = related(e, e.actual, expected)
     if found is not None:
         return found
+    if _is_another_leaf(e):
+        return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
     if e.mistake.innocent and e.name and _code(what) and what != e.name:
         return _words.wrong_operand(e.paths, used=e.name, instead=what, place=place)
     return _words.unknown(e.paths, place=place)
@@ -151,6 +175,7 @@ def returned(e: Explanation) -> Finding:
 
 
 def _is_another_leaf(e: Explanation) -> bool:
+    """Whether what is given is what belongs to another leaf."""
     bench = e.case.bench
     others = [path for path in bench.leaves if path not in e.paths]
     return any(

@@ -1,5 +1,7 @@
 """Which mistake: what corrects something inside a statement, in words."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from . import _relate, _words
@@ -29,18 +31,31 @@ def number(e: Explanation) -> Finding | list[Finding]:
         return _words.epsilon(e.paths, eps=old, place=e.place())
     if correction == 0:
         return _words.double_counted(e.paths, place=e.place())
+    if _is_beside_a_parameter(e):
+        return _words.wrong_regularization(e.paths, place=e.place())
     findings = by_a_factor(e, correction)
+    corrected = e.corrected()
+    if corrected is None or _relate.multiple(corrected, e.actual) is None:  # the number is in one term alone
+        return [replace(finding, computes=None, must=None, fix=None) for finding in findings]
     if findings[0].cause == "scale-constant":
         must = with_name(e.site, f"{old:g}", f"{new:g}")
         return _words.scale_constant(e.paths, findings[0].factor or 1.0, place=e.place(must))
     return findings
 
 
+def _is_beside_a_parameter(e: Explanation) -> bool:
+    """Whether the number multiplies what comes from parameters alone, in a statement that reads data too."""
+    equation = e.facts.get("equation")
+    others = [atom for atom in equation.inputs if isinstance(atom, int)] if equation else []
+    is_alone = bool(others) and all(map(e.case.is_of_params_alone, others))
+    return is_alone and e.out is not None and not e.case.is_of_params_alone(e.out)
+
+
 def term(e: Explanation) -> Finding | list[Finding]:
     atom = e.facts["equation"].inputs[e.facts["operand"]]
     if e.is_stale():
         return stale(e)
-    if isinstance(atom, int) and e.case.is_of_params_alone(atom) and e.mistake.factor != -1:
+    if isinstance(atom, int) and e.case.is_of_params_alone(atom):
         return _words.wrong_regularization(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor == 0:
         return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
@@ -70,10 +85,16 @@ def dropped(e: Explanation) -> Finding:
 def operand(e: Explanation) -> Finding:
     offer, atom = e.facts["offer"], e.facts["used"]
     used, instead = e.case.names.of(atom), e.described(offer)
-    corrected = e.corrected()
-    slopes = [q for q in e.case.knowledge.quantities if q.kind == "slope"]
-    if corrected is not None and any(_relate.same(corrected, q.values) for q in slopes):
+    corrected, program = e.corrected(), e.case.bench.program
+    if corrected is not None and e.case.slopes.find(corrected) is not None:
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
+    if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
+        constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
+        words = _words.missing_slope if constant else _words.wrong_slope
+        return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
+    equation = program.equations[e.mistake.instances[0][e.facts["uses"][0][0]]]
+    if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):
+        return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there
     if _makes_a_slope(e):
         return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
     if used is None or instead is None or used == instead:
@@ -99,7 +120,7 @@ def _makes_a_slope(e: Explanation) -> bool:
     bench, instance = e.case.bench, e.mistake.instances[0]
     corrected = [bench.values(instance, e.mistake.patches, k) for k in range(bench.count)]
     found = [values for values in corrected if values is not None]
-    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope"]
+    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope" and not e.case.is_arithmetic(q)]
     return any(
         values[0].shape == slope[0].shape and _relate.same(values, slope)
         for variable in found[0]
@@ -131,6 +152,10 @@ def axes(e: Explanation) -> Finding:
     if not e.facts["axes"]:
         return _words.wrong_axis(e.paths, place=e.place())
     return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place())
+
+
+def aligned(e: Explanation) -> Finding:
+    return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
 
 
 def power(e: Explanation) -> Finding:

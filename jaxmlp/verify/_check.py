@@ -25,7 +25,7 @@ def check(
 ) -> GradientReport:
     """Whether `grads` is the gradient of `loss` with respect to `params`, and if not, what the mistake is.
 
-    Both are evaluated in float64, at `params` and at two seeded points near it, and compared leaf by leaf by
+    Both are evaluated in float64, at `params` and at a seeded point near it, and compared leaf by leaf by
 
         error = norm(actual - expected) / norm(expected),
 

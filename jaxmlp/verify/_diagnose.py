@@ -12,7 +12,9 @@ import numpy as np
 from . import _causes, _causes_within, _words
 from ._bench import Bench, results, RIGHT, Site, sites
 from ._call import split
-from ._explanation import Case, Explanation
+from ._case import Case
+from ._causes import rephrased
+from ._explanation import Explanation
 from ._known import known, Run
 from ._localize import localized, Mistake
 from ._matching import snapped
@@ -21,7 +23,7 @@ from ._offers import offered
 from ._relate import multiple, same
 from ._report import Finding
 from ._source import Source
-from ._trace import Literal, Program, traced
+from ._trace import Literal, Program, program_of
 from ._tree import named_leaves
 from ._words import Place
 
@@ -54,8 +56,8 @@ def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
 
     To be called where 64-bit types are on.
     """
-    program = traced(patient.grads, patient.points[0], *patient.args)
-    loss = traced(patient.loss, patient.points[0], *patient.args)
+    program = program_of(patient.grads, patient.points[0], *patient.args)
+    loss = program_of(patient.loss, patient.points[0], *patient.args)
     arrays = [split((params, *patient.args))[0] for params in patient.points]
     paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
     bench = Bench(program, arrays, paths, patient.truth)
@@ -81,7 +83,7 @@ def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
     case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params)
     factor = _common_factor(bench, left)
     found: list[tuple[int, Finding]] = []
-    for mistake in localized(bench, places, offers, left, patient.batches):
+    for mistake in localized(bench, places, offers, knowledge, left, patient.batches):
         explained = _explained(case, mistake)
         if factor is not None and _undoes(mistake, factor):
             found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]
@@ -94,8 +96,9 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     """The mistake in words, while the candidate is still as it was."""
     kind = mistake.edit.kind
     words = getattr(_causes, kind, None) or getattr(_causes_within, kind)
-    found = words(Explanation(case, mistake))
-    return found if isinstance(found, list) else [found]
+    explanation = Explanation(case, mistake)
+    found = words(explanation)
+    return rephrased(explanation, found if isinstance(found, list) else [found])
 
 
 def named_inputs(

@@ -8,7 +8,7 @@ import numpy as np
 from ._bench import Bench, Patch, Patches, results
 from ._edits import axes_of, Edit
 from ._offers import fitted_to, Instances, is_fixed, Offer
-from ._patches import divided, product_of, then_scaled, with_input, with_inputs
+from ._patches import aligned, divided, product_of, then_scaled, with_input, with_inputs
 from ._trace import Atom, Equation, Literal
 
 
@@ -35,6 +35,7 @@ def of_equations(
         for position, atom in enumerate(equations[index].inputs):
             if isinstance(atom, Literal) or atom in inside or is_innocent(atom):
                 yield from _replaced(bench, instances, [(place, position)], atom, offers)
+    yield from _of_common_numbers(bench, instances)
     outside: dict[int, list[tuple[int, int]]] = {}
     for place, index in enumerate(instances[0]):
         for position, atom in enumerate(equations[index].inputs):
@@ -43,6 +44,29 @@ def of_equations(
     for atom, uses in outside.items():
         if len(uses) > 1 and is_innocent(atom):
             yield from _replaced(bench, instances, uses, atom, offers)
+
+
+def _of_common_numbers(bench: Bench, instances: Instances) -> Iterator[Edit]:
+    """A number that stands in several places of a statement, such as the batch size, wrong in all of them."""
+    found: dict[tuple[str, int, float], list[int]] = {}
+    for place, index in enumerate(instances[0]):
+        equation = bench.program.equations[index]
+        for position, atom in enumerate(equation.inputs):
+            if isinstance(atom, Literal) and atom.value.ndim == 0 and equation.name in ("mul", "div"):
+                number = float(atom.value)
+                if abs(number) not in (0.0, 1.0):
+                    found.setdefault((equation.name, position, number), []).append(place)
+    for (name, position, number), places in found.items():
+        if len(places) < 2:
+            continue
+        below = name == "div" and position == 1
+
+        def patches(c: float, places: list[int] = places, position: int = position, below: bool = below) -> Patches:
+            scaled = with_input(position, lambda value: divided(value, np.asarray(c)) if below else value * c)
+            return {instance[place]: scaled for instance in instances for place in places}
+
+        facts = {"number": number, "operand": position, "below": below}
+        yield Edit("number", 0.0, patches, True, facts)
 
 
 def _of_equation(equation: Equation, spots: Sequence[int], ndim: int) -> Iterator[Edit]:
@@ -78,6 +102,9 @@ def _of_equation(equation: Equation, spots: Sequence[int], ndim: int) -> Iterato
         for position in (0, 1):
             if not isinstance(equation.inputs[1 - position], Literal):
                 yield edit("dropped", 1.9, lambda c, p=position: kept(p), dropped=equation.inputs[1 - position])
+    if name in ("mul", "div", "add", "sub"):
+        for which in (0, 1):
+            yield edit("aligned", 1.0, lambda c, w=which: aligned(w))
     if name == "integer_pow":
         for exponent in (1, 2, 3, -1):
             if exponent != equation.params["y"]:

@@ -1,12 +1,13 @@
 """Corrections of what a statement gives: a factor, a slope, a term, a sum, or another value altogether."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from ._bench import Bench, Patches, results
 from ._edits import axes_of, Edit
+from ._known import Quantity
 from ._offers import fitted_to, Instances, is_fixed, Offer
 from ._patches import after, divided
 from ._trace import Atom
@@ -21,6 +22,12 @@ AsKnown: TypeAlias = Literal["forward", "cotangent", "value"]
 _KNOWN = {"slope": 2.2, "value": 2.4, "cotangent": 3.0, "part": 3.3}
 """The costs of putting a known quantity in the place of a result, by its kind."""
 
+_NEXT = 0.1
+"""The cost of the slope that the chain rule asks for next after a cotangent."""
+
+_FOLLOWING = 1.4
+"""The cost of putting the cotangent of an operation's input in the place of that of its output."""
+
 
 def of_result(
     bench: Bench,
@@ -30,9 +37,12 @@ def of_result(
     is_innocent: Callable[[Atom], bool],
     *,
     as_known: AsKnown | None,
+    following: Iterable[tuple[Quantity, Change]] = (),
+    slopes: Sequence[Quantity] = (),
 ) -> Iterator[Edit]:
     """Corrections of a result of a statement, the one at `position`.
 
+    `following` are the cotangents that may be meant, and `slopes` the slopes that may be lacking, where it is one.
     What is `as_known`, as it stands, can only lack something or stand where another belongs: a value of the forward
     pass another value or a term; a cotangent a slope; a value that serves as a cotangent a slope or a factor.
     """
@@ -60,13 +70,19 @@ def of_result(
     innocent = as_known is not None
     if as_known in (None, "value") and not is_zero:
         yield edit("scale", 0.1, lambda value, point, i: value)
+    reduces = any(bench.program.equations[i].name == "reduce_sum" for equations in instances for i in equations)
+    if as_known == "cotangent":
+        # `2 * (y - out)` is right for the difference, and of the wrong sign for `out`.
+        yield edit("negated", 1.1, lambda value, point, i: -value, factor=False)
     if not innocent and not is_zero:
         if len(shape) == 2:
             yield edit("transpose", 1.4, lambda value, point, i: value.T)
         for axes in axes_of(len(shape)):
             for keep in (False, True):
                 summed: Change = lambda value, point, i, a=axes, k=keep: value.sum(axis=a, keepdims=k)
-                yield edit("unreduced", 1.5, summed, axes=axes)
+                yield edit("unreduced", 1.7 if reduces else 1.5, summed, axes=axes)
+    for quantity, change in following:
+        yield edit("known", _FOLLOWING, change, offer=Offer((quantity.values,), None, quantity, fits=True))
     operands = [] if innocent else _operands(bench, instances, shape, is_innocent)
     for offer in offers:
         if len(offer.values) not in (1, len(instances)) or not (len(instances) == 1 or is_fixed(offer, instances)):
@@ -84,7 +100,9 @@ def of_result(
         if kind is not None and (kind == "cotangent" or not innocent):
             yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
         if kind == "slope":
-            yield edit("times", 1.5, lambda value, point, i, f=fitted: value * f(i, point), offer=offer)
+            near = next((n for n, slope in enumerate(slopes) if offer.quantity and slope.equals(offer.quantity)), None)
+            cost = 1.5 if near is None else _NEXT + 0.01 * near
+            yield edit("times", cost, lambda value, point, i, f=fitted: value * f(i, point), offer=offer)
             for atoms in operands:
                 at = [bench.run.at(atom) for atom in atoms]
                 yield edit(

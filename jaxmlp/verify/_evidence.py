@@ -11,6 +11,7 @@ import numpy as np
 
 from ._accuracy import norm
 from ._call import called, compiled, is_traceable
+from ._interpret import interpreted
 from ._points import Step
 from ._reference import truth
 from ._rounding import shaken
@@ -25,7 +26,8 @@ VALUE = "(value)"
 class Subject:
     """What is checked: a loss, a function that ought to be its gradient, and what both take besides `params`.
 
-    `source` is the user's function whose lines are to be named, where `grads` only calls it.
+    `source` is the user's function whose lines are to be named, where `grads` only calls it. `readable` gives the same
+    as `grads`, where JAX would hide those lines in it.
     """
 
     name: str
@@ -34,11 +36,20 @@ class Subject:
     args: tuple[Any, ...] = ()
     has_value: bool = False
     source: Callable[..., Any] | None = None
+    readable: Callable[..., Any] | None = None
 
-    @property
+    @cached_property
     def gradient(self) -> Callable[..., Any]:
         """The function that gives the gradient alone."""
         return (lambda *args: _pair(self.grads(*args))[1]) if self.has_value else self.grads
+
+    @cached_property
+    def program(self) -> Callable[..., Any]:
+        """The same, for its lines to be read."""
+        if self.readable is None:
+            return self.gradient
+        readable = self.readable
+        return (lambda *args: _pair(readable(*args))[1]) if self.has_value else readable
 
 
 @dataclass(frozen=True)
@@ -95,13 +106,12 @@ class View:
             params = self._params
             for step in steps:
                 params = step(params)
-            value, expected = truth(self._subject.loss, params, self.args, shake=shake)
-            if not self.is_traceable:
-                result = called(self._subject.grads, params, *self.args)
-            elif shake is None:
-                result = compiled(self._subject.grads, params, *self.args)
-            else:
-                result = shaken(self._subject.grads, shake, params, *self.args)
+            evaluate = interpreted if self.is_wide else compiled
+            if shake is not None:
+                evaluate = lambda function, *args: shaken(function, shake, *args)
+            value, expected = truth(self._subject.loss, params, self.args, evaluate=evaluate)
+            evaluate = evaluate if self.is_traceable else called
+            result = evaluate(self._subject.grads, params, *self.args)
             if self._subject.has_value:
                 leaves = {VALUE: _pair(result)[0]} | named_leaves(result[1])
                 expected = {VALUE: np.asarray(value)} | expected

@@ -1,67 +1,22 @@
 """All that is at hand to put a mistake into words: the values, the names and the place in the source."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from . import _relate, _words
-from ._bench import Bench, results
-from ._known import Knowledge, Quantity, Run
+from ._adjoint import is_added
+from ._bench import results
+from ._case import Case
+from ._known import Quantity
 from ._localize import Mistake
-from ._names import line_of, Names, written
+from ._names import line_of, written
 from ._offers import Offer
 from ._report import Line
-from ._source import Source, Statement
+from ._source import Statement
 from ._trace import Frame
 from ._words import Place
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A gradient under diagnosis.
-
-    Attributes:
-      bench: its program, as it is when a mistake is explained: the earlier ones corrected.
-      source: its source.
-      names: the names in it.
-      knowledge: what is known of the loss.
-      loss: the loss, with its values.
-      batches: what may be the number of examples.
-      params: the variables of the parameters, and how they are written.
-    """
-
-    bench: Bench
-    source: Source
-    names: Names
-    knowledge: Knowledge
-    loss: Run
-    batches: frozenset[int]
-    params: dict[int, str]
-
-    @cached_property
-    def layers(self) -> list[tuple[Any, ...]]:
-        """What each matrix product of the loss multiplies, in the order of the layers."""
-        products = [e for e in self.loss.program.equations if e.name == "dot_general"]
-        return [tuple(self.loss.at(atom) for atom in equation.inputs) for equation in products]
-
-    def depends_on(self, variable: int) -> set[int]:
-        """The arguments of the candidate that a variable comes from."""
-        program, found, pending = self.bench.program, set(), [variable]
-        while pending:
-            atom = pending.pop()
-            index = program.makers.get(atom)
-            if index is None:
-                found |= {atom} & set(program.inputs)
-            else:
-                pending += [a for a in program.equations[index].inputs if isinstance(a, int)]
-        return found
-
-    def is_of_params_alone(self, variable: int) -> bool:
-        """Whether a variable comes from parameters and plain numbers, and not from the data."""
-        data = {v for v in self.bench.program.inputs if v not in self.params and self.bench.run.at(v)[0].ndim > 0}
-        return bool(data) and not data & self.depends_on(variable)
 
 
 class Explanation:
@@ -158,14 +113,14 @@ class Explanation:
         """The parameter that a value becomes once it is corrected."""
         bench = self.case.bench
         for variable, name in self.case.params.items():
-            values = bench.run.at(variable)
-            if values[0].shape != actual[0].shape or _relate.same(actual, values):
-                continue
-            corrected = [bench.values(self.mistake.instances[0], self.mistake.patches, k) for k in range(bench.count)]
-            if self.out is None or any(c is None or self.out not in c for c in corrected):
-                return None
-            if _relate.same(tuple(c[self.out] for c in corrected if c), values):
-                return name
+            for values in _and_rows(bench.run.at(variable)):
+                if values[0].shape != actual[0].shape or _relate.same(actual, values):
+                    continue
+                corrected = self.corrected()
+                if corrected is None:
+                    return None
+                if _relate.same(corrected, values):
+                    return name
         return None
 
     def at(self, offer: Offer) -> str | None:
@@ -186,6 +141,13 @@ class Explanation:
                 return True
         return False
 
+    def is_a_factor(self, offer: Offer) -> bool:
+        """Whether a slope is that of a product with something else, such as a parameter or a mask, or of a power."""
+        quantity = offer.quantity
+        if self.is_parameter(offer):
+            return True
+        return quantity is not None and quantity.kind == "slope" and self.case.is_arithmetic(quantity)
+
     def is_diagonal(self) -> bool:
         """Whether it is the diagonal of the softmax Jacobian, where all of it is needed."""
         corrected = self.corrected()
@@ -200,6 +162,47 @@ class Explanation:
             return None
         return tuple(f[self.out] for f in found if f)
 
+    def leads_to_a_slope(self) -> bool:
+        """Whether the correction makes a slope of the loss right, and no value of its forward pass."""
+        bench, patches = self.case.bench, self.mistake.patches
+        everything = range(len(bench.program.equations))
+        found = [bench.values(everything, patches, k) for k in range(bench.count)]
+        slope = False
+        here = self._here()
+        for variable in set.intersection(*(set(values or ()) for values in found)):
+            now = bench.run.at(variable)
+            then = tuple(values[variable] for values in found if values)
+            if _relate.same(now, then) or then[0].size < 2:
+                continue
+            if variable in here and self.case.slopes.find(then) is not None and self.case.backward.find(then) is None:
+                slope = True
+            elif self.case.forward.find(then) is not None:
+                return False
+        return slope
+
+    def _here(self) -> set[int]:
+        """What the statement gives, and what the helper function gives that it is a part of."""
+        frame = self.site.frame
+        if frame is None or self.case.source.is_own(frame):
+            return set(self.outs)
+        helper = [
+            index
+            for index, place in enumerate(self.case.places)
+            if place is not None and (place.file, place.function) == (frame.file, frame.function)
+        ]
+        return {*self.outs, *results(self.case.bench.program, helper)}
+
+    def is_of_a_penalty(self) -> bool:
+        """Whether the statement gives what a penalty adds to a gradient: of parameters alone, and only added to it."""
+        out = self.out
+        if out is None or out not in self.case.bench.program.makers or not self.is_regularization():
+            return False
+        bench = self.case.bench
+        return all(
+            self.actual[0].shape == bench.truth[0][path].shape and is_added(bench.program, bench.order[path], {out})
+            for path in self.paths
+        )
+
     def overwrites(self) -> bool:
         """Whether the statement sets elements of an array, where several terms may belong to one element."""
         equations = self.case.bench.program.equations
@@ -211,3 +214,10 @@ class Explanation:
             q.kind == "value" and q.values[0].size == values[0].size and _relate.same(values, q.values)
             for q in self.case.knowledge.quantities
         )
+
+
+def _and_rows(values: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:
+    """A value, and each of its rows."""
+    yield values
+    for index in range(len(values[0]) if values[0].ndim > 1 else 0):
+        yield tuple(value[index] for value in values)

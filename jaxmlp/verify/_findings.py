@@ -2,14 +2,24 @@
 alone.
 """
 
+from dataclasses import replace
+
 import jax
 
 from ._black_box import recognized
+from ._call import is_traceable
 from ._diagnose import diagnosed, Patient
 from ._evidence import Subject, VALUE, View
 from ._explain import batch_sizes, explained, WrongLeaf
 from ._formula import Formula
 from ._report import Finding
+
+
+def _readable(patient: Patient, subject: Subject) -> Patient:
+    """The patient, by the gradient that was checked where that which can be read cannot be traced."""
+    if is_traceable(patient.grads, patient.points[0], *patient.args):
+        return patient
+    return replace(patient, grads=subject.gradient)
 
 
 def found(
@@ -27,13 +37,11 @@ def found(
     points = [view.params_at(), *(view.params_at(step) for step in steps)]
     truth = [{path: leaf for path, leaf in at.expected.items() if path != VALUE} for at in seen]
     batches = batch_sizes(subject.args)
-    patient = Patient(
-        subject.loss, subject.gradient, subject.source or subject.grads, points, view.args, truth, batches
-    )
+    patient = Patient(subject.loss, subject.program, subject.source or subject.grads, points, view.args, truth, batches)
     try:
         with jax.enable_x64(True):
             if view.is_traceable:
-                findings = diagnosed(patient, [leaf.path for leaf in floating])
+                findings = diagnosed(_readable(patient, subject), [leaf.path for leaf in floating])
             else:
                 strange = {path for finding in alone if finding.cause == "unknown" for path in finding.leaves}
                 same_shape = [path for path in strange if all(at.is_comparable(path) for at in seen)]

@@ -21,9 +21,12 @@ class Formula:
 
     @cached_property
     def near(self) -> dict[Step, Evidence]:
-        """What is seen at the points near the caller's where the truth is finite."""
-        seen = {step: self._view.at(step) for step in NEAR}
-        return {step: evidence for step, evidence in seen.items() if evidence.is_true_finite}
+        """What is seen at the first point near the caller's where the truth is finite; empty if it is nowhere."""
+        for step in NEAR:
+            evidence = self._view.at(step)
+            if evidence.is_true_finite:
+                return {step: evidence}
+        return {}
 
     def judged(self, path: str) -> tuple[Comparison, Evidence]:
         """A leaf's verdict, and what led to it: the first point at which it is wrong, or the caller's."""

@@ -8,18 +8,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._operations import evaluated
+from ._operations import computed
 from ._trace import Atom, Equation, Literal as Number, Program, traced
 
 
 Kind: TypeAlias = Literal["value", "cotangent", "slope", "part"]
 
-# Operations that work element by element, so that their derivative is an array of slopes.
-_ELEMENTWISE = frozenset(
+ELEMENTWISE = frozenset(
     "add sub mul div neg exp exp2 log log1p expm1 tanh sin cos tan sinh cosh asinh acosh atanh asin acos atan atan2 erf"
     " erfc erf_inv logistic sqrt rsqrt cbrt abs square integer_pow pow max min select_n clamp convert_element_type copy"
     " copy_p name lgamma digamma".split()
 )
+"""Operations that work element by element, so that their derivative is an array of slopes."""
 
 _SAME = 1e-7
 """Two quantities are one if they agree so far, at every point."""
@@ -36,6 +36,7 @@ class Quantity:
       variable: the number of the value in the program of the loss; of a slope, that of its numerator.
       by: of a slope, the number of its denominator.
       terms: of a cotangent that is a sum over several uses of its value, the terms.
+      row: of what belongs to one example alone, the axis of the examples and the number of this one.
     """
 
     kind: Kind
@@ -43,6 +44,14 @@ class Quantity:
     variable: int | None = None
     by: int | None = None
     terms: tuple[tuple[np.ndarray, ...], ...] = field(default=(), repr=False)
+    row: tuple[int, int] | None = None
+
+    def equals(self, other: "Quantity") -> bool:
+        """Whether the values are the same."""
+        return all(
+            a.shape == b.shape and np.linalg.norm(a - b) <= _SAME * np.linalg.norm(a)
+            for a, b in zip(self.values, other.values, strict=True)
+        )
 
 
 class Run:
@@ -50,22 +59,13 @@ class Run:
 
     def __init__(self, program: Program, points: Sequence[Sequence[Any]]) -> None:
         self.program = program
-        self.values = [_run(program, arrays) for arrays in points]
+        self.values = [computed(program, arrays) for arrays in points]
 
     def at(self, atom: Atom) -> tuple[np.ndarray, ...]:
         """The value of a variable or literal at each point."""
         if isinstance(atom, Number):
             return (atom.value,) * len(self.values)
         return tuple(values[atom] for values in self.values)
-
-
-def _run(program: Program, arrays: Sequence[Any]) -> dict[int, np.ndarray]:
-    values = dict(zip(program.inputs, map(np.asarray, arrays), strict=True))
-    values |= {variable: np.asarray(const) for variable, const in program.constants.items()}
-    for equation in program.equations:
-        inputs = [atom.value if isinstance(atom, Number) else values[atom] for atom in equation.inputs]
-        values.update(zip(equation.outputs, evaluated(equation, inputs), strict=True))
-    return values
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +77,13 @@ class Knowledge:
     quantities: tuple[Quantity, ...]
     cotangents: dict[int, Quantity]
     slopes: dict[tuple[int, int], Quantity]
+    values: dict[int, Quantity]
+
+    def alike(self, quantity: Quantity) -> Iterator[int]:
+        """The variables of the loss with the same value, or cotangent, as that of a quantity."""
+        every = self.values if quantity.kind == "value" else self.cotangents
+        mine = every[quantity.variable] if quantity.variable in every else quantity
+        return (variable for variable, other in every.items() if mine.equals(other))
 
 
 def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]]) -> Knowledge:
@@ -108,7 +115,8 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
     quantities += [
         Quantity("part", backward.at(variable)) for e in backward.program.equations for variable in e.outputs
     ]
-    return Knowledge(tuple(_distinct(quantities)), cotangents, slopes)
+    values = {variable: Quantity("value", run.at(variable), variable) for variable in wanted}
+    return Knowledge(tuple(_distinct(quantities, set(loss.inputs))), cotangents, slopes, values)
 
 
 def _floating(loss: Program, active: Sequence[int]) -> list[int]:
@@ -161,7 +169,7 @@ def _slopes(run: Run, floating: Sequence[int], active: Sequence[int], points: Se
     pairs = [
         (index, position)
         for index, equation in enumerate(loss.equations)
-        if equation.name in _ELEMENTWISE and equation.outputs[0] in moving
+        if equation.name in ELEMENTWISE and equation.outputs[0] in moving
         for position, atom in enumerate(equation.inputs)
         if isinstance(atom, int) and atom in moving
         if loss.shapes[atom].shape == loss.shapes[equation.outputs[0]].shape
@@ -216,11 +224,12 @@ def _local_slope(equation: Equation, position: int, values: Sequence[Any]) -> An
     return jax.jvp(function, (operand,), (jnp.ones_like(operand),))[1]
 
 
-def _distinct(quantities: Sequence[Quantity]) -> Iterator[Quantity]:
+def _distinct(quantities: Sequence[Quantity], arguments: set[int]) -> Iterator[Quantity]:
     """Each array once, by the first that has it; no integers, nothing that is not finite, no slope or part that is
-    one number throughout.
+    one number throughout. What multiplies, such as a mask, is an argument and a slope; `out - y` may be a value and a
+    cotangent.
     """
-    seen: dict[tuple[int, ...], list[np.ndarray]] = {}
+    seen: dict[tuple[int, ...], list[tuple[np.ndarray, Quantity]]] = {}
     for quantity in quantities:
         if not all(v.dtype.kind in "fb" and v.size and np.isfinite(v).all() for v in quantity.values):
             continue
@@ -228,8 +237,14 @@ def _distinct(quantities: Sequence[Quantity]) -> Iterator[Quantity]:
         size = float(np.linalg.norm(flat))
         if size == 0 or (quantity.kind in ("slope", "part") and np.ptp(flat) <= _SAME * size):
             continue
-        same = seen.setdefault(quantity.values[0].shape, [])
-        if any(np.linalg.norm(other - flat) <= _SAME * size for other in same):
+        shelf = seen.setdefault(quantity.values[0].shape, [])
+        others = [other for other, first in shelf if not _may_be_both(first, quantity, arguments)]
+        if others and (np.linalg.norm(np.stack(others) - flat, axis=1) <= _SAME * size).any():
             continue
-        same.append(flat)
+        shelf.append((flat, quantity))
         yield quantity
+
+
+def _may_be_both(first: Quantity, second: Quantity, arguments: set[int]) -> bool:
+    is_value = first.kind == "value"
+    return is_value and (second.kind == "cotangent" or (second.kind == "slope" and first.variable in arguments))

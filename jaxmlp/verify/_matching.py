@@ -1,11 +1,11 @@
 """Whether a value is a known quantity, or a simple multiple of one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 
-from ._accuracy import norm
 from ._bench import RIGHT
 from ._known import Quantity
 
@@ -13,40 +13,70 @@ from ._known import Quantity
 class Known:
     """Known quantities, to be found by their values."""
 
-    def __init__(self, quantities: Sequence[Quantity]) -> None:
-        self._by_size: dict[tuple[int, ...], list[tuple[Quantity, np.ndarray]]] = {}
-        for quantity in quantities:
+    def __init__(self, quantities: Iterable[Quantity]) -> None:
+        self._quantities = list(quantities)
+        self._points: dict[int, Known] = {}
+        found: dict[tuple[int, ...], list[tuple[Quantity, np.ndarray]]] = {}
+        for quantity in self._quantities:
             values = quantity.values
-            self._by_size.setdefault(_core(values[0].shape), []).append((quantity, _flat(values)))
+            found.setdefault(_core(values[0].shape), []).append((quantity, _flat(values)))
             # In the other convention a matrix is transposed; of a square one that is a mistake, and no convention.
             if values[0].ndim == 2 and values[0].shape != values[0].T.shape:
                 turned = tuple(value.T for value in values)
-                self._by_size.setdefault(_core(turned[0].shape), []).append((quantity, _flat(turned)))
+                found.setdefault(_core(turned[0].shape), []).append((quantity, _flat(turned)))
+        self._by_size = {
+            core: _Shelf(
+                [quantity for quantity, _ in pairs],
+                np.stack([flat for _, flat in pairs]),
+                np.array([quantity.kind == "cotangent" for quantity, _ in pairs]),
+            )
+            for core, pairs in found.items()
+        }
+
+    def at(self, point: int) -> "Known":
+        """The same, by their values at one point alone."""
+        if point not in self._points:
+            those = [replace(quantity, values=(quantity.values[point],)) for quantity in self._quantities]
+            self._points[point] = Known(those)
+        return self._points[point]
 
     def find(self, values: tuple[np.ndarray, ...], scales: Sequence[float] = (1.0,)) -> Quantity | None:
         """The quantity that `values` is, of any shape of its size; a cotangent may be multiplied by one of `scales`."""
-        if values[0].dtype.kind != "f":
+        shelf = self._by_size.get(_core(values[0].shape))
+        if values[0].dtype.kind != "f" or shelf is None:
             return None
         flat = _flat(values)
-        for quantity, known in self._by_size.get(_core(values[0].shape), ()):
-            for scale in scales if quantity.kind == "cotangent" else (1.0,):
-                if norm(scale * known - flat) <= RIGHT * norm(flat):
-                    return quantity
-        return None
+        size = float(np.linalg.norm(flat))
+        first = None
+        for scale in scales:
+            near = np.linalg.norm(scale * shelf.flat - flat, axis=1) <= RIGHT * size
+            near &= shelf.is_cotangent | (scale == 1)
+            if near.any() and (first is None or np.argmax(near) < first):
+                first = int(np.argmax(near))
+        return None if first is None else shelf.quantities[first]
 
     def scale(self, values: tuple[np.ndarray, ...]) -> float | None:
-        """How many times a cotangent `values` is, if it is a multiple of one."""
-        if values[0].dtype.kind != "f":
+        """How many times a cotangent `values` is, if it is a multiple of one: once, if it is one of them."""
+        shelf = self._by_size.get(_core(values[0].shape))
+        flat = _flat(values) if values[0].dtype.kind == "f" else np.zeros(0)
+        size = float(np.linalg.norm(flat))
+        if shelf is None or not size or not np.isfinite(size):
             return None
-        flat = _flat(values)
-        size = float(np.vdot(flat, flat))
-        for quantity, known in self._by_size.get(_core(values[0].shape), ()) if size else ():
-            if quantity.kind != "cotangent":
-                continue
-            scale = float(np.vdot(known, flat) / np.vdot(known, known))
-            if norm(scale * known - flat) <= RIGHT * np.sqrt(size):
-                return snapped(scale)
-        return None
+        with np.errstate(all="ignore"):
+            scales = shelf.flat @ flat / (shelf.flat * shelf.flat).sum(axis=1)
+            near = np.linalg.norm(scales[:, None] * shelf.flat - flat, axis=1) <= RIGHT * size
+        near &= shelf.is_cotangent
+        found = [snapped(float(scale)) for scale in scales[near]]
+        return next((scale for scale in found if scale == 1), found[0]) if found else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Shelf:
+    """The quantities of one size, their numbers in rows."""
+
+    quantities: list[Quantity]
+    flat: np.ndarray
+    is_cotangent: np.ndarray
 
 
 def _core(shape: tuple[int, ...]) -> tuple[int, ...]:

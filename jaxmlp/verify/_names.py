@@ -29,7 +29,7 @@ class Names:
         self.by_variable = dict(inputs)
         for site in sites:
             for instance in () if site.leaf or not site.statement else site.instances:
-                found = results(bench.program, instance)
+                found = results(bench.program, instance) or list(bench.program.equations[instance[-1]].outputs)
                 if site.statement and site.statement.target and len(found) == 1:
                     self.by_variable[found[0]] = site.statement.target
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._bench import Bench, results, Site
 from ._known import Knowledge, Quantity
+from ._trace import Program
 
 
 Instances: TypeAlias = tuple[tuple[int, ...], ...]
@@ -24,6 +25,7 @@ class Offer:
       quantity: what it is known to be, if it is known.
       before: the equation from which on it is there; None for what the candidate does not compute.
       variables: its variables in the candidate, by instance.
+      fits: whether it follows from what each instance reads, and so is likelier to belong there than another.
     """
 
     values: tuple[tuple[np.ndarray, ...], ...]
@@ -31,6 +33,7 @@ class Offer:
     quantity: Quantity | None = None
     before: int | None = None
     variables: tuple[int, ...] = ()
+    fits: bool = False
 
     def at(self, instance: int, point: int) -> np.ndarray:
         """The value for an instance, at a point."""
@@ -55,7 +58,7 @@ def offered(
     """
     offers = [Offer((bench.run.at(variable),), name, None, -1, (variable,)) for variable, name in inputs.items()]
     for site in sites:
-        columns = [] if site.leaf else [results(bench.program, instance) for instance in site.instances]
+        columns = [] if site.leaf else [_given(bench.program, instance) for instance in site.instances]
         if len({len(column) for column in columns}) > 1:
             continue
         for variables in zip(*columns, strict=True):
@@ -85,9 +88,14 @@ def offered(
     return offers + [Offer((quantity.values,), None, quantity) for quantity in knowledge.quantities]
 
 
+def _given(program: Program, instance: tuple[int, ...]) -> list[int]:
+    """What a run gives, be it that nothing reads it: what is computed and then not returned."""
+    return results(program, instance) or list(program.equations[instance[-1]].outputs)
+
+
 def is_fixed(offer: Offer, instances: Instances) -> bool:
-    """Whether an offer is there for every instance alike: an argument, or a value for each of them."""
-    return offer.before == -1 or len(offer.values) == len(instances)
+    """Whether an offer is there for every instance alike: computed before all of them, or a value for each."""
+    return len(offer.values) == len(instances) or (offer.before is not None and offer.before < instances[0][0])
 
 
 def fitted_to(offer: Offer, shape: tuple[int, ...]) -> Callable[[int, int], np.ndarray] | None:

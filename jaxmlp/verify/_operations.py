@@ -4,7 +4,7 @@ An intervention runs a part of a program thousands of times, each time with anot
 shape. Arrays follow NumPy's broadcasting; floating numbers keep the precision that they come in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from string import ascii_letters
 from typing import Any
 
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._trace import Equation
+from ._trace import Equation, Literal, Program
 
 
 def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -22,12 +22,37 @@ def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
       Exception: the shapes do not fit. Which exception it is depends on the operation.
     """
     operation = _OPERATIONS.get(equation.name)
-    if operation is None:
+    if operation is None or any(value.dtype == object for value in inputs):
         with jax.enable_x64(True):
-            return [np.asarray(result) for result in equation.bind(*map(jnp.asarray, inputs))]
+            return [_held(result) for result in equation.bind(*map(_released, inputs))]
     with np.errstate(all="ignore"):
         results = operation(equation.params, *inputs)
     return list(results) if isinstance(results, list) else [np.asarray(results)]
+
+
+def computed(
+    program: Program, arrays: Sequence[Any], after: Callable[[np.ndarray], np.ndarray] = lambda result: result
+) -> dict[int, np.ndarray]:
+    """The value of every variable of a program, each result passed through `after`."""
+    values = dict(zip(program.inputs, map(_held, arrays), strict=True))
+    values |= {variable: _held(const) for variable, const in program.constants.items()}
+    for equation in program.equations:
+        inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
+        values.update(zip(equation.outputs, map(after, evaluated(equation, inputs)), strict=True))
+    return values
+
+
+def _held(array: Any) -> np.ndarray:
+    """An array of NumPy's; random keys, for which NumPy has no dtype, are held in one as an object."""
+    if not jnp.issubdtype(array.dtype, jax.dtypes.extended):
+        return np.asarray(array)
+    box = np.empty((), object)
+    box[()] = array
+    return box
+
+
+def _released(array: np.ndarray) -> Any:
+    return array.item() if array.dtype == object else jnp.asarray(array)
 
 
 def _broadcast(params: dict[str, Any], operand: Any, *_: Any) -> Any:
@@ -37,6 +62,8 @@ def _broadcast(params: dict[str, Any], operand: Any, *_: Any) -> Any:
         for axis, size in zip(axes, operand.shape, strict=True):
             expanded[axis] = size
         operand = operand.reshape(expanded)
+    elif operand.ndim == len(shape):  # a sum that kept its axes already
+        return operand
     return np.broadcast_to(operand, shape if operand.ndim <= len(shape) else operand.shape)
 
 

@@ -55,6 +55,31 @@ def product_of(swap: bool, turn: tuple[bool, bool]) -> Patch:
     return patch
 
 
+def aligned(which: int) -> Patch:
+    """An operation on two rows of numbers that paired each with every other: now number by number.
+
+    In the shape of the operand `which`.
+    """
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        alone = [_without_copies(value) for value in inputs]
+        a, b = alone
+        if a.size != b.size or a.size < 2 or a.shape == b.shape:
+            raise ValueError("these are no two rows in different directions")
+        return evaluate([value.reshape(alone[which].shape) for value in alone])
+
+    return patch
+
+
+def _without_copies(value: np.ndarray) -> np.ndarray:
+    """What was broadcast to `value`: one of each axis along which it is all the same."""
+    for axis in range(value.ndim):
+        first = np.take(value, [0], axis)
+        if (value == first).all():
+            value = first
+    return value
+
+
 def divided(value: np.ndarray, by: np.ndarray) -> np.ndarray:
     """A quotient, silent where it is not finite."""
     with np.errstate(all="ignore"):

@@ -9,14 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._call import compiled, Same
-from ._rounding import shaken
 from ._tree import in_float64, is_floating, named_leaves, on_host
 
 
 def truth(
-    loss: Callable[..., Any], params: Any, args: tuple[Any, ...], *, shake: int | None = None
+    loss: Callable[..., Any], params: Any, args: tuple[Any, ...], *, evaluate: Callable[..., Any] = compiled
 ) -> tuple[float, dict[str, np.ndarray]]:
-    """The loss and its gradient, leaf by leaf, in the precision of `params`; rounded at random if `shake` is a draw.
+    """The loss and its gradient, leaf by leaf, in the precision of `params`, by `evaluate(function, *args)`.
 
     Raises:
       TypeError: JAX cannot differentiate `loss`, or it does not return a floating number.
@@ -25,10 +24,7 @@ def truth(
     value_and_grad = _value_and_grad(Same(loss))
     unreadable = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
     try:
-        if shake is None:
-            value, grads = compiled(value_and_grad, params, *args)
-        else:
-            value, grads = shaken(value_and_grad, shake, params, *args)
+        value, grads = evaluate(value_and_grad, params, *args)
     except unreadable:
         # A loss that reads values of `args` in Python (`if y[0] > 0`) cannot be compiled, but can be differentiated.
         try:

@@ -67,7 +67,8 @@ def is_another_mask(actual: Values, expected: Values) -> bool:
         return False
     x, y = _flat(actual), _flat(expected)
     both = (x != 0) & (y != 0)
-    if not both.any() or not ((x == 0) ^ (y == 0)).any():
+    # What has no zero at all is not masked: it lacks a slope that is one.
+    if not both.any() or not ((x == 0) ^ (y == 0)).any() or not (x == 0).any():
         return False
     c = float(np.vdot(x[both], y[both]) / np.vdot(y[both], y[both]))
     return norm(x[both] - c * y[both]) <= RIGHT * norm(x[both])

@@ -19,18 +19,26 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     penalty = _penalty(e, actual, expected)
     if penalty is not None:
         return penalty
-    knowledge = e.case.knowledge
-    for quantity in knowledge.quantities:
+    quantities = e.case.knowledge.quantities if len(e.site.instances) == 1 else e.case.each
+    for quantity in quantities:
         if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
-            what = e.case.names.known(quantity)
+            factor = e.case.is_arithmetic(quantity)
             if multiple(_times(actual, quantity.values), expected) is not None:
-                return _words.missing_slope(e.paths, slope=what, place=e.place())
+                if factor:
+                    return _words.missing_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
+                return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
             if multiple(actual, _times(expected, quantity.values)) is not None:
-                return _words.extra_slope(e.paths, slope=what, place=e.place())
-    for quantity in knowledge.quantities:
+                if factor:
+                    return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
+                return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
+    for quantity in quantities:
         if quantity.kind == "cotangent" and _fits(quantity.values, actual):
             if multiple(_times(actual, quantity.values), expected) is not None:
                 return _words.missing_upstream(e.paths, upstream=_code(e, quantity.values), place=e.place())
+    missing = tuple(b - a for a, b in zip(actual, expected, strict=True))
+    for name, values in _named(e):
+        if values[0].shape == actual[0].shape and values[0].size > 1 and multiple(missing, values) is not None:
+            return _words.missing_term(e.paths, term=name, place=e.place())
     for name, values in _named(e):
         if _fits(values, actual):
             if multiple(_times(actual, values), expected) is not None:

@@ -20,7 +20,7 @@ from ._rule_flat import without_false_zeros
 from ._rule_linear import linearity
 from ._rule_questions import forward_mode, second_order
 from ._rule_refused import refusal_of, refused_report
-from ._rule_target import pullback_of, Target, target
+from ._rule_target import direct_pullback_of, pullback_of, Target, target
 from ._rule_transformed import with_transformations
 from ._tree import is_floating, named_leaves
 from ._words import in_a_coarser_dtype
@@ -52,6 +52,11 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
         )
     subject, params = pulled(name, primal, pullback, aim.inputs, aim.names, random_dout(out), has_value=True)
     subject = replace(subject, loss=_differentiable_loss(subject, params), source=aim.source)
+    if aim.is_readable:
+        # JAX puts the line of the call in the place of the lines of `bwd`.
+        halves = direct_pullback_of(Same(aim.rule), aim.fixed)
+        direct, _ = pulled(name, primal, halves, aim.inputs, aim.names, random_dout(out), has_value=True)
+        subject = replace(subject, readable=direct.grads)
     untraceable = refusal_of(subject.grads, params, *subject.args)
     if untraceable:
         try:

@@ -80,7 +80,7 @@ class Source:
 
     def returned(self, path: str) -> tuple[Frame | None, Statement | None]:
         """Where the leaf `path` is returned."""
-        returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
+        returns = [s for s in self.statements if isinstance(s.node, ast.Return | ast.Lambda)]
         if not returns:
             return None, None
         statement = returns[-1]
@@ -133,9 +133,18 @@ class Source:
         """Where each equation stands: in the function itself, or in one that it calls which is worth a look of its own,
         being longer than a formula.
         """
-        return [self._place(equation) for equation in program.equations]
+        called: dict[tuple[str, int], set[Any]] = {}
+        for equation in program.equations:
+            for stack in equation.stacks:
+                inner: Frame | None = None
+                for frame in stack:
+                    if frame and inner:
+                        called.setdefault((frame.file, frame.number), set()).add(_function(inner))
+                    inner = frame
+        return [self._place(equation, called) for equation in program.equations]
 
-    def _place(self, equation: Equation) -> Frame | None:
+    def _place(self, equation: Equation, called: dict[tuple[str, int], set[Any]]) -> Frame | None:
+        """The innermost frame that is worth a look; a line that calls now one function, now another, says nothing."""
         for stack in equation.stacks:
             frames = [frame for frame in reversed(stack) if frame]
             start = next((i for i, frame in enumerate(frames) if self.is_own(frame)), None)
@@ -144,7 +153,8 @@ class Source:
             own = self.frame((stack,)) or frames[start]
             place = own
             for frame in frames[frames.index(own) + 1 :]:
-                if not _is_worth_a_look(frame):
+                dispatched = len(called.get((place.file, place.number), ())) > _calls(place)
+                if not dispatched and not _is_worth_a_look(frame):
                     break
                 place = frame
             return place
@@ -174,6 +184,14 @@ def _function(frame: Frame) -> Any:
 
 
 @functools.lru_cache(maxsize=1024)
+def _calls(frame: Frame) -> int:
+    """How many calls are written on a line, comprehensions and operators aside: at least one."""
+    definition = _function(frame)
+    nodes = [node for node in ast.walk(definition) if isinstance(node, ast.Call)] if definition else []
+    return max(1, sum(node.lineno <= frame.number <= _last(node) for node in nodes))
+
+
+@functools.lru_cache(maxsize=1024)
 def _is_worth_a_look(frame: Frame) -> bool:
     """Whether a function is more than a formula of one value: of several statements, arguments or results."""
     node = _function(frame)
@@ -181,10 +199,13 @@ def _is_worth_a_look(frame: Frame) -> bool:
         return False
     body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     returns = [s.value for s in ast.walk(node) if isinstance(s, ast.Return)]
-    several = len(node.args.args) - len(node.args.defaults) > 1
+    taken = [argument for argument in node.args.args if argument.arg not in ("self", "cls")]
+    several = len(taken) - len(node.args.defaults) > 1
     return len(body) > 2 or several or any(isinstance(value, ast.Tuple | ast.Dict) for value in returns)
 
 
+# A node of a syntax tree hashes as itself.
+@functools.lru_cache(maxsize=256)
 def _sorted_statements(definition: Any) -> list[Statement]:
     return sorted(_statements(definition), key=lambda s: (s.first, -s.last))
 
@@ -215,6 +236,8 @@ def _lines(code: CodeType) -> range:
 
 
 def _statements(definition: ast.AST) -> Iterator[Statement]:
+    if isinstance(definition, ast.Lambda):  # one expression, and no statement
+        yield Statement(definition.body.lineno, _last(definition), None, definition)
     for node in ast.walk(definition):
         if not isinstance(node, ast.stmt) or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue

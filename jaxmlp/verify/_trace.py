@@ -3,14 +3,14 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._call import joined, split
+from ._call import jaxpr_of, joined, Same, split
 
 
 # Primitives that only call another program, and the parameter that holds it.
@@ -145,10 +145,24 @@ def traced(function: Callable[..., Any], *args: Any, unroll: bool = True) -> Pro
     """
     arrays, kept = split(args)
     closed, shapes = jax.make_jaxpr(lambda arrays: function(*joined(arrays, kept)), return_shape=True)(arrays)
+    return _flattened(closed, jax.tree.structure(shapes), unroll)
+
+
+def program_of(function: Callable[..., Any], *args: Any) -> Program:
+    """`traced(function, *args)`, of a function that is looked at again and again: traced and flattened only once."""
+    closed, structure = jaxpr_of(function, *args)
+    return _kept(Same(closed), structure)
+
+
+@lru_cache(maxsize=64)
+def _kept(closed: Same, structure: Any) -> Program:
+    return _flattened(closed.value, structure, unroll=True)
+
+
+def _flattened(closed: Any, structure: Any, unroll: bool) -> Program:
     flat = _Flat(unroll)
-    inputs = tuple(flat.new(variable.aval) for variable in closed.jaxpr.invars)
+    inputs = tuple(flat.new(variable.aval) for variable in _body(closed).invars)
     outputs = flat.inlined(closed, inputs, ())
-    structure = jax.tree.structure(shapes)
     return Program(inputs, flat.constants, tuple(flat.equations), tuple(outputs), structure, flat.shapes)
 
 

@@ -42,6 +42,11 @@ def wrong_shape(
     return finding("shape", paths, place, table="wrong-shape", actual=actual, expected=expected)
 
 
+def paired(paths: tuple[str, ...], *, actual: tuple[int, ...], place: Place | None = None) -> Finding:
+    """A row and a column, of which broadcasting pairs each number with every other."""
+    return finding("shape", paths, place, table="paired", actual=actual)
+
+
 def transposed(
     paths: tuple[str, ...], actual: tuple[int, ...], expected: tuple[int, ...], *, place: Place | None = None
 ) -> Finding:

@@ -40,7 +40,7 @@ def test_the_text_has_a_row_for_each_leaf_and_every_finding(getkey):
         assert row.endswith(verdict)
     assert "1. sign: The gradient of `w1` has the wrong sign" in text and max(map(len, text.splitlines())) <= 100
     right = check(loss, grads, *problem(getkey()))
-    assert str(right).splitlines()[0] == "grads is right: 4 leaves, at 3 points in float64"
+    assert str(right).splitlines()[0] == "grads is right: 4 leaves, at 2 points in float64"
 
 
 def test_a_finding_reads_like_a_compilers_diagnostic():

@@ -24,6 +24,7 @@ FINDINGS = [
     ("shape", _words.extra, {}),
     ("shape", _words.not_floating, {"dtype": jnp.dtype("int32")}),
     ("shape", _words.wrong_shape, SHAPES),
+    ("shape", _words.paired, {"actual": (6, 6)}),
     ("transposed", _words.transposed, {"actual": (4, 3), "expected": (3, 4)}),
     ("transposed", _words.transposed, {"actual": (3, 3), "expected": (3, 3)}),
     ("nonfinite", _words.nonfinite, {}),

@@ -1,0 +1,119 @@
+"""A gradient under diagnosis: its program, its source, and what its loss says of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ._bench import Bench
+from ._known import ELEMENTWISE, Knowledge, Quantity, Run
+from ._matching import Known
+from ._names import Names
+from ._roles import rows
+from ._source import Source
+from ._trace import Frame
+
+
+_ARITHMETIC = frozenset(
+    ("mul", "div", "add", "sub", "neg", "integer_pow", "square", "convert_element_type", "copy", "reduce_sum", "name")
+)
+
+_COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "sign")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A gradient under diagnosis.
+
+    Attributes:
+      bench: its program, as it is when a mistake is explained: the earlier ones corrected.
+      source: its source.
+      names: the names in it.
+      knowledge: what is known of the loss.
+      loss: the loss, with its values.
+      batches: what may be the number of examples.
+      params: the variables of the parameters, and how they are written.
+    """
+
+    bench: Bench
+    source: Source
+    names: Names
+    knowledge: Knowledge
+    loss: Run
+    batches: frozenset[int]
+    params: dict[int, str]
+
+    @cached_property
+    def places(self) -> list[Frame | None]:
+        """Where each equation stands."""
+        return self.source.places(self.bench.program)
+
+    @cached_property
+    def slopes(self) -> Known:
+        """The slopes of activations in the loss, to be found by their values."""
+        slopes = [slope for slope in self.knowledge.slopes.values() if np.ptp(slope.values[0]) > 0]
+        return Known(slope for slope in slopes if not self.is_arithmetic(slope))
+
+    @cached_property
+    def backward(self) -> Known:
+        """The cotangents in the loss."""
+        return Known(self.knowledge.cotangents.values())
+
+    @cached_property
+    def forward(self) -> Known:
+        """The values in the loss."""
+        return Known(self.knowledge.values.values())
+
+    @cached_property
+    def each(self) -> tuple[Quantity, ...]:
+        """What is known, and what is known of each example alone."""
+        quantities = self.knowledge.quantities
+        return (*quantities, *rows(quantities, self.batches))
+
+    def is_arithmetic(self, slope: Quantity) -> bool:
+        """Whether a slope comes from products, quotients and powers alone: no activation then."""
+        assert slope.variable is not None and slope.by is not None
+        program = self.loss.program
+        moving = {slope.by}
+        for equation in program.equations[: program.makers[slope.variable] + 1]:
+            if equation.name in (*ELEMENTWISE, *_COMPARISONS) and any(
+                atom in moving for atom in equation.inputs if isinstance(atom, int)
+            ):
+                moving.update(equation.outputs)
+        pending, seen = [slope.variable], set()
+        while pending:
+            variable = pending.pop()
+            if variable == slope.by or variable not in moving or variable in seen:
+                continue
+            seen.add(variable)
+            equation = program.equations[program.makers[variable]]
+            read = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
+            alone = len(set(read)) == 1 and not (equation.name == "div" and equation.inputs[0] not in read)
+            if equation.name not in _ARITHMETIC or not alone:
+                return False
+            pending += read
+        return True
+
+    @cached_property
+    def layers(self) -> list[tuple[Any, ...]]:
+        """What each matrix product of the loss multiplies, in the order of the layers."""
+        products = [e for e in self.loss.program.equations if e.name == "dot_general"]
+        return [tuple(self.loss.at(atom) for atom in equation.inputs) for equation in products]
+
+    def depends_on(self, variable: int) -> set[int]:
+        """The arguments of the candidate that a variable comes from."""
+        program, found, pending = self.bench.program, set(), [variable]
+        while pending:
+            atom = pending.pop()
+            index = program.makers.get(atom)
+            if index is None:
+                found |= {atom} & set(program.inputs)
+            else:
+                pending += [a for a in program.equations[index].inputs if isinstance(a, int)]
+        return found
+
+    def is_of_params_alone(self, variable: int) -> bool:
+        """Whether a variable comes from parameters and plain numbers, and not from the data."""
+        data = {v for v in self.bench.program.inputs if v not in self.params and self.bench.run.at(v)[0].ndim > 0}
+        return bool(data) and not data & self.depends_on(variable)

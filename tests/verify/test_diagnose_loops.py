@@ -1,0 +1,182 @@
+"""The diagnosis of statements that run many times: over examples, steps and layers; and of shapes that meet."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxmlp import check, check_rule
+
+
+def first(report):
+    """The cause and the line of the first finding on a wrong gradient."""
+    assert report.verdict == "wrong"
+    return report.findings[0].cause, report.findings[0].line.text
+
+
+@pytest.fixture
+def network(getkey):
+    keys = jax.random.split(getkey(), 5)
+    params = {f"w{i}": jax.random.normal(keys[i], shape) for i, shape in enumerate(((4, 3), (3, 4), (2, 3)))}
+    return params, jax.random.normal(keys[3], (5, 3)), jax.random.normal(keys[4], (5, 2))
+
+
+def layered_loss(params, xs, ys):
+    a = xs.T
+    for i in range(3):
+        a = jax.nn.sigmoid(params[f"w{i}"] @ a)
+    return 0.5 * jnp.sum((a - ys.T) ** 2)
+
+
+def example_by_example(params, xs, ys, slope_of_hidden):
+    total = {name: jnp.zeros_like(w) for name, w in params.items()}
+    for x, y in zip(xs, ys, strict=True):
+        outs = [x]
+        for i in range(3):
+            outs.append(1 / (1 + jnp.exp(-params[f"w{i}"] @ outs[-1])))
+        delta = (outs[3] - y) * outs[3] * (1 - outs[3])
+        for i in (2, 1, 0):
+            total[f"w{i}"] = total[f"w{i}"] + jnp.outer(delta, outs[i])
+            if i:
+                delta = slope_of_hidden(params[f"w{i}"].T @ delta, outs[i])
+    return total
+
+
+def no_slope(params, xs, ys):
+    total = {name: jnp.zeros_like(w) for name, w in params.items()}
+    for x, y in zip(xs, ys, strict=True):
+        outs = [x]
+        for i in range(3):
+            outs.append(1 / (1 + jnp.exp(-params[f"w{i}"] @ outs[-1])))
+        deltas = [None, None, (outs[3] - y) * outs[3] * (1 - outs[3])]
+        for i in (1, 0):
+            deltas[i] = params[f"w{i + 1}"].T @ deltas[i + 1]
+        for i in range(3):
+            total[f"w{i}"] = total[f"w{i}"] + jnp.outer(deltas[i], outs[i])
+    return total
+
+
+def slope_of_the_slope(params, xs, ys):
+    def sigmoid(z):
+        return 1 / (1 + jnp.exp(-z))
+
+    def hidden(da, a):
+        s = sigmoid(a) * (1 - sigmoid(a))
+        return da * s
+
+    return example_by_example(params, xs, ys, hidden)
+
+
+def test_the_right_one_is_right(network):
+    assert check(layered_loss, lambda *a: example_by_example(*a, lambda da, a: da * a * (1 - a)), *network).ok
+
+
+@pytest.mark.parametrize(
+    "grads, cause, line",
+    (
+        (no_slope, "missing-activation-derivative", 'deltas[i] = params[f"w{i + 1}"].T @ deltas[i + 1]'),
+        (slope_of_the_slope, "wrong-activation-derivative", "s = sigmoid(a) * (1 - sigmoid(a))"),
+    ),
+)
+def test_one_example_after_another_where_the_loss_takes_all_at_once(network, grads, cause, line):
+    assert first(check(layered_loss, grads, *network)) == (cause, line)
+
+
+def recurrent_loss(params, xs, y):
+    h = jnp.zeros((3,))
+    for x in xs:
+        h = jnp.tanh(params["wh"] @ h + params["wx"] @ x)
+    return 0.5 * jnp.sum((h - y) ** 2)
+
+
+def lost_sign(params, xs, y):
+    hs = [jnp.zeros((3,))]
+    for x in xs:
+        hs.append(jnp.tanh(params["wh"] @ hs[-1] + params["wx"] @ x))
+    dwh, dwx, dh = jnp.zeros((3, 3)), jnp.zeros((3, 2)), hs[-1] - y
+    for t in reversed(range(4)):
+        dz = dh * (1 - hs[t + 1] ** 2)
+        dwh, dwx = dwh + jnp.outer(dz, hs[t]), dwx + jnp.outer(dz, xs[t])
+        dh = -params["wh"].T @ dz
+    return {"wh": dwh, "wx": dwx}
+
+
+def test_a_sign_that_comes_in_by_its_powers(getkey):
+    keys = jax.random.split(getkey(), 4)
+    params = {"wh": jax.random.normal(keys[0], (3, 3)), "wx": jax.random.normal(keys[1], (3, 2))}
+    problem = params, jax.random.normal(keys[2], (4, 2)), jax.random.normal(keys[3], (3,))
+    assert first(check(recurrent_loss, lost_sign, *problem)) == ("sign", 'dh = -params["wh"].T @ dz')
+
+
+def test_a_column_that_meets_a_row(getkey):
+    def loss(params, x, y):
+        return jnp.mean(((x @ params["w"])[:, 0] - y) ** 2)
+
+    def grads(params, x, y):
+        with jax.numpy_rank_promotion("allow"):
+            err = x @ params["w"] - y
+        return {"w": 2 * x.T @ err / len(y)}
+
+    keys = jax.random.split(getkey(), 3)
+    problem = {"w": jax.random.normal(keys[0], (3, 1))}, jax.random.normal(keys[1], (6, 3))
+    report = check(loss, grads, *problem, jax.random.normal(keys[2], (6,)))
+    assert first(report) == ("shape", 'err = x @ params["w"] - y')
+    assert "(6, 6)" in report.findings[0].message
+
+
+def test_a_mask_drawn_from_a_key_and_then_forgotten(getkey):
+    def mask_of(key, a):
+        return jax.random.bernoulli(key, 0.5, a.shape).astype(a.dtype)
+
+    def loss(params, x, key):
+        a = jnp.tanh(x @ params["w"])
+        return jnp.sum((a * mask_of(key, a)) ** 2)
+
+    def grads(params, x, key):
+        a = jnp.tanh(x @ params["w"])
+        dropped = a * mask_of(key, a)
+        dz = 2 * dropped
+        return {"w": x.T @ dz}
+
+    problem = {"w": jax.random.normal(getkey(), (3, 2))}, jax.random.normal(getkey(), (6, 3)), jax.random.key(0)
+    assert first(check(loss, grads, *problem)) == ("missing-activation-derivative", "dz = 2 * dropped")
+
+
+def test_a_line_that_calls_many_functions_is_not_blamed(getkey):
+    def back_through_product(w, x):
+        return lambda d: (x.T @ d, d @ w.T)
+
+    def back_through_tanh(a):
+        return lambda d: (None, -d * (1 - a**2))
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w1"])
+        tape = [back_through_product(params["w1"], x), back_through_tanh(a), back_through_product(params["w2"], a)]
+        found, d = [], a @ params["w2"] - y
+        for back in reversed(tape):
+            dw, d = back(d)
+            found.append(dw)
+        return {"w1": found[2], "w2": found[0]}
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w1"]) @ params["w2"] - y) ** 2)
+
+    params = {"w1": jax.random.normal(getkey(), (3, 4)), "w2": jax.random.normal(getkey(), (4, 2))}
+    report = check(loss, grads, params, jax.random.normal(getkey(), (5, 3)), jax.random.normal(getkey(), (5, 2)))
+    assert first(report) == ("sign", "return lambda d: (None, -d * (1 - a**2))")
+
+
+def test_a_rule_is_read_line_by_line(getkey):
+    layer = jax.custom_vjp(lambda x, w: jnp.tanh(x @ w))
+
+    def bwd(residuals, da):
+        x, w, a = residuals
+        dz = da * (1 - a)
+        return dz @ w.T, x.T @ dz
+
+    def fwd(x, w):
+        a = jnp.tanh(x @ w)
+        return a, (x, w, a)
+
+    layer.defvjp(fwd, bwd)
+    report = check_rule(layer, jax.random.normal(getkey(), (5, 3)), jax.random.normal(getkey(), (3, 2)))
+    assert first(report) == ("wrong-activation-derivative", "dz = da * (1 - a)")
