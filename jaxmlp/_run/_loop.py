@@ -14,6 +14,7 @@ from ._bar import Bar
 from ._checkpoint import Checkpoints
 from ._interrupt import Interruption
 from ._nonfinite import find, is_finite
+from ._plain import Step
 from ._result import History, Reason, Record, RunResult
 
 
@@ -32,8 +33,13 @@ class Looks:
     checkpoints: Checkpoints | None
 
 
-def loop(advance: Advance, start: TrainState, *, steps: int, chunk: int, looks: Looks, resume: bool) -> RunResult:
-    """Make `steps` steps from `start`, `chunk` at a time; the ends of chunks are the same after a resumption."""
+def loop(
+    advance: Advance, step: Step, start: TrainState, *, steps: int, chunk: int, looks: Looks, resume: bool
+) -> RunResult:
+    """Make `steps` steps from `start`, `chunk` at a time; the ends of chunks are the same after a resumption.
+
+    `step` is one of them as the formula has it, for the explanation of one that is not finite.
+    """
     began, record, state = time.perf_counter(), Record(steps), start
     reason: Reason = "finished"
     report: NonfiniteReport | None = None
@@ -57,7 +63,7 @@ def loop(advance: Advance, start: TrainState, *, steps: int, chunk: int, looks: 
                 losses = np.asarray(losses)
                 if looks.stop_nonfinite and not is_finite(losses, new.params):
                     reason = "nonfinite"
-                    found = find(advance, state, count, record.made)
+                    found = find(advance, step, state, count, record.made)
                     state, report = found.state, found.report
                     for piece in found.losses:
                         record.add(piece)

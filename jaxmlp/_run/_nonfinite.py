@@ -17,6 +17,7 @@ import numpy as np
 
 from .._train import TrainState
 from ..verify import NonfiniteReport, trace_nonfinite
+from ._plain import Step
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def _all_finite(tree: Any) -> jax.Array:
     return jnp.all(jnp.array([jnp.isfinite(leaf).all() for leaf in inexact], bool))
 
 
-def find(advance: Callable[[Any, int], Any], state: TrainState, count: int, made: int) -> Found:
+def find(advance: Callable[[Any, int], Any], step: Step, state: TrainState, count: int, made: int) -> Found:
     """Where in the `count` steps from `state`, reached after `made` steps, the first is not finite.
 
     About the root of `count` steps at a time, then one by one: two further programs, and at most two roots of calls.
@@ -53,13 +54,12 @@ def find(advance: Callable[[Any, int], Any], state: TrainState, count: int, made
                 break
             state, steps = new, steps + size
             pieces.append(losses)
-    return Found(state, tuple(pieces), _report(advance, block, steps - before + 1, made + before))
+    return Found(state, tuple(pieces), _report(step, block, steps - before + 1, made + before))
 
 
-def _report(advance: Callable[[Any, int], Any], state: TrainState, steps: int, made: int) -> NonfiniteReport | None:
-    def training(state: TrainState) -> tuple[TrainState, jax.Array]:
-        new, losses = advance(state, 1)
-        return new, losses[..., 0]
+def _report(step: Step, state: TrainState, steps: int, made: int) -> NonfiniteReport | None:
+    def training(state: TrainState) -> Any:
+        return step(state)
 
     try:
         return _shifted(trace_nonfinite(training, state, max_steps=steps), made)

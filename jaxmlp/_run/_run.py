@@ -19,6 +19,7 @@ from ._bar import Bar
 from ._checkpoint import Checkpoints
 from ._identity import identity, is_key, named_leaves
 from ._loop import Looks, loop
+from ._plain import plain_step
 from ._result import History, RunResult
 
 
@@ -109,10 +110,11 @@ def run(
             f"`checkpoint_dir` is given, but this is one of {jax.process_count()} processes, and `run` writes "
             "checkpoints of one: leave it out."
         )
-    train = partial(_fit, loss_and_grads=loss_and_grads, optimizer=optimizer, batch_size=batch_size)
+    options: dict[str, Any] = dict(loss_and_grads=loss_and_grads, optimizer=optimizer, batch_size=batch_size)
+    train, step = partial(_fit, **options), lambda state: plain_step(state, batch, **options)
     if ensemble:
         _check_members(params, key)
-        train = _of_members(train)
+        train, step = _of_members(train), jax.vmap(step)
     start = jax.tree.map(_settled, train(params, batch, steps=0, key=key)[0])
     if chunk is None:
         chunk = _chunk(steps, start.params, batch, batch_size)
@@ -129,7 +131,7 @@ def run(
         checkpoints=checkpoints,
     )
     advance = lambda state, steps: train(state, batch, steps=steps)
-    return loop(advance, start, steps=steps, chunk=chunk, looks=looks, resume=resume)
+    return loop(advance, step, start, steps=steps, chunk=chunk, looks=looks, resume=resume)
 
 
 def _of_members(train: Callable[..., Any]) -> Callable[..., Any]:

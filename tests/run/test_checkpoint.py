@@ -160,6 +160,8 @@ def test_a_folder_that_vanishes_costs_a_warning_and_not_the_training(tmp_path):
     def evaluate(params):
         evaluated.append(params)
         if len(evaluated) == 3:
+            while not steps_in(folder) or [path for path in folder.iterdir() if not path.name.isdigit()]:
+                time.sleep(0.001)  # caught in the middle of writing, orbax leaves threads behind that complain
             folder.rename(tmp_path / "elsewhere")
             folder.write_text("in the way", encoding="utf-8")
         return 0.0

@@ -21,7 +21,7 @@ def bursting(loss_by, grads_by):
 
     def loss_and_grads(params, x, y):
         bursts = params["left"] == 0
-        loss = jnp.where(bursts, loss_by, 1.0) * jnp.mean(y) * params["w"]
+        loss = jnp.where(bursts, loss_by * params["w"], params["w"]) * jnp.mean(y)
         dw = jnp.where(bursts, grads_by, 0.25)
         return loss, {"left": jnp.ones_like(dw), "w": dw}
 
