@@ -45,9 +45,8 @@ def _parsed(text: str, what: str) -> ast.expr:
     try:
         return ast.parse(text, mode="eval").body
     except (SyntaxError, ValueError):
-        raise CommandError(
-            f"{what} cannot be read: write it as Python would, such as adam(learning_rate=0.01)."
-        ) from None
+        said = f"{what} cannot be read: write it as in Python, as adam(learning_rate=0.01)."
+        raise CommandError(said) from None
 
 
 def _setting(text: str) -> tuple[str, ast.expr]:

@@ -62,7 +62,7 @@ def outcome(
             yield f"seed {args.seed + best}:"
     if "loss" in found:
         yield f"loss {found['loss']:.4g}" + (_accuracy(found["accuracy"], len(data.x)) if "accuracy" in found else "")
-    if data.is_table and result.history.steps:
+    if data.is_table and result.history.steps and not result.nonfinite:
         yield from _truth_table(data, np.asarray(predict(params, batch[0]), np.float64))
     if result.nonfinite:
         yield from ["", str(result.nonfinite)]

@@ -67,11 +67,10 @@ def _run(
     params, key, batch = _shared(args, params, key, batch)
     write(head(args, data, sizes, loss, model, written, params))
 
-    def measures(params: Any) -> dict[str, Any]:
+    def measures(params: Any) -> tuple[Any, Any]:
         out = jaxmlp.predict(params, batch[0], **model)
         right = _is_right(out, batch[1], loss, data)
-        found = {"loss": value(params, *batch)}
-        return found if right is None else found | {"accuracy": right.astype("float32").mean()}
+        return value(params, *batch), None if right is None else right.sum()
 
     measure = jax.jit(jax.vmap(measures) if args.seeds else measures)
     compare = Comparison(value, by_hand, batch, ensemble=bool(args.seeds)) if args.gradient == "both" else None
@@ -79,7 +78,8 @@ def _run(
     def evaluate(params: Any) -> dict[str, Any]:
         if compare:
             compare(params)
-        return jax.device_get(measure(params))
+        loss, right = jax.device_get(measure(params))
+        return {"loss": loss} if right is None else {"loss": loss, "accuracy": right / len(data.x)}
 
     with Metrics(args.metrics, resume=args.resume) as metrics:
 
@@ -109,7 +109,8 @@ def _run(
             write([str(parted)])
             return FAILED
         except (ImportError, OSError, TypeError, ValueError) as error:
-            raise CommandError(str(error).replace("pass resume=True", "add --resume")) from None
+            said = str(error).replace("pass resume=True", "add --resume").replace("`checkpoint_dir`", "--checkpoint")
+            raise CommandError(said.replace("`steps`", "--steps")) from None
         metrics.write(result.history)
     write(outcome(args, data, result, partial(jaxmlp.predict, **model), batch))
     if args.plot:

@@ -63,7 +63,9 @@ class RunResult:
         made = self.history.steps
         rate = (made - self.resumed_from) / self.seconds if self.seconds else 0.0
         last = f", loss {np.asarray(self.history.losses[..., -1], np.float64).mean():.4g}" if made else ""
-        return f"{self.reason} after {made:,} steps in {self.seconds:.1f} s ({rate:,.0f} steps/s){last}"
+        ended = "not finite" if self.reason == "nonfinite" else self.reason
+        steps = f"{made:,} step{'' if made == 1 else 's'}"
+        return f"{ended} after {steps} in {self.seconds:.1f} s ({rate:,.0f} steps/s){last}"
 
 
 class Record:

@@ -108,5 +108,7 @@ def test_an_explanation_that_fails_loses_nothing(monkeypatch):
 
 def test_integers_among_the_parameters_are_finite():
     assert _nonfinite.is_finite(np.zeros(2), {"count": jnp.arange(2), "w": jnp.ones(2)})
-    assert not _nonfinite.is_finite(np.zeros(2), {"w": jnp.array([1.0, np.inf])})
+    for value in (np.nan, np.inf, -np.inf):
+        assert not _nonfinite.is_finite(np.zeros(2), {"w": jnp.array([1.0, value])})
+    assert _nonfinite.is_finite(np.zeros(2), {"w": jnp.finfo("float64").max * jnp.array([1.0, 1.0, -1.0])})
     assert not _nonfinite.is_finite(np.array([0.0, np.nan]), {})
