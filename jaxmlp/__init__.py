@@ -42,6 +42,7 @@ from ._mlp import (
 )
 from ._options import small_network_options as small_network_options
 from ._population import population as population
+from ._run import History as History, run as run, RunResult as RunResult
 from ._train import fit as fit, TrainState as TrainState
 from ._types import Dense as Dense, Params as Params
 from .verify import (

@@ -11,13 +11,13 @@ import jaxmlp
 
 
 FUNCTIONS = {
-    *("init_params", "predict", "forward", "backward", "loss_value", "loss_and_grads", "fit", "bce_stabilized"),
-    *("population", "small_network_options"),
+    *("init_params", "predict", "forward", "backward", "loss_value", "loss_and_grads", "fit", "run"),
+    *("bce_stabilized", "population", "small_network_options"),
     *("gate", "boolean_functions", "parity", "spirals", "digits"),
     *("check", "check_pair", "check_rule", "assert_gradients", "trace_nonfinite"),
 }
 CLASSES = {
-    *("Dense", "Activation", "Loss", "TrainState"),
+    *("Dense", "Activation", "Loss", "TrainState", "History", "RunResult"),
     *("GradientReport", "LeafCheck", "Finding", "Line", "GradientError", "NonfiniteReport"),
 }
 ACTIVATIONS = {

@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from ._check import add_check
 from ._terminal import CommandError, INTERRUPTED, READER_GONE, USAGE
+from ._train import add_train
 from ._verify import add_verify
 
 
@@ -34,6 +35,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"jaxmlp {version('jaxmlp')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (add_check, add_verify):
+    for add in (add_check, add_train, add_verify):
         add(commands)
     return parser

@@ -2,12 +2,13 @@
 
 import io
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TextIO
+
+from .._progress import Progress
 
 
 USAGE, READER_GONE, INTERRUPTED = 2, 1, 130
@@ -30,23 +31,6 @@ def write(lines: Iterable[str], encoding: str | None = None) -> None:
         sys.stdout.reconfigure(encoding=encoding, errors="replace")
     sys.stdout.writelines(f"{line}\n" for line in lines)
     sys.stdout.flush()
-
-
-class Progress:
-    """One line on a terminal that says how far the work is, and nothing anywhere else."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._shown = stream, stream.isatty()
-
-    def say(self, line: str) -> None:
-        """Show `line` in place of the last one."""
-        if self._shown:
-            self._stream.write(f"\r\x1b[K{line[: shutil.get_terminal_size().columns - 1]}")
-            self._stream.flush()
-
-    def clear(self) -> None:
-        """Leave an empty line for what is printed next."""
-        self.say("")
 
 
 @contextmanager

@@ -10,8 +10,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from .._progress import Progress
 from ._files import check_destination, write_whole
-from ._terminal import CommandError, Progress, wants_color, write
+from ._terminal import CommandError, wants_color, write
 
 
 if TYPE_CHECKING:

@@ -57,7 +57,8 @@ def _frames(stacks: Sequence[Stack], root: Root) -> list[Frame]:
     known = [[frame for frame in stack if frame is not None] for stack in stacks]
     known = [frames for frames in known if frames]
     base = next((i for i, frames in enumerate(known) if _is_root(frames[-1], root)), 0)
-    return [frame for frames in (*reversed(known[base + 1 :]), *known[: base + 1]) for frame in frames]
+    bodies, step, called = known[:base], known[base : base + 1], known[base + 1 :]
+    return [frame for frames in (*bodies, *reversed(called), *step) for frame in frames]
 
 
 def _is_root(frame: Frame, root: Root) -> bool:

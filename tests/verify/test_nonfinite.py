@@ -254,6 +254,10 @@ def loop(x):
     return jax.lax.scan(body, x, jnp.ones(5000, x.dtype))
 
 
+def compiled_loop(x):
+    return jax.jit(loop)(x)
+
+
 def branch(x):
     return jax.lax.cond(x.sum() > 0, lambda x: jnp.log(x - 1), lambda x: x, x)
 
@@ -266,6 +270,7 @@ def repeated(x):
     ("function", "expression", "line"),
     [
         (loop, "log(-4)", "return x, jnp.log(x.sum())"),
+        (compiled_loop, "log(-4)", "return x, jnp.log(x.sum())"),
         (branch, "log(0)", "return jax.lax.cond(x.sum() > 0, lambda x: jnp.log(x - 1), lambda x: x, x)"),
         (repeated, "exp(3.81427e+06)", "return jax.lax.while_loop(lambda x: x[0] < 1e30, jnp.exp, x)"),
     ],

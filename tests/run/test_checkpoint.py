@@ -1,0 +1,254 @@
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxmlp
+from jaxmlp._run import _checkpoint
+
+from .problem import accuracy, assert_same, BATCH, leaves_of, MINIBATCHES, OPTIONS, PARAMS, train
+
+
+pytest.importorskip("orbax.checkpoint")
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+watched = partial(train, chunk=4, evaluate=accuracy, **MINIBATCHES)
+
+
+def steps_in(folder):
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
+
+
+@pytest.mark.parametrize("first", (8, 10), ids=("whole chunks", "within a chunk"))
+def test_resumed_it_ends_as_if_it_had_not_been_interrupted(tmp_path, first):
+    watched(steps=first, checkpoint_dir=tmp_path)
+    resumed = train(steps=20, chunk=4, checkpoint_dir=tmp_path, **MINIBATCHES)
+    assert resumed.resumed_from == first and resumed.history.steps == 20
+    whole = train(steps=20, chunk=4, **MINIBATCHES)
+    for one, other in zip(jax.tree.leaves(resumed.state.params), jax.tree.leaves(whole.state.params), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(resumed.history.losses, whole.history.losses)
+
+
+def test_interrupted_by_a_signal_it_goes_on_bit_for_bit(tmp_path):
+    def evaluate(params):
+        if not evaluated:
+            signal.raise_signal(signal.SIGTERM)
+        evaluated.append(params)
+        return accuracy(params)
+
+    evaluated: list = []
+    stopped = watched(steps=20, evaluate=evaluate, checkpoint_dir=tmp_path)
+    assert (stopped.reason, stopped.history.steps, stopped.unsaved, steps_in(tmp_path)) == ("interrupted", 4, None, [4])
+    resumed = watched(steps=20, checkpoint_dir=tmp_path)
+    assert resumed.resumed_from == 4
+    assert_same(resumed, watched(steps=20))
+    again = watched(steps=20, checkpoint_dir=tmp_path)  # all is done
+    assert again.resumed_from == 20
+    assert_same(again, resumed)
+
+
+def test_a_stopped_training_stays_stopped(tmp_path):
+    stop = lambda history: history.steps >= 8
+    for resumed_from in (0, 8):
+        result = train(steps=20, chunk=4, stop=stop, checkpoint_dir=tmp_path)
+        assert (result.reason, result.history.steps, result.resumed_from) == ("stopped", 8, resumed_from)
+
+
+def test_the_two_latest_stay_and_all_that_is_written_is_whole(tmp_path):
+    train(steps=40, chunk=4, checkpoint_dir=tmp_path, checkpoint_seconds=0)
+    kept = steps_in(tmp_path)
+    assert len(kept) == 2 and kept[-1] == 40
+    assert not [path for path in tmp_path.iterdir() if not path.name.isdigit()]
+
+
+def test_no_more_often_than_asked(tmp_path):
+    train(steps=40, chunk=4, checkpoint_dir=tmp_path, checkpoint_seconds=600)
+    assert steps_in(tmp_path) == [40]
+
+
+def test_what_a_training_needs_comes_back_whatever_it_is(tmp_path):
+    params = {"w": jnp.ones((2, 1), "bfloat16"), "b": (jnp.zeros(1, "bfloat16"), None)}
+    batch = tuple(leaf.astype("bfloat16") for leaf in BATCH)
+
+    def loss(params, x, y):
+        return jnp.mean((x @ params["w"] + params["b"][0][None, :] - y) ** 2)
+
+    optimizer = optax.chain(optax.add_noise(0.1, 0.5, key=jax.random.key(0)), optax.sgd(0.1, momentum=0.9))
+    with jax.numpy_dtype_promotion("standard"):
+        run = partial(
+            jaxmlp.run, params, batch, loss_and_grads=jax.value_and_grad(loss), optimizer=optimizer, chunk=2,
+            evaluate=lambda params: {"w": np.asarray(params["w"], "float32")[:, 0], "nan": np.nan},
+        )  # fmt: skip
+        run(steps=2, checkpoint_dir=tmp_path)
+        resumed = run(steps=6, checkpoint_dir=tmp_path)
+        assert resumed.resumed_from == 2 and resumed.history.losses.dtype == "bfloat16"
+        assert_same(resumed, run(steps=6))
+
+
+@pytest.mark.parametrize("ensemble", (False, True))
+def test_arrays_come_back_where_they_were(tmp_path, ensemble):
+    mesh = jax.make_mesh((1,), ("members",), axis_types=(jax.sharding.AxisType.Auto,))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("members" if ensemble else None))
+    params = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), PARAMS) if ensemble else PARAMS
+    run = partial(jaxmlp.run, jax.device_put(params, sharding), BATCH, **OPTIONS, ensemble=ensemble)
+    run(steps=4, checkpoint_dir=tmp_path)
+    resumed = run(steps=4, checkpoint_dir=tmp_path)
+    assert resumed.resumed_from == 4 and resumed.state.params[0].w.sharding.is_equivalent_to(sharding, 2 + ensemble)
+
+
+SCRIPT = """
+import sys, time
+import jax
+jax.config.update("jax_enable_x64", True)
+from {module} import accuracy, leaves_of, MINIBATCHES, train
+import numpy as np
+
+def evaluate(params):
+    time.sleep(0.002)
+    return accuracy(params)
+
+result = train(steps=400, chunk=4, evaluate=evaluate, checkpoint_dir=sys.argv[1], checkpoint_seconds=0, **MINIBATCHES)
+np.savez(sys.argv[2], *leaves_of(result))
+"""
+
+
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tmp_path, request):
+    folder, out = tmp_path / "checkpoints", tmp_path / "result.npz"
+    script = tmp_path / "script.py"
+    shutil.copy(Path(__file__).parent / "problem.py", tmp_path / "problem_of_run.py")
+    script.write_text(SCRIPT.format(module="problem_of_run"), encoding="utf-8")
+    command = [sys.executable, "-W", "error", str(script), str(folder), str(out)]
+    moments, reached = random.Random(request.node.name), []
+    for _ in range(2):
+        before = steps_in(folder) if folder.is_dir() else []
+        child = subprocess.Popen(command, env=ENVIRONMENT)
+        while child.poll() is None and (not folder.is_dir() or steps_in(folder) == before):
+            time.sleep(0.005)
+        time.sleep(moments.uniform(0, 0.2))
+        assert child.poll() is None, "the training ended before it could be killed"
+        child.kill()
+        child.wait()
+        reached.append(max(steps_in(folder)))
+    assert 0 < reached[0] < reached[1] < 400
+    subprocess.run(command, env=ENVIRONMENT, check=True)
+    expected = train(steps=400, chunk=4, evaluate=accuracy, **MINIBATCHES)
+    with np.load(out) as found:
+        for one, other in zip(found.values(), leaves_of(expected), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+# What can go wrong with a disk.
+
+
+def test_a_folder_that_vanishes_costs_a_warning_and_not_the_training(tmp_path):
+    folder = tmp_path / "checkpoints"
+
+    def evaluate(params):
+        evaluated.append(params)
+        if len(evaluated) == 3:
+            while not steps_in(folder) or [path for path in folder.iterdir() if not path.name.isdigit()]:
+                time.sleep(0.001)  # caught in the middle of writing, orbax leaves threads behind that complain
+            folder.rename(tmp_path / "elsewhere")
+            folder.write_text("in the way", encoding="utf-8")
+        return 0.0
+
+    evaluated: list = []
+    options: dict[str, Any] = dict(chunk=4, evaluate=evaluate, checkpoint_dir=folder, checkpoint_seconds=0)
+    with pytest.warns(RuntimeWarning, match="no checkpoint could be written to .*checkpoints: .*The training goes on"):
+        result = train(steps=40, **options)
+    assert (result.reason, result.history.steps) == ("finished", 40)
+    assert result.unsaved and "no checkpoint could be written" in result.unsaved
+
+
+def test_a_full_disk_costs_a_warning_and_not_the_training(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    full = lambda path: usage._replace(free=200_000)
+    monkeypatch.setattr(_checkpoint.shutil, "disk_usage", full)
+    with pytest.warns(RuntimeWarning, match=r"it needs about 1\.0 MB, and 0\.2 MB are free. The training goes on"):
+        result = train(steps=20, chunk=4, checkpoint_dir=tmp_path, checkpoint_seconds=0)
+    assert (result.reason, result.history.steps, steps_in(tmp_path)) == ("finished", 20, [])
+    assert result.unsaved and "0.2 MB are free" in result.unsaved
+    monkeypatch.undo()
+    assert train(steps=20, chunk=4, checkpoint_dir=tmp_path).unsaved is None  # with room, it is there
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_training(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(OSError, match="`checkpoint_dir` .*file/inside cannot be written to: Not a directory"):
+        train(steps=4, checkpoint_dir=tmp_path / "file" / "inside")
+
+
+def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path):
+    train(steps=4, checkpoint_dir=tmp_path)
+    for path in (tmp_path / "4" / "about").iterdir():
+        path.write_text("{", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"the checkpoint .*/4 cannot be read .*: remove it to go on from the one bef"):
+        train(steps=4, checkpoint_dir=tmp_path)
+
+
+# Another training in the folder.
+
+OTHER = {
+    "data": (dict(batch=(BATCH[0], 1 - BATCH[1])), "holds another training: `batch` is .* here, but was .* there"),
+    "parameters": (dict(params=jax.tree.map(lambda leaf: 2 * leaf, PARAMS)), "another training: `params` is"),
+    "key": (dict(key=jax.random.key(4)), "another training: `key` is"),
+    "batch size": (dict(batch_size=1), "another training: `batch_size` is 1 here, but was 2 there. Name another"),
+    "optimizer": (
+        dict(optimizer=optax.sgd(0.5)),
+        r"another optimizer or another dtype: `opt_state.0.trace.0.w` is not there here, but was float64\[2, 3\] there",
+    ),
+    "fewer steps": (dict(steps=2), "holds a training of 4 steps already, but `steps` is 2"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    train(steps=4, checkpoint_dir=folder, **MINIBATCHES)
+    return folder
+
+
+@pytest.mark.parametrize("case", OTHER)
+def test_another_training_is_refused(case, folder):
+    changes, message = OTHER[case]
+    arguments = dict(params=PARAMS, batch=BATCH, steps=8, **OPTIONS, **MINIBATCHES) | changes
+    with pytest.raises(ValueError, match=message):
+        jaxmlp.run(**arguments, checkpoint_dir=folder)
+
+
+def test_a_training_that_is_there_is_not_written_over(folder):
+    with pytest.raises(FileExistsError, match="holds a training of 4 steps: pass resume=True to go on with it, or"):
+        train(steps=8, checkpoint_dir=folder, resume=False, **MINIBATCHES)
+    assert steps_in(folder) == [4]
+
+
+def test_orbax_is_an_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "orbax.checkpoint", None)
+    with pytest.raises(
+        ImportError, match=r"`checkpoint_dir` needs orbax-checkpoint: pip install 'jaxmlp\[checkpoint\]'"
+    ):
+        train(steps=4, checkpoint_dir=tmp_path)
+
+
+def test_it_is_imported_only_where_it_is_used():
+    code = "import sys, jaxmlp; sys.exit('orbax' in sys.modules or 'tensorstore' in sys.modules)"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        ).returncode
+        == 0
+    )
