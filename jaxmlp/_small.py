@@ -23,6 +23,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from ._lanes import carry_out_in_lanes, in_every_lane, Lanes
+from ._layouts import explicit_mesh
 from ._products import fused_product
 from ._program import carry_out, Program, traced, value_of, variables
 
@@ -42,7 +43,9 @@ _SMALL = 65_536
 
 def loop(step: Step, state: Any, fixed: tuple[Any, ...], steps: int) -> tuple[Any, Float[Array, " steps"]]:
     """`step` repeated by `jax.lax.scan`, and the loss of every step; a small step is written anew before."""
-    if sum(np.size(leaf) for leaf in jax.tree.leaves((state, fixed))) > _SMALL:
+    # On a mesh with explicit axes each operation, written anew, would have to say where its result lies.
+    is_large = sum(np.size(leaf) for leaf in jax.tree.leaves((state, fixed))) > _SMALL
+    if is_large or explicit_mesh((state, fixed)) is not None:
         return lax.scan(lambda state, _: step(state, *fixed), state, length=steps)
     program = traced(step, state, *fixed, rule=fused_product)
     if any(equation.effects for equation in program.equations):  # what a step prints, it prints once a step

@@ -8,6 +8,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from ._checks import check_count, check_key
+from ._layouts import rows_of, with_layouts_found
 from ._small import loop
 from ._types import LossAndGrads
 
@@ -43,6 +44,14 @@ def fit(
     A pure function: it can be compiled with `jax.jit`, mapped over seeds or learning rates with
     `jax.vmap` (build the optimizer inside the mapped function), and sharded by placing its arguments.
 
+    On several devices the placement of the arguments says where the work is done, and the result is that
+    of one device to rounding. With the rows of `batch` spread over a mesh and `params` on all of it, each
+    device computes its share of a full batch, and the gradient is summed over the devices. Parameters
+    that are spread stay so. A minibatch is drawn from all rows; that each device computes its share of it
+    is said in `loss_and_grads`, by `jax.lax.with_sharding_constraint` of the rows that it is given, and
+    where `batch` is whole on every device no row moves. `jax.shard_map` of `jax.vmap` of `fit` trains an
+    ensemble of which each device has its own members.
+
     Minibatches are shuffled on the device: epoch `e` visits the examples in the order
     `jax.random.permutation(jax.random.fold_in(key, e), n)`, `n // batch_size` batches an epoch; the
     examples left over sit that epoch out. The order depends on `key` and the step alone, so training
@@ -66,13 +75,15 @@ def fit(
       TypeError: `steps` or `batch_size` is not an integer, or `loss_and_grads` does not return a pair.
       ValueError: the arrays of `batch` have different numbers of rows, `batch_size` is larger than that
         number, `key` is missing or superfluous, the loss is not a scalar, or the gradient is not a tree
-        like `params` with its shapes and dtypes.
+        like `params` with its shapes and dtypes. From JAX: the arguments lie on different devices, or the
+        devices along an axis of the mesh do not divide the rows.
     """
     check_count("steps", steps, least=0)
     n = _rows(batch)
     batch = jax.tree.map(jnp.asarray, tuple(batch))
     state = _start(params, optimizer, batch_size, key, n)
-    shown = batch if batch_size is None else jax.tree.map(lambda leaf: leaf[:batch_size], batch)
+    shown = batch if batch_size is None else jax.eval_shape(rows_of, batch, jnp.arange(batch_size))
+    loss_and_grads = with_layouts_found(loss_and_grads, state.params, batch)
     _check_loss_and_grads(loss_and_grads, state.params, shown)
 
     def update(state: TrainState, batch: tuple[Array, ...]) -> tuple[TrainState, Float[Array, ""]]:
@@ -95,7 +106,7 @@ def fit(
         place = state.step % an_epoch
         order = jax.lax.cond(place == 0, order_of, lambda step: order, state.step)
         rows = jax.lax.dynamic_slice_in_dim(order, place * batch_size, batch_size)
-        state, loss = update(state, jax.tree.map(lambda leaf: leaf[rows], batch))
+        state, loss = update(state, rows_of(batch, rows))
         return (state, order), loss
 
     (state, _), losses = loop(minibatch_update, (state, order_of(state.step)), (batch,), steps)

@@ -15,7 +15,7 @@ CORE = sorted(path for path in PACKAGE.glob("_*.py") if path.name != "__init__.p
 # A module imports from lower floors only. A new module needs a floor.
 FLOORS = (
     {"_types", "_frames", "_placement", "_progress"},
-    {"_checks", "_logistic", "_once", "_program"},
+    {"_checks", "_layouts", "_logistic", "_once", "_program"},
     {"_activations", "_losses", "_dense", "_init", "_data", "_products"},
     {"_mlp", "_lanes"},
     {"_small", "_population", "_options"},

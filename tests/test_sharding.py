@@ -1,6 +1,7 @@
 """The same `fit` on eight devices: the result of one, a share of the work for each, and no more traffic than needed."""
 
 import re
+from contextlib import nullcontext
 from functools import cache, partial
 
 import jax
@@ -142,6 +143,22 @@ def test_a_layer_spread_over_a_second_axis_stays_spread(batch_size):
     assert_trained_alike(actual, alone(batch_size)[1])
     for leaf, start in zip(jax.tree.leaves(actual[0].params), jax.tree.leaves(params), strict=True):
         assert leaf.sharding.is_equivalent_to(start.sharding, leaf.ndim)
+
+
+# Of `jax.make_mesh`: there an array's layout is part of its type, and each product must have one.
+@pytest.mark.parametrize("in_context", (False, True), ids=("", "set_mesh"))
+@pytest.mark.parametrize("batch_size", DRAWN.values(), ids=DRAWN)
+def test_a_mesh_with_explicit_axes_gives_the_same(batch_size, in_context):
+    mesh = jax.make_mesh((4, 2), ("batch", "model"), devices=DEVICES)
+    leaves = P(None, "model"), P("model"), P("model", None), P(None)
+    layout = jax.tree.unflatten(jax.tree.structure(PARAMS), leaves)
+    place = lambda specs: jax.tree.map(lambda spec: NamedSharding(mesh, spec), specs)
+    params, batch = jax.device_put(PARAMS, place(layout)), jax.device_put(BATCH, place(P("batch", None)))
+    train = jax.jit(drawing(batch_size))
+    with jax.set_mesh(mesh) if in_context else nullcontext():
+        actual = train(params, batch)
+    assert_trained_alike(actual, alone(batch_size)[1])
+    assert jax.tree.map(lambda leaf: leaf.sharding.spec, actual[0].params) == layout
 
 
 def test_a_mean_over_the_devices_in_the_gradient_is_data_parallel_too():
