@@ -76,32 +76,34 @@ def test_a_chunk_leaves_nobody_over_where_it_can(count, about):
         )
 
 
+mapping: Any = population  # which is given what it must refuse
+
 WRONG = {
-    "no function": (lambda: population(3.0), TypeError, "`function` must be a function, got 3.0"),
-    "chunk": (lambda: population(jnp.sin, chunk=0), ValueError, "`chunk` is 0, but must be at least 1"),
-    "chunk a float": (lambda: population(jnp.sin, chunk=2.0), TypeError, "`chunk` must be a Python integer"),
+    "no function": (lambda: mapping(3.0), TypeError, "`function` must be a function, got 3.0"),
+    "chunk": (lambda: mapping(jnp.sin, chunk=0), ValueError, "`chunk` is 0, but must be at least 1"),
+    "chunk a float": (lambda: mapping(jnp.sin, chunk=2.0), TypeError, "`chunk` must be a Python integer"),
     "too many axes": (
-        lambda: population(jnp.sin, in_axes=(0, 0))(jnp.ones(3)),
+        lambda: mapping(jnp.sin, in_axes=(0, 0))(jnp.ones(3)),
         ValueError,
         "`in_axes` has 2 entries, but the function was called with 1 argument",
     ),
     "an axis that is none": (
-        lambda: population(jnp.sin, in_axes=("first",))(jnp.ones(3)),
+        lambda: mapping(jnp.sin, in_axes=("first",))(jnp.ones(3)),
         TypeError,
         "`in_axes` must hold integers or None, got 'first'",
     ),
-    "nothing mapped": (lambda: population(jnp.sin, in_axes=None)(jnp.ones(3)), ValueError, "maps over no array"),
+    "nothing mapped": (lambda: mapping(jnp.sin, in_axes=None)(jnp.ones(3)), ValueError, "maps over no array"),
     "no such axis": (
-        lambda: population(jnp.sin, in_axes=1)(jnp.ones(3)),
+        lambda: mapping(jnp.sin, in_axes=1)(jnp.ones(3)),
         ValueError,
         r"`in_axes` is 1 for an array of shape \(3,\), which has no such axis",
     ),
     "lengths differ": (
-        lambda: population(jnp.add)(jnp.ones(3), jnp.ones(4)),
+        lambda: mapping(jnp.add)(jnp.ones(3), jnp.ones(4)),
         ValueError,
         r"must count the same networks, at least one, but have \[3, 4\]",
     ),
-    "nobody": (lambda: population(jnp.sin)(jnp.ones((0, 2))), ValueError, r"at least one, but have \[0\]"),
+    "nobody": (lambda: mapping(jnp.sin)(jnp.ones((0, 2))), ValueError, r"at least one, but have \[0\]"),
 }
 
 

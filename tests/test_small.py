@@ -148,7 +148,8 @@ def test_a_training_in_pieces_equals_the_whole_bit_for_bit(getkey, sizes, dtype)
     options |= dict(batch_size=2)
     train = lambda state, steps, **key: jax.jit(partial(jaxmlp.fit, steps=steps, **options, **key))(state, tuple(batch))
     whole, losses = train(params, 150, key=jax.random.key(1))
-    state, parts = params, []
+    state: Any = params
+    parts = []
     for i, steps in enumerate((1, 33, 64, 2, 50)):
         state, part = train(state, steps, **({} if i else {"key": jax.random.key(1)}))
         parts.append(part)
