@@ -29,7 +29,9 @@ def on_one_network(sizes: Sequence[int], params: Any, batch: Any, rate: float, s
         w, b = np.zeros((layers, width, width), np.float32), np.zeros((layers, width), np.float32)
         for i, layer in enumerate(params):
             w[i, : layer.w.shape[0], : layer.w.shape[1]], b[i, : layer.w.shape[1]] = layer.w, layer.b
-        return [w, b, np.pad(x, ((0, 0), (0, width - x.shape[1]))), y]
+        wide = np.zeros((len(x), width), np.float32)
+        wide[:, : x.shape[1]] = x
+        return [w, b, wide, y]
 
     def run(function: Any, before: tuple[Any, ...], arrays: list[np.ndarray]) -> tuple[None, np.ndarray]:
         losses, own = np.empty(steps, np.float32), [array.copy() for array in arrays]

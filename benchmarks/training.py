@@ -172,7 +172,8 @@ def one_large_gradient(less: int) -> tuple[str, str, float, dict[str, Callable[[
     np.testing.assert_allclose(loss, other_loss, rtol=1e-5)
     for one, other in zip(jax.tree.leaves(grads), jax.tree.leaves(other_grads), strict=True):
         assert np.linalg.norm(one - other) < 1e-5 * np.linalg.norm(other)
-    used = {name: program.func.memory_analysis().temp_size_in_bytes / 2**20 for name, program in candidates.items()}
+    programs: dict[str, Any] = {name: candidate.func for name, candidate in candidates.items()}
+    used = {name: program.memory_analysis().temp_size_in_bytes / 2**20 for name, program in programs.items()}
     memory = (f"{name} {size:.1f}" for name, size in used.items())
     title = f"{'-'.join(map(str, sizes))}, batch {rows}, one gradient; temporary memory in MiB: {', '.join(memory)}"
     outputs = [jax.random.normal(jax.random.key(n), (rows, n)) for n in sizes]

@@ -64,7 +64,7 @@ def population(
 
         own = [leaf for leaf, axis in zip(leaves, axes, strict=True) if axis is not None]
         whole, rest = divmod(count, chunk)
-        parts = []
+        parts: list[list[Any]] = []
         if whole:
             chunks = [leaf[: whole * chunk].reshape(whole, chunk, *leaf.shape[1:]) for leaf in own]
             outputs = [jnp.moveaxis(output, -1, 1) for output in lax.map(lambda own: together(own, chunk), chunks)]
