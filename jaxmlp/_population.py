@@ -63,18 +63,23 @@ def population(
             return [in_every_lane(value_of(atom, known), atom.aval.shape, lanes) for atom in program.outputs]
 
         own = [leaf for leaf, axis in zip(leaves, axes, strict=True) if axis is not None]
-        whole, rest = divmod(count, chunk)
+        size = _size_of_a_chunk(count, chunk)
+        whole, rest = divmod(count, size)
         parts: list[list[Any]] = []
         if whole:
-            chunks = [leaf[: whole * chunk].reshape(whole, chunk, *leaf.shape[1:]) for leaf in own]
-            outputs = [jnp.moveaxis(output, -1, 1) for output in lax.map(lambda own: together(own, chunk), chunks)]
-            parts.append([output.reshape(whole * chunk, *output.shape[2:]) for output in outputs])
+            chunks = [leaf[: whole * size].reshape(whole, size, *leaf.shape[1:]) for leaf in own]
+            outputs = [jnp.moveaxis(output, -1, 1) for output in lax.map(lambda own: together(own, size), chunks)]
+            parts.append([output.reshape(whole * size, *output.shape[2:]) for output in outputs])
         if rest:
-            parts.append([jnp.moveaxis(o, -1, 0) for o in together([leaf[whole * chunk :] for leaf in own], rest)])
-        outputs = [(jnp.concatenate(pieces) if len(pieces) > 1 else pieces[0]) for pieces in zip(*parts, strict=True)]
+            parts.append([jnp.moveaxis(o, -1, 0) for o in together([leaf[whole * size :] for leaf in own], rest)])
+        outputs = parts[0] if len(parts) == 1 else list(map(_joined, *parts))
         return jax.tree.unflatten(program.structure, outputs)
 
     return mapped
+
+
+def _joined(*pieces: Any) -> Any:
+    return jnp.concatenate(pieces)
 
 
 def _size_of_a_chunk(count: int, about: int) -> int:
