@@ -96,7 +96,7 @@ def slope(e: Explanation) -> Finding:
     return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
 
 
-def known(e: Explanation) -> Finding:
+def known(e: Explanation) -> Finding | list[Finding]:
     offer: Offer = e.facts["offer"]
     quantity = offer.quantity
     assert quantity is not None
@@ -114,6 +114,9 @@ def known(e: Explanation) -> Finding:
         return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
     if quantity.kind == "value":
         return _words.wrong_forward(e.paths, instead=what, place=e.place())
+    times = _relate.multiple(e.actual, expected)
+    if times is not None and snapped(times) != 1:
+        return by_a_factor(e, 1 / times)
     return _not_that_cotangent(e, quantity, expected, what)
 
 

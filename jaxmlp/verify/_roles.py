@@ -15,6 +15,7 @@ from ._bench import Bench, results
 from ._known import Knowledge, Quantity
 from ._matching import Known
 from ._offers import Instances, Offer
+from ._relate import same
 from ._trace import Atom
 
 
@@ -76,11 +77,20 @@ class Roles:
     def slopes_after(self, variable: int) -> list[Quantity]:
         """If a value is a cotangent of the loss: the slopes that it may be multiplied by next, the nearest first."""
         match = self._match(variable)
-        if match is None or match[0].kind != "cotangent":
+        if match is None or match[0].kind != "cotangent" or self._is_passed_on(variable):
             return []
         alike = self._variables(match[0])
         slopes = self._knowledge.slopes
         return [slopes[pair] for pair in sorted(slopes, key=lambda pair: -pair[1]) if pair[0] in alike]
+
+    def _is_passed_on(self, variable: int) -> bool:
+        """Whether an operation gives the value as it is, so that what is lacking may be lacking there."""
+        program, values = self._bench.program, self._bench.run.at(variable)
+        after = [out for index in program.users.get(variable, ()) for out in program.equations[index].outputs]
+        return any(
+            len(program.equations[program.makers[out]].inputs) > 1 and same(self._bench.run.at(out), values)
+            for out in after
+        )
 
     def _next(self, value: np.ndarray, point: int, which: int) -> np.ndarray:
         known = self._known.at(point)
