@@ -15,8 +15,9 @@ import jax
 
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-FIRST, RULE, TRACE, TEST, TRAIN, MANY, DEVICES = EXAMPLES
+FIRST, RULE, TRACE, TEST, TRAIN, MANY, RUN, DEVICES = EXAMPLES
 COMMANDS = re.findall(r"^jaxmlp (check .*)$", README, re.MULTILINE)
+TRAINING = re.findall(r"^jaxmlp (train .*)$", README, re.MULTILINE)
 
 # The first example as a file for the command: it defines `inputs`, and the names of another command line too.
 FILE = (
@@ -70,14 +71,21 @@ def shown_after(code: str) -> list[str]:
 
 def test_the_examples_print_what_is_shown(tmp_path):
     folder = tmp_path.resolve()
-    examples = {"backprop.py": FIRST, "rule.py": RULE, "trace.py": TRACE, "train.py": TRAIN, "many.py": MANY}
+    examples = {
+        "backprop.py": FIRST,
+        "rule.py": RULE,
+        "trace.py": TRACE,
+        "train.py": TRAIN,
+        "run.py": RUN,
+        "many.py": MANY,
+    }
     for name, code in examples.items():
         (folder / name).write_text(code, encoding="utf-8")
     first, *others, many = in_turn(EXAMPLES_IN_TURN, examples, folder)
     (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
     assert without_rounding(first.replace(f"{folder}{os.sep}", "")) == without_rounding(shown)
     assert "print(check(" in "\n".join(README.splitlines()[:30]), "a checked gradient by line 30"
-    for code, out in zip((RULE, TRACE, TRAIN), others, strict=True):
+    for code, out in zip((RULE, TRACE, TRAIN, RUN), others, strict=True):
         (shown,) = shown_after(code)
         assert out.split() == shown.split()
     (shown,) = shown_after(MANY)
@@ -127,3 +135,9 @@ def test_the_commands_check_the_file(tmp_path):
         assert status == (0 if "backward" in command else 1), command
         assert '"verdict": "wrong"' in out if "--json" in command else "is " in out, command
         assert "--html" not in command or (tmp_path / "report.html").is_file()
+
+
+def test_the_commands_train(tmp_path):
+    for command, (status, out) in zip(TRAINING, in_turn(COMMANDS_IN_TURN, TRAINING, tmp_path), strict=True):
+        assert status == 0 and "finished after 2,000 steps" in out, command
+        assert all((tmp_path / path).exists() for path in re.findall(r"--(?:checkpoint|metrics|plot) (\S+)", command))

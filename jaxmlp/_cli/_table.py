@@ -70,13 +70,14 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """The lines that are not empty, with their numbers."""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        dialect = csv.Sniffer().sniff(text[:4096], ",;\t") if text.strip() else csv.excel
-    except csv.Error:
-        dialect = csv.excel
     except UnicodeDecodeError:
         raise CommandError(f"{path} is no text in UTF-8.") from None
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror or error}.") from None
+    try:
+        dialect = csv.Sniffer().sniff(text[:4096], ",;\t")
+    except csv.Error:  # one column, or nothing
+        dialect = csv.excel
     reader = csv.reader(text.splitlines(), dialect)
     rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(cell.strip() for cell in row)]
     if not rows:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 import warnings
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -64,7 +65,9 @@ def _run(
     by_hand = partial(jaxmlp.loss_and_grads, loss=getattr(jaxmlp, loss), **model)
     value = partial(jaxmlp.loss_value, loss=getattr(jaxmlp, loss), **model)
     params, key = _start(args, sizes)
-    params, key, batch = _shared(args, params, key, batch)
+    params, key, batch, share = _shared(args, params, key, batch)
+    by_autodiff = jax.value_and_grad(value)
+    learn = by_autodiff if args.gradient == "autodiff" else by_hand
     write(head(args, data, sizes, loss, model, written, params))
 
     def measures(params: Any) -> tuple[Any, Any]:
@@ -91,7 +94,7 @@ def _run(
             result = jaxmlp.run(
                 params,
                 batch,
-                loss_and_grads=jax.value_and_grad(value) if args.gradient == "autodiff" else by_hand,
+                loss_and_grads=lambda params, *batch: learn(params, *share(batch)),
                 optimizer=optimizer,
                 steps=args.steps,
                 batch_size=args.batch_size,
@@ -131,24 +134,31 @@ def _start(args: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Any, Any]:
     return params, key if args.batch_size else None
 
 
-def _shared(args: argparse.Namespace, params: Any, key: Any, batch: Any) -> tuple[Any, Any, Any]:
-    """All of it placed on the devices: the members of an ensemble shared among them, or else the examples."""
+def _shared(args: argparse.Namespace, params: Any, key: Any, batch: Any) -> tuple[Any, Any, Any, Callable]:
+    """All of it placed on the devices, and how they share a batch: by members of an ensemble, or else by examples.
+
+    Minibatches are drawn from all examples, so each device holds them all and computes its share of each minibatch.
+    """
+    alone = lambda batch: batch
     if not args.devices:
-        return params, key, batch
+        return params, key, batch, alone
     there = jax.devices(args.platform)
     if args.devices > len(there):
         raise CommandError(
             f"--devices is {args.devices}, but JAX has {len(there)} here ({there[0].platform}). "
             "On a CPU, the environment variable JAX_NUM_CPU_DEVICES says how many there are to be."
         )
-    shared, what = (args.seeds, "seeds") if args.seeds else (len(batch[0]), "examples")
+    shared = args.seeds or args.batch_size or len(batch[0])
     if shared % args.devices:
-        raise CommandError(f"{shared} {what} cannot be shared among {args.devices} devices: they must divide them.")
+        what = "seeds" if args.seeds else "examples a step"
+        raise CommandError(f"--devices is {args.devices}, which must divide the {shared} {what}.")
     mesh = jax.sharding.Mesh(np.array(there[: args.devices]), ("shared",))
     split, whole = (jax.NamedSharding(mesh, jax.P(*axes)) for axes in (("shared",), ()))
     if args.seeds:
-        return jax.device_put(params, split), jax.device_put(key, split), jax.device_put(batch, whole)
-    return jax.device_put(params, whole), jax.device_put(key, whole), jax.device_put(batch, split)
+        return jax.device_put(params, split), jax.device_put(key, split), jax.device_put(batch, whole), alone
+    share = lambda batch: jax.lax.with_sharding_constraint(batch, split)
+    rows = whole if args.batch_size else split
+    return jax.device_put(params, whole), jax.device_put(key, whole), jax.device_put(batch, rows), share
 
 
 def _is_right(out: Any, y: Any, loss: str, data: Dataset) -> Any:

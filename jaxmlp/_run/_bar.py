@@ -21,7 +21,7 @@ class Bar:
         wide = (getattr(stream, "encoding", None) or "").lower().replace("-", "") == "utf8"
         self._full, self._empty = "━─" if wide else "#."
         self._first: tuple[int, float] | None = None
-        self._drawn = 0.0
+        self._drawn, self._is_drawn = 0.0, False
 
     def start(self, made: int) -> None:
         """Before the first chunk, whose time is mostly that of the compiler."""
@@ -43,10 +43,12 @@ class Bar:
         self._draw(made, "  ".join(said))
 
     def stop(self) -> None:
-        """Leave the line as it is."""
-        self._progress.leave()
+        """Leave the line as it is, if there is one."""
+        if self._is_drawn:
+            self._progress.leave()
 
     def _draw(self, made: int, said: str) -> None:
+        self._is_drawn = True
         share = made / self._steps if self._steps else 1.0
         words = f"{made:,}/{self._steps:,} steps  {said}"
         width = max(_NARROWEST, min(_WIDEST, shutil.get_terminal_size().columns - len(words) - 9))

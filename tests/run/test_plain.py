@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import pytest
 
@@ -6,6 +8,9 @@ from jaxmlp._run._plain import plain_step
 
 from ..helpers import assert_close, ULPS_OF_A_NETWORK
 from .problem import BATCH, MINIBATCHES, OPTIONS, PARAMS
+
+
+OTHER_KEY: dict[str, Any] = MINIBATCHES | dict(key=jax.random.key(5))
 
 
 @pytest.mark.parametrize("options", ({}, MINIBATCHES), ids=("full batch", "minibatches"))
@@ -21,7 +26,7 @@ def test_is_the_step_that_fit_makes(options):
 
 
 def test_another_order_of_the_minibatches_is_told_apart():
-    state, losses = fit(PARAMS, BATCH, steps=0, **OPTIONS, **MINIBATCHES | dict(key=jax.random.key(5)))
+    state, losses = fit(PARAMS, BATCH, steps=0, **OPTIONS, **OTHER_KEY)
     _, losses = fit(PARAMS, BATCH, steps=1, **OPTIONS, **MINIBATCHES)
     _, loss = plain_step(state, BATCH, batch_size=2, **OPTIONS)
     with pytest.raises(AssertionError):
