@@ -28,8 +28,16 @@ jax.config.update("jax_num_cpu_devices", 8)
 # A GPU multiplies float32 with 10 bits by default; the tests ask about formulas, not about TensorFloat-32.
 jax.config.update("jax_default_matmul_precision", "highest")
 
-# No deadline: the first example compiles. Derandomized: the same examples on every machine and every run.
-hypothesis.settings.register_profile("jaxmlp", derandomize=True, deadline=None, max_examples=20, database=None)
+# No deadline and no complaint about slowness: the first example compiles, and a machine may be busy with other things.
+# Derandomized: the same examples on every machine and every run.
+hypothesis.settings.register_profile(
+    "jaxmlp",
+    derandomize=True,
+    deadline=None,
+    max_examples=20,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("jaxmlp")
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 import jaxmlp
 from jaxmlp import fit, population
@@ -65,7 +65,6 @@ def test_is_differentiated_and_mapped_like_any_function(getkey):
 
 
 @given(st.integers(1, 20_000), st.integers(1, 600))
-@settings(deadline=None, database=None)
 def test_a_chunk_leaves_nobody_over_where_it_can(count, about):
     size = _size_of_a_chunk(count, about)
     if size != about:
