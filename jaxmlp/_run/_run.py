@@ -3,7 +3,6 @@
 import math
 import sys
 from collections.abc import Callable, Mapping
-from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,16 @@ import optax
 from jaxtyping import Array, ArrayLike, Key
 
 from .._checks import check_count
-from .._train import fit
 from .._types import LossAndGrads
 from ._bar import Bar
 from ._checkpoint import Checkpoints
+from ._compiled import compiled
 from ._identity import identity, is_key, named_leaves
 from ._loop import Looks, loop
 from ._plain import plain_step
 from ._result import History, RunResult
 
 
-_fit = jax.jit(fit, static_argnames=("loss_and_grads", "optimizer", "steps", "batch_size"))
 _STEPS_IN_A_CHUNK = 2**18
 _PRODUCTS_IN_A_CHUNK = 2**30
 
@@ -111,10 +109,11 @@ def run(
             "checkpoints of one: leave it out."
         )
     options: dict[str, Any] = dict(loss_and_grads=loss_and_grads, optimizer=optimizer, batch_size=batch_size)
-    train, step = partial(_fit, **options), lambda state: plain_step(state, batch, **options)
+    step = lambda state: plain_step(state, batch, **options)
     if ensemble:
         _check_members(params, key)
-        train, step = _of_members(train), jax.vmap(step)
+        step = jax.vmap(step)
+    train = compiled(params, ensemble=ensemble, **options)
     start = jax.tree.map(_settled, train(params, batch, steps=0, key=key)[0])
     if chunk is None:
         chunk = _chunk(steps, start.params, batch, batch_size)
@@ -132,16 +131,6 @@ def run(
     )
     advance = lambda state, steps: train(state, batch, steps=steps)
     return loop(advance, step, start, steps=steps, chunk=chunk, looks=looks, resume=resume)
-
-
-def _of_members(train: Callable[..., Any]) -> Callable[..., Any]:
-    """`train` of many members in one program: of every state, or of every `params` and `key`, on the same batch."""
-
-    @partial(jax.jit, static_argnames="steps")
-    def of_members(params: Any, batch: Any, *, steps: int, key: Any = None) -> Any:
-        return jax.vmap(lambda params, key: train(params, batch, steps=steps, key=key))(params, key)
-
-    return of_members
 
 
 def _check_members(params: Any, key: Any) -> None:
