@@ -100,7 +100,7 @@ def backward(
     activations = _activations(residuals, hidden, output)
     for (dense_residuals, activation_residuals), activation in zip(residuals[::-1], activations[::-1], strict=True):
         (dz,) = activation.bwd(activation_residuals, da)
-        dz = once(dz)
+        dz = once(dz, readings=len(dense_residuals[0].w))  # `dw` reads it for every input
         dlayer, da = dense_bwd(dense_residuals, dz)
         grads.append(dlayer)
     return tuple(grads[::-1]), da

@@ -29,8 +29,8 @@ def population(
     Args:
       function: takes and returns pytrees of arrays, like any function for `jax.vmap`.
       in_axes: for all arguments, or one for each: the axis to map over, or None where all networks share the argument.
-      chunk: about how many networks are carried through together: a multiple of 16 that divides their number, from half
-        of `chunk` to twice as many, if there is one, since no network is then left over; else `chunk` itself.
+      chunk: how many networks are carried through together at most: a multiple of 16 that divides their number, if
+        there is one of at least half of `chunk`, since no network is then left over; else `chunk` itself.
 
     Returns:
       The mapped function. The mapped axis of what it returns is the first.
@@ -82,10 +82,13 @@ def _joined(*pieces: Any) -> Any:
     return jnp.concatenate(pieces)
 
 
-def _size_of_a_chunk(count: int, about: int) -> int:
-    """The divisor of `count` next to `about`, if there is one that fills vector registers of 16 lanes."""
-    divisors = [size for size in range(16, count + 1, 16) if count % size == 0 and about <= 2 * size <= 4 * about]
-    return min(divisors, key=lambda size: abs(size - about), default=about)
+def _size_of_a_chunk(count: int, most: int) -> int:
+    """The largest divisor of `count` that fills vector registers of 16 lanes, if there is one near `most`.
+
+    Larger chunks than 256 are slower: XLA spreads their operations over threads, which costs more than it gains.
+    """
+    divisors = [size for size in range(16, most + 1, 16) if count % size == 0 and most <= 2 * size]
+    return max(divisors, default=most)
 
 
 def _axes(in_axes: Any, args: tuple[Any, ...]) -> list[int | None]:

@@ -24,6 +24,11 @@ def test_every_number_stays(getkey, dtype, transform):
     np.testing.assert_array_equal(jnp.signbit(actual), jnp.signbit(x))
 
 
+def test_what_is_read_a_few_times_is_left_as_it_is():
+    x = jnp.asarray([1.0, 2.0])
+    assert once(x, readings=4) is x and once(x, readings=5) is not x
+
+
 def test_its_derivative_is_1():
     x = jnp.asarray([-2.0, 0.0, 3.0])
     np.testing.assert_array_equal(jax.grad(lambda x: (once(x) ** 2).sum())(x), 2 * x)

@@ -65,14 +65,10 @@ def test_is_differentiated_and_mapped_like_any_function(getkey):
 
 
 @given(st.integers(1, 20_000), st.integers(1, 600))
-def test_a_chunk_leaves_nobody_over_where_it_can(count, about):
-    size = _size_of_a_chunk(count, about)
-    if size != about:
-        assert size % 16 == 0 == count % size and about <= 2 * size <= 4 * about
-    else:
-        assert about % 16 == 0 == count % about or not any(
-            count % other == 0 for other in range(16, count + 1, 16) if about <= 2 * other <= 4 * about
-        )
+def test_a_chunk_leaves_nobody_over_where_it_can(count, most):
+    size = _size_of_a_chunk(count, most)
+    fitting = [other for other in range(16, most + 1, 16) if count % other == 0 and most <= 2 * other]
+    assert size == (fitting[-1] if fitting else most)
 
 
 mapping: Any = population  # which is given what it must refuse
