@@ -69,8 +69,8 @@ def table(unit: str, count: float, candidates: dict[str, Callable[[], Any]], rou
 
 
 def compiled(function: Callable[..., Any], *args: Any, options: dict[str, Any] | None = None) -> partial[Any]:
-    """The function with its arguments, compiled and run once."""
-    program = jax.jit(function, compiler_options=options).lower(*args).compile()
+    """The function with its arguments, as a caller of `jax.jit` has it, run once."""
+    program = jax.jit(function, compiler_options=options)
     jax.block_until_ready(program(*args))
     return partial(program, *args)
 
@@ -172,8 +172,11 @@ def one_large_gradient(less: int) -> tuple[str, str, float, dict[str, Callable[[
     np.testing.assert_allclose(loss, other_loss, rtol=1e-5)
     for one, other in zip(jax.tree.leaves(grads), jax.tree.leaves(other_grads), strict=True):
         assert np.linalg.norm(one - other) < 1e-5 * np.linalg.norm(other)
-    programs: dict[str, Any] = {name: candidate.func for name, candidate in candidates.items()}
-    used = {name: program.memory_analysis().temp_size_in_bytes / 2**20 for name, program in programs.items()}
+    analyses: dict[str, Any] = {
+        name: jax.jit(loss_and_grads).lower(params, *batch).compile().memory_analysis()
+        for name, loss_and_grads in reversed(both.items())
+    }
+    used = {name: analysis.temp_size_in_bytes / 2**20 for name, analysis in analyses.items()}
     memory = (f"{name} {size:.1f}" for name, size in used.items())
     title = f"{'-'.join(map(str, sizes))}, batch {rows}, one gradient; temporary memory in MiB: {', '.join(memory)}"
     outputs = [jax.random.normal(jax.random.key(n), (rows, n)) for n in sizes]
