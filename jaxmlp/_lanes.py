@@ -111,7 +111,7 @@ def _scan(scan: Any, inputs: Sequence[Any], lanes: int) -> list[Any]:
     def step(carry: Any, slices: Any) -> Any:
         carry = [Lanes(leaf) if lane else leaf for leaf, lane in zip(carry, differs, strict=True)]
         slices = [
-            Lanes(leaf) if isinstance(all_, Lanes) else leaf for leaf, all_ in zip(slices, sequences, strict=True)
+            Lanes(leaf) if isinstance(whole, Lanes) else leaf for leaf, whole in zip(slices, sequences, strict=True)
         ]
         results = _call(body, [*fixed, *carry, *slices], lanes)
         found[:] = (isinstance(result, Lanes) for result in results)
@@ -133,9 +133,9 @@ def _scan(scan: Any, inputs: Sequence[Any], lanes: int) -> list[Any]:
     slices = [jax.ShapeDtypeStruct(array.shape[1:], array.dtype) for array in arrays]
     while True:  # what is carried differs from lane to lane once it depends on something that does
         jax.eval_shape(step, beginning(), slices)
-        if found[:carried] == differs:
+        before, differs = differs, [a or b for a, b in zip(found[:carried], differs, strict=True)]
+        if differs == before:
             break
-        differs = [a or b for a, b in zip(found[:carried], differs, strict=True)]
     params = {name: scan.params[name] for name in ("length", "reverse", "unroll")}
     carry, stacked = lax.scan(step, beginning(), arrays, **params)
     return [Lanes(r) if lane else r for r, lane in zip((*carry, *stacked), (*differs, *found[carried:]), strict=True)]

@@ -161,7 +161,10 @@ def _check_loss_and_grads(loss_and_grads: LossAndGrads, params: Any, batch: Any)
     """What `loss_and_grads` returns fits `params`; read from shapes alone, before anything is compiled."""
     if not callable(loss_and_grads):
         raise TypeError(f"`loss_and_grads` must be a function, got {loss_and_grads!r}: pass jaxmlp.loss_and_grads.")
-    result = jax.eval_shape(lambda params, batch: loss_and_grads(params, *batch), params, batch)
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(batch)):
+        result = jax.eval_shape(lambda params, batch: loss_and_grads(params, *batch), params, batch)
+    else:  # data whose values are known are not traced, so that losses which check their targets can
+        result = jax.eval_shape(lambda params: loss_and_grads(params, *batch), params)
     if not (isinstance(result, tuple) and len(result) == 2):
         raise TypeError(
             "`loss_and_grads` must return a pair (loss, grads), got "

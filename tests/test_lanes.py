@@ -39,6 +39,7 @@ FUNCTIONS = {
     "a loop over what all share": lambda m, v, s: lax.scan(lambda c, row: (c + row, c @ v), 0 * v, jnp.ones((5, 3))),
     "a loop that counts": lambda m, v, s: lax.scan(lambda c, _: ((c[0] + 1, c[1] * s), c[0]), (0, s), length=4),
     "what differs only later": lambda m, v, s: lax.scan(lambda c, _: ((c[1], s), c[0]), (0.0, 1.0), length=3),
+    "what differs only at first": lambda m, v, s: lax.scan(lambda c, _: (1.0, c), s, length=3),
     "backwards": lambda m, v, s: lax.scan(lambda c, row: (c + row, c), v, m, reverse=True),
     "loops in a loop": lambda m, v, s: lax.scan(
         lambda c, row: (lax.scan(lambda d, _: (d * s + row, None), c, length=2)[0], c.sum()), v, m

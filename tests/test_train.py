@@ -322,6 +322,12 @@ WRONG = {
 }
 
 
+def test_targets_that_are_none_are_refused_where_they_are_known():
+    options: dict[str, Any] = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.1), steps=2)
+    with pytest.raises(ValueError, match=r"`y\[\(0, 0\)\]` is 2.0, but targets of binary cross-entropy lie in 0 ... 1"):
+        fit(_params, (_batch[0], _batch[1] + 2), **options)
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_a_wrong_argument_is_refused_with_a_reason(case):
     changes, error, message = WRONG[case]
