@@ -43,7 +43,7 @@ def multiple(a: Values, b: Values) -> float | None:
 
 
 def is_multiple_of_each_row(a: Values, b: Values) -> bool:
-    """Whether the rows along some axis, of several numbers each, are multiples of one another, each by its own factor."""
+    """Whether each row along some axis is a multiple of its counterpart, by a factor of its own."""
     if a[0].shape != b[0].shape:
         return False
     for axis in range(a[0].ndim if a[0].ndim > 1 else 0):
