@@ -183,7 +183,7 @@ def _replaced(
         return
     # What is offered are floating numbers, and none of these is an index.
     made = bench.run.at(program.equations[instances[0][uses[0][0]]].outputs[0])[0]
-    if bench.run.at(atom)[0].dtype.kind in "iu" and made.dtype.kind != "f":
+    if bench.run.at(atom)[0].dtype.kind != "f" and made.dtype.kind != "f":
         return
     olds = [program.equations[instance[uses[0][0]]].inputs[uses[0][1]] for instance in instances]
     shape = bench.run.at(atom)[0].shape
