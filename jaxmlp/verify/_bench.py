@@ -157,16 +157,16 @@ class Bench:
                 return atom.value
             return changed[atom] if atom in changed else base[atom]
 
-        for index in order[bisect_left(order, min(patches)) :]:
-            equation, patch = self.program.equations[index], patches.get(index)
-            if patch is None and not any(atom in changed for atom in equation.inputs):
-                continue
-            self.evaluations += 1
-            inputs = [read(atom) for atom in equation.inputs]
-            evaluate = self._evaluate(index, read, point)
-            with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
+            for index in order[bisect_left(order, min(patches)) :]:
+                equation, patch = self.program.equations[index], patches.get(index)
+                if patch is None and not any(atom in changed for atom in equation.inputs):
+                    continue
+                self.evaluations += 1
+                inputs = [read(atom) for atom in equation.inputs]
+                evaluate = self._evaluate(index, read, point)
                 results = patch(inputs, evaluate, read, point) if patch else evaluate(inputs)
-            changed.update(zip(equation.outputs, results, strict=True))
+                changed.update(zip(equation.outputs, results, strict=True))
         return changed
 
     def _evaluate(self, index: int, read: Read, point: int) -> Evaluate:

@@ -1,6 +1,6 @@
 """Which corrections are worth trying: found by inner products, where a leaf is linear in what a statement gives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class Screen:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
+        self._stacked: dict[tuple[int, tuple[str, ...]], np.ndarray] = {}
         self._screens: dict[Instances, tuple[list[int], list[str]] | None] = {}
 
     def passed(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
@@ -36,34 +37,39 @@ class Screen:
         outs = [out for out in outs if out in one]  # what the correction leaves as it is cancels
         if any(one[out].shape != base[out].shape for out in outs):
             return None
-        zero = None
-        found: dict[str, float] = {}
-        for path in paths:
-            adjoints, needed = bench.adjoints(path), bench.needed(path)
-            reach = [out for out in outs if out in adjoints]
-            rows = [[adjoints[out][k] for out in reach] for k in range(2)]
-            now, then = [base[out] for out in reach], [one[out] for out in reach]
-            here = [_inner(rows[0], now), _inner(rows[0], then)]
-            if not np.isfinite(here).all():
-                continue
-            if abs(here[1] - here[0] - needed[0]) <= _SCREEN * (abs(here[0]) + abs(needed[0])):
-                found[path] = 1.0
-            elif edit.factor:
-                if zero is None:
-                    zero = self._given(instances, edit, 0.0) or {}
-                without = [zero.get(out, base[out]) for out in reach]
-                nothing = [_inner(rows[k], without) for k in range(2)]
-                slope = [here[1] - nothing[0], _inner(rows[1], then) - nothing[1]]
-                aim = [needed[0] + here[0] - nothing[0], needed[1] + _inner(rows[1], now) - nothing[1]]
-                if abs(slope[0]) <= 1e-12 * abs(here[1]) or not np.isfinite([*slope, *aim]).all():
-                    continue
-                factor = aim[0] / slope[0]
-                close = abs(factor * slope[1] - aim[1]) <= _SCREEN * (
-                    abs(aim[1]) + abs(factor * slope[1]) + abs(needed[1])
-                )
-                if close and (abs(factor) > 1e-9 or edit.kind in ("number", "term")):
-                    found[path] = snapped(factor)
-        return found
+        if not outs:
+            return {}
+        needed = np.array([bench.needed(path) for path in paths])
+        now, then = self._inner(outs, paths, base), self._inner(outs, paths, one)
+        with np.errstate(all="ignore"):
+            close = _is_near(then[:, 0] - now[:, 0], needed[:, 0], now[:, 0], needed[:, 0])
+            found = {path: 1.0 for path, right in zip(paths, close, strict=True) if right}
+            if not edit.factor or len(found) == len(paths):
+                return found
+            zero = self._given(instances, edit, 0.0) or {}
+            nothing = self._inner(outs, paths, {out: zero.get(out, base[out]) for out in outs})
+            slope, aim = then - nothing, needed + now - nothing
+            factors = aim[:, 0] / slope[:, 0]
+            fits = _is_near(factors * slope[:, 1], aim[:, 1], factors * slope[:, 1], aim[:, 1], needed[:, 1])
+            fits &= np.isfinite(factors) & (np.abs(slope[:, 0]) > 1e-12 * np.abs(then[:, 0]))
+        if edit.kind not in ("number", "term"):
+            fits &= np.abs(factors) > 1e-9
+        solved = {path: snapped(float(c)) for path, c, fit in zip(paths, factors, fits, strict=True) if fit}
+        return {path: found.get(path, solved.get(path, 1.0)) for path in paths if path in found or path in solved}
+
+    def _inner(self, outs: Sequence[int], paths: list[str], values: Mapping[int, np.ndarray]) -> np.ndarray:
+        """The inner products of values with their adjoints: a row for each leaf, a column for each projection."""
+        with np.errstate(all="ignore"):
+            parts = [self._rows(out, paths) @ values[out].ravel() for out in outs]
+            return np.sum(parts, axis=0).reshape(len(paths), 2)
+
+    def _rows(self, out: int, paths: list[str]) -> np.ndarray:
+        key = out, tuple(paths)
+        if key not in self._stacked:
+            size = self._bench.run.values[0][out].size
+            found = [self._bench.adjoints(path).get(out, [np.zeros(size)] * 2) for path in paths]
+            self._stacked[key] = np.array([row.ravel() for rows in found for row in rows])
+        return self._stacked[key]
 
     def _given(self, instances: Instances, edit: Edit, factor: float) -> dict[int, np.ndarray] | None:
         """What each run gives with its correction alone; None if that does not fit."""
@@ -97,6 +103,5 @@ class Screen:
         return self._screens[instances]
 
 
-def _inner(rows: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> float:
-    with np.errstate(all="ignore"):
-        return float(sum(np.vdot(row, value) for row, value in zip(rows, values, strict=True)))
+def _is_near(value: np.ndarray, aim: np.ndarray, *sizes: np.ndarray) -> np.ndarray:
+    return np.abs(value - aim) <= _SCREEN * sum(np.abs(size) for size in sizes)
