@@ -40,12 +40,14 @@ class Site:
       statement: it, as far as the source could be read.
       instances: the equations of each time that it is executed, in the order of execution.
       leaf: the leaf of the gradient that it returns, if it is a part of the return statement.
+      calls: of a statement of a function that is called on several lines, the executions that come from each.
     """
 
     frame: Frame | None
     statement: Statement | None
     instances: tuple[tuple[int, ...], ...]
     leaf: str | None = None
+    calls: tuple[tuple[tuple[int, ...], ...], ...] = ()
 
     @property
     def first(self) -> int:
@@ -155,16 +157,16 @@ class Bench:
                 return atom.value
             return changed[atom] if atom in changed else base[atom]
 
-        for index in order[bisect_left(order, min(patches)) :]:
-            equation, patch = self.program.equations[index], patches.get(index)
-            if patch is None and not any(atom in changed for atom in equation.inputs):
-                continue
-            self.evaluations += 1
-            inputs = [read(atom) for atom in equation.inputs]
-            evaluate = self._evaluate(index, read, point)
-            with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
+            for index in order[bisect_left(order, min(patches)) :]:
+                equation, patch = self.program.equations[index], patches.get(index)
+                if patch is None and not any(atom in changed for atom in equation.inputs):
+                    continue
+                self.evaluations += 1
+                inputs = [read(atom) for atom in equation.inputs]
+                evaluate = self._evaluate(index, read, point)
                 results = patch(inputs, evaluate, read, point) if patch else evaluate(inputs)
-            changed.update(zip(equation.outputs, results, strict=True))
+                changed.update(zip(equation.outputs, results, strict=True))
         return changed
 
     def _evaluate(self, index: int, read: Read, point: int) -> Evaluate:
@@ -196,7 +198,21 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
             instances.append([])
         instances[-1].append(index)
         previous = key
-    return [Site(f, s, tuple(map(tuple, instances)), leaf) for f, s, instances, leaf in groups.values()]
+    return [
+        Site(f, s, runs, leaf, _calls(program, source, runs))
+        for f, s, instances, leaf in groups.values()
+        for runs in [tuple(map(tuple, instances))]
+    ]
+
+
+def _calls(
+    program: Program, source: Source, instances: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """The executions of a statement by the line of the candidate that they come from; none if that is one line."""
+    found: dict[Frame | None, list[tuple[int, ...]]] = {}
+    for instance in instances if len(instances) > 1 else ():
+        found.setdefault(source.frame(program.equations[instance[0]].stacks), []).append(instance)
+    return tuple(map(tuple, found.values())) if len(found) > 1 else ()
 
 
 def results(program: Program, equations: Sequence[int]) -> list[int]:

@@ -103,15 +103,14 @@ class Case:
 
     def depends_on(self, variable: int) -> set[int]:
         """The arguments of the candidate that a variable comes from."""
-        program, found, pending = self.bench.program, set(), [variable]
+        program, seen, pending = self.bench.program, set(), [variable]
         while pending:
             atom = pending.pop()
-            index = program.makers.get(atom)
-            if index is None:
-                found |= {atom} & set(program.inputs)
-            else:
+            index = None if atom in seen else program.makers.get(atom)
+            seen.add(atom)
+            if index is not None:
                 pending += [a for a in program.equations[index].inputs if isinstance(a, int)]
-        return found
+        return seen & set(program.inputs)
 
     def is_of_params_alone(self, variable: int) -> bool:
         """Whether a variable comes from parameters and plain numbers, and not from the data."""

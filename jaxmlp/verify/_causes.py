@@ -9,7 +9,7 @@ from ._explanation import Explanation
 from ._known import Quantity
 from ._matching import snapped
 from ._offers import Offer
-from ._relations import related
+from ._relations import related, related_term
 from ._report import Finding
 from ._terms import lacks_a_term, stale_operand
 
@@ -143,7 +143,7 @@ def _not_that_cotangent(
         return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
     if e.mistake.innocent and e.name and _code(what) and what != e.name:
         return _words.wrong_operand(e.paths, used=e.name, instead=what, place=place)
-    return _words.unknown(e.paths, place=place)
+    return related_term(e, expected) or _words.unknown(e.paths, place=place)
 
 
 def _lacks_upstream(e: Explanation, offer: Offer) -> bool:

@@ -27,7 +27,8 @@ def number(e: Explanation) -> Finding | list[Finding]:
         return stale(e)
     if e.is_regularization():
         return _words.wrong_regularization(e.paths, place=e.place())
-    if correction == 0 and 0 < abs(old) <= _EPSILON:
+    added = e.facts.get("equation") is not None and e.facts["equation"].name in ("add", "sub")
+    if 0 < abs(old) <= _EPSILON and (correction == 0 or (added and 0 < abs(new) <= _EPSILON)):
         return _words.epsilon(e.paths, eps=old, place=e.place())
     if correction == 0:
         return _words.double_counted(e.paths, place=e.place())

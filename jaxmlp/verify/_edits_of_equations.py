@@ -31,11 +31,12 @@ def of_equations(
     for place, index in enumerate(instances[0]):
         spots = [instance[place] for instance in instances]
         ndim = bench.run.at(equations[index].inputs[0])[0].ndim if equations[index].inputs else 0
-        yield from _of_equation(equations[index], spots, ndim)
+        yield from _of_equation(equations[index], spots, ndim, is_of_an_index=_is_of_an_index(bench, index))
         for position, atom in enumerate(equations[index].inputs):
             if isinstance(atom, Literal) or atom in inside or is_innocent(atom):
                 yield from _replaced(bench, instances, [(place, position)], atom, offers)
     yield from _of_common_numbers(bench, instances)
+    yield from _of_common_axes(bench, instances)
     outside: dict[int, list[tuple[int, int]]] = {}
     for place, index in enumerate(instances[0]):
         for position, atom in enumerate(equations[index].inputs):
@@ -69,7 +70,39 @@ def _of_common_numbers(bench: Bench, instances: Instances) -> Iterator[Edit]:
         yield Edit("number", 0.0, patches, True, facts)
 
 
-def _of_equation(equation: Equation, spots: Sequence[int], ndim: int) -> Iterator[Edit]:
+def _of_common_axes(bench: Bench, instances: Instances) -> Iterator[Edit]:
+    """The axes of several sums in a statement, wrong in all of them; a mean has another divisor over other axes."""
+    equations = bench.program.equations
+    found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
+    for place, index in enumerate(instances[0]):
+        if equations[index].name == "reduce_sum":
+            shape = bench.run.at(equations[index].inputs[0])[0].shape
+            found.setdefault((shape, tuple(equations[index].params["axes"])), []).append(place)
+    for (shape, was), places in found.items():
+        for axes in axes_of(len(shape)) if len(places) > 1 else ():
+            for keep in (False, True) if axes != was else ():
+                summed: Patch = lambda inputs, evaluate, read, point, a=axes, k=keep: [
+                    inputs[0].sum(axis=a, keepdims=k)
+                ]
+
+                def patches(c: float, places: list[int] = places, summed: Patch = summed) -> Patches:
+                    return {instance[place]: then_scaled(summed, c) for instance in instances for place in places}
+
+                yield Edit("axes", 1.6, patches, True, {"axes": axes, "was": was})
+
+
+def _is_of_an_index(bench: Bench, index: int) -> bool:
+    """Whether a comparison only chooses between integers, as JAX asks whether an index counts from the end."""
+    program = bench.program
+    users = [program.equations[user] for user in program.users.get(program.equations[index].outputs[0], ())]
+    return bool(users) and all(
+        user.name == "select_n" and bench.run.at(user.outputs[0])[0].dtype.kind == "i" for user in users
+    )
+
+
+def _of_equation(
+    equation: Equation, spots: Sequence[int], ndim: int, *, is_of_an_index: bool = False
+) -> Iterator[Edit]:
     def edit(kind: str, cost: float, patch: Callable[[float], Patch], *, factor: bool = False, **facts: Any) -> Edit:
         def patches(c: float) -> Patches:
             made = patch(c)
@@ -110,7 +143,7 @@ def _of_equation(equation: Equation, spots: Sequence[int], ndim: int) -> Iterato
             if exponent != equation.params["y"]:
                 power: Patch = lambda inputs, evaluate, read, point, y=exponent: [inputs[0] ** float(y)]
                 yield edit("power", 1.8, lambda c, p=power: p, exponent=exponent)
-    if name in ("gt", "ge", "lt", "le"):
+    if name in ("gt", "ge", "lt", "le") and not is_of_an_index:
         flipped: Patch = lambda inputs, evaluate, read, point: [~evaluate(inputs)[0]]
         yield edit("mask", 1.5, lambda c: flipped)
     if name.startswith("reduce_"):
@@ -147,6 +180,10 @@ def _replaced(
             "div",
         )
     ):
+        return
+    # What is offered are floating numbers, and none of these is an index.
+    made = bench.run.at(program.equations[instances[0][uses[0][0]]].outputs[0])[0]
+    if bench.run.at(atom)[0].dtype.kind != "f" and made.dtype.kind != "f":
         return
     olds = [program.equations[instance[uses[0][0]]].inputs[uses[0][1]] for instance in instances]
     shape = bench.run.at(atom)[0].shape

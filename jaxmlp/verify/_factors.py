@@ -27,13 +27,24 @@ class Factors:
         if not edit.factor or one is None:
             return None
         factor = self._solved(instances, edit, path, one)
-        if factor is not None or len(instances) == 1:
+        if factor is not None:
             return factor
+        tries = [*self._of_a_known_sum(edit)]
         # Where one run leads to the next, a factor comes in by its powers.
-        tries = [*self._of_first_run(instances[0], edit)]
-        if edit.kind in ("scale", "number", "term"):
+        if len(instances) > 1:
+            tries += self._of_first_run(instances[0], edit)
+        if len(instances) > 1 and edit.kind in ("scale", "number", "term"):
             tries += [-1.0, *(c for batch in self.batches for c in (1 / batch, float(batch))), 0.5, 2.0]
         return next((c for c in tries if bench.error(path, bench.value(path, edit.patches(c), 0), 0) <= RIGHT), None)
+
+    def _of_a_known_sum(self, edit: Edit) -> Iterator[float]:
+        """The factors of a number that is added, such as an epsilon, with which the sum is a value of the loss."""
+        equation = edit.facts.get("equation")
+        if edit.kind != "number" or equation is None or equation.name not in ("add", "sub") or not edit.facts["number"]:
+            return
+        sign = -1 if equation.name == "sub" and edit.facts["operand"] == 1 else 1
+        for change in self.known.shifts(self.bench.run.at(equation.outputs[0])):
+            yield snapped(1 + sign * change / edit.facts["number"])
 
     def _of_first_run(self, instance: tuple[int, ...], edit: Edit) -> Iterator[float]:
         """The factor with which the first run gives a cotangent."""

@@ -1,6 +1,6 @@
 """What could stand in the place of something: what the candidate has, and what is known of the loss."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -84,8 +84,27 @@ def offered(
         if len(quantities) == len(row):
             values = tuple(quantity.values for quantity in quantities)
             offers += [Offer(values, None, quantities[0]), Offer(values[::-1], None, quantities[-1])]
+    offers += _repeated_terms(knowledge, repeated)
     offers = [o for o in offers if all(v.dtype.kind == "f" for values in o.values for v in values)]
     return offers + [Offer((quantity.values,), None, quantity) for quantity in knowledge.quantities]
+
+
+def _repeated_terms(knowledge: Knowledge, repeated: Sequence[Sequence[int]]) -> Iterator[Offer]:
+    """Of what one statement of the loss defines time after time: the terms of its cotangents, the same of each.
+
+    What is used once at one end of the loop, such as the last state, has fewer terms there.
+    """
+    for variables in repeated:
+        terms = [quantity.terms if (quantity := knowledge.cotangents.get(v)) else () for v in variables]
+        for start, stop in ((0, len(terms)), (0, -1), (1, len(terms))):
+            row = terms[start:stop]
+            if len(row) < 2 or len({len(each) for each in row}) > 1:
+                continue
+            for values in zip(*row, strict=True):
+                if len({value[0].shape for value in values}) == 1:
+                    of = Quantity("part", values[0])
+                    yield from (Offer(values, None, of), Offer(values[::-1], None, of))
+            break
 
 
 def _given(program: Program, instance: tuple[int, ...]) -> list[int]:

@@ -18,6 +18,8 @@ from ._trace import Equation, Literal, Program
 def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """The results of `equation`; whatever has no entry in the table below is left to JAX, one operation at a time.
 
+    To be called where NumPy is silent about numbers that are not finite.
+
     Raises:
       Exception: the shapes do not fit. Which exception it is depends on the operation.
     """
@@ -25,8 +27,7 @@ def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
     if operation is None or any(value.dtype == object for value in inputs):
         with jax.enable_x64(True):
             return [_held(result) for result in equation.bind(*map(_released, inputs))]
-    with np.errstate(all="ignore"):
-        results = operation(equation.params, *inputs)
+    results = operation(equation.params, *inputs)
     return list(results) if isinstance(results, list) else [np.asarray(results)]
 
 
@@ -36,9 +37,10 @@ def computed(
     """The value of every variable of a program, each result passed through `after`."""
     values = dict(zip(program.inputs, map(_held, arrays), strict=True))
     values |= {variable: _held(const) for variable, const in program.constants.items()}
-    for equation in program.equations:
-        inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
-        values.update(zip(equation.outputs, map(after, evaluated(equation, inputs)), strict=True))
+    with np.errstate(all="ignore"):
+        for equation in program.equations:
+            inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
+            values.update(zip(equation.outputs, map(after, evaluated(equation, inputs)), strict=True))
     return values
 
 

@@ -48,6 +48,28 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     return None
 
 
+def related_term(e: Explanation, expected: Values) -> Finding | None:
+    """The mistake in one of the two terms of a sum, if the other is a known quantity as it stands."""
+    program = e.case.bench.program
+    equation = program.equations[program.makers[e.out]] if e.out in program.makers else None
+    if equation is None or equation.name not in ("add", "sub"):
+        return None
+    for position, atom in enumerate(equation.inputs):
+        actual, other = e.case.bench.run.at(atom), e.case.bench.run.at(equation.inputs[1 - position])
+        if actual[0].shape != expected[0].shape or other[0].shape != expected[0].shape:
+            continue
+        if e.case.backward.find(other) is None and e.case.forward.find(other) is None:
+            continue
+        signs = (1, 1) if equation.name == "add" else (1, -1) if position == 0 else (-1, -1)
+        wanted = tuple(signs[0] * (x - signs[1] * o) for x, o in zip(expected, other, strict=True))
+        found = related(e, actual, wanted)
+        if found is None and _relate.is_multiple_of_each_row(actual, wanted):
+            found = _words.missing_factor(e.paths, place=e.place())
+        if found is not None:
+            return found
+    return None
+
+
 def _penalty(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """A difference that lies along a parameter is the gradient of a penalty on it."""
     missing = tuple(b - a for a, b in zip(actual, expected, strict=True))

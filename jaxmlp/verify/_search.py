@@ -135,7 +135,8 @@ class Search:
                     runs = tuple(run for run in site.instances if results(self.bench.program, run))
                     jobs += self._jobs(site, runs or site.instances)
                     if len(site.instances) > 1:
-                        jobs += chain(*(self._jobs(site, (i,)) for i in self._last(site, reach[site])))
+                        last = [(instance,) for instance in self._last(site, reach[site])]
+                        jobs += chain(*(self._jobs(site, some) for some in dict.fromkeys((*last, *site.calls))))
             for job in sorted(jobs, key=lambda job: (self._is_a_guess(job), not job.fits, job.cost, job.first)):
                 left = _LAST if self._is_cheap(job) else self.budget
                 if (self.bench.evaluations < left or job.edit.kind == "leaf") and self._may_win(job):
@@ -229,7 +230,7 @@ class Search:
 
     def _is_cheap(self, job: "_Job") -> bool:
         """Whether what it does to the leaves is told by inner products."""
-        return self.screen.of(job.instances, job.wrong) is not None
+        return self.screen.of(job.instances, job.wrong, job.edit) is not None
 
     def _is_a_guess(self, job: "_Job") -> bool:
         """Whether only trying tells, and what is corrected gives nothing that is known: such come last."""

@@ -193,7 +193,9 @@ def _calls(frame: Frame) -> int:
 
 @functools.lru_cache(maxsize=1024)
 def _is_worth_a_look(frame: Frame) -> bool:
-    """Whether a function is more than a formula of one value: of several statements, arguments or results."""
+    """Whether a function is more than a formula of one value: of several statements, arguments or results, or of none,
+    as a method that keeps what it computes.
+    """
     node = _function(frame)
     if node is None or isinstance(node, ast.Lambda):
         return False
@@ -201,7 +203,7 @@ def _is_worth_a_look(frame: Frame) -> bool:
     returns = [s.value for s in ast.walk(node) if isinstance(s, ast.Return)]
     taken = [argument for argument in node.args.args if argument.arg not in ("self", "cls")]
     several = len(taken) - len(node.args.defaults) > 1
-    return len(body) > 2 or several or any(isinstance(value, ast.Tuple | ast.Dict) for value in returns)
+    return len(body) > 2 or several or not returns or any(isinstance(v, ast.Tuple | ast.Dict) for v in returns)
 
 
 # A node of a syntax tree hashes as itself.
