@@ -11,7 +11,7 @@ import numpy as np
 from ._accuracy import norm
 from ._adjoint import adjoints
 from ._known import Run
-from ._operations import evaluated
+from ._operations import applied as computed
 from ._source import Source, Statement
 from ._trace import Atom, Equation, Frame, Literal, Program
 
@@ -171,7 +171,7 @@ class Bench:
 
     def _evaluate(self, index: int, read: Read, point: int) -> Evaluate:
         equation, applied = self.program.equations[index], self._applied.get(index)
-        plain: Evaluate = lambda inputs: evaluated(equation, inputs)
+        plain: Evaluate = lambda inputs: computed(equation, inputs)
         return plain if applied is None else lambda inputs: applied(inputs, plain, read, point)
 
 

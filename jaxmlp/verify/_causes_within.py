@@ -87,13 +87,16 @@ def operand(e: Explanation) -> Finding:
     offer, atom = e.facts["offer"], e.facts["used"]
     used, instead = e.case.names.of(atom), e.described(offer)
     corrected, program = e.corrected(), e.case.bench.program
+    equation = program.equations[e.mistake.instances[0][e.facts["uses"][0][0]]]
+    decides = equation.name in ("gt", "ge", "lt", "le", "select_n")
+    if decides and corrected is not None and _relate.is_another_mask(e.actual, corrected):
+        return _words.wrong_mask(e.paths, place=e.place())
     if corrected is not None and e.case.slopes.find(corrected) is not None:
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
     if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
         constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
         words = _words.missing_slope if constant else _words.wrong_slope
         return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
-    equation = program.equations[e.mistake.instances[0][e.facts["uses"][0][0]]]
     if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):
         return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there
     if _makes_a_slope(e):

@@ -44,7 +44,7 @@ def localized(
 def _in_its_term(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
     """The same mistake where it is made: in a term that the statement only adds, which another mask makes right."""
     program, edit = bench.program, mistake.edit
-    if edit.kind != "known" or len(mistake.instances) > 1:
+    if edit.kind != "known" or len(mistake.instances) != 1:
         return mistake
     out = results(program, mistake.instances[0])[edit.facts["position"]]
     total = program.equations[program.makers[out]]
@@ -53,13 +53,15 @@ def _in_its_term(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mista
     corrected = [bench.values(mistake.instances[0], mistake.patches, k) for k in range(bench.count)]
     sums = [values[out] for values in corrected if values]
     for position, atom in enumerate(total.inputs):
+        if not isinstance(atom, int):
+            continue
         other = bench.run.at(total.inputs[1 - position])
         wanted = tuple(
             value + b if total.name == "sub" and position == 0 else b - value if total.name == "sub" else value - b
             for value, b in zip(sums, other, strict=True)
         )
         for site in sites:
-            if site is mistake.site or site.leaf or len(site.instances) > 1:
+            if site is mistake.site or site.leaf or len(site.instances) != 1:
                 continue
             if results(program, site.instances[0]) != [atom] or len(program.users[atom]) > 1:
                 continue

@@ -18,10 +18,16 @@ from ._trace import Equation, Literal, Program
 def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """The results of `equation`; whatever has no entry in the table below is left to JAX, one operation at a time.
 
-    To be called where NumPy is silent about numbers that are not finite.
-
     Raises:
       Exception: the shapes do not fit. Which exception it is depends on the operation.
+    """
+    with np.errstate(all="ignore"):
+        return applied(equation, inputs)
+
+
+def applied(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """As `evaluated`, where NumPy is silent already about numbers that are not finite: to ask for it takes longer than
+    a small operation does.
     """
     operation = _OPERATIONS.get(equation.name)
     if operation is None or any(value.dtype == object for value in inputs):
@@ -40,7 +46,7 @@ def computed(
     with np.errstate(all="ignore"):
         for equation in program.equations:
             inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
-            values.update(zip(equation.outputs, map(after, evaluated(equation, inputs)), strict=True))
+            values.update(zip(equation.outputs, map(after, applied(equation, inputs)), strict=True))
     return values
 
 

@@ -42,21 +42,6 @@ def multiple(a: Values, b: Values) -> float | None:
     return c if c != 0 and norm(x - c * y) <= RIGHT * norm(x) else None
 
 
-def is_multiple_of_each_row(a: Values, b: Values) -> bool:
-    """Whether each row along some axis is a multiple of its counterpart, by a factor of its own."""
-    if a[0].shape != b[0].shape:
-        return False
-    for axis in range(a[0].ndim if a[0].ndim > 1 else 0):
-        rows = [(np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1)) for x, y in zip(a, b, strict=True)]
-        if rows[0][0].shape[-1] < 2:
-            continue
-        with np.errstate(all="ignore"):
-            fits = [(x * y).sum(-1, keepdims=True) / (y * y).sum(-1, keepdims=True) for x, y in rows]
-        if all(norm(x - c * y) <= RIGHT * norm(x) for (x, y), c in zip(rows, fits, strict=True)):
-            return True
-    return False
-
-
 def missing_terms(actual: Values, terms: Sequence[Values]) -> list[Values] | None:
     """Those of the terms of a sum that `actual` lacks, where it is a sum of the others, up to a factor."""
     for size in range(1, len(terms)):

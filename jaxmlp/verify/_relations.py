@@ -63,8 +63,6 @@ def related_term(e: Explanation, expected: Values) -> Finding | None:
         signs = (1, 1) if equation.name == "add" else (1, -1) if position == 0 else (-1, -1)
         wanted = tuple(signs[0] * (x - signs[1] * o) for x, o in zip(expected, other, strict=True))
         found = related(e, actual, wanted)
-        if found is None and _relate.is_multiple_of_each_row(actual, wanted):
-            found = _words.missing_factor(e.paths, place=e.place())
         if found is not None:
             return found
     return None

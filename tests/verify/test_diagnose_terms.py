@@ -1,0 +1,172 @@
+"""The diagnosis of what stands beside something right: one term of a sum, one call of a helper, one index."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxmlp import check
+
+
+def first(report):
+    """The cause and the line of the first finding on a wrong gradient."""
+    assert report.verdict == "wrong"
+    return report.findings[0].cause, report.findings[0].line.text
+
+
+@pytest.fixture
+def linear(getkey):
+    keys = jax.random.split(getkey(), 3)
+    return {"w": jax.random.normal(keys[0], (3, 4))}, jax.random.normal(keys[1], (5, 3)), keys[2]
+
+
+def deviation(z, eps):
+    centred = z - z.mean(axis=-1, keepdims=True)
+    scale = 1 / jnp.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps)
+    return centred, scale
+
+
+def normed(params, x, y):
+    centred, scale = deviation(x @ params["w"], 1e-3)
+    return jnp.sum((centred * scale - y) ** 2)
+
+
+def test_axes_that_are_wrong_in_two_sums(linear):
+    params, x, key = linear
+    x = x[1:]  # as many examples as features
+
+    def grads(params, x, y):
+        centred, scale = deviation(x @ params["w"], 1e-3)
+        n = centred * scale
+        dn = 2 * (n - y)
+        inner = dn - jnp.mean(dn, 0, keepdims=True) - n * jnp.mean(dn * n, 0, keepdims=True)
+        return {"w": x.T @ (inner * scale)}
+
+    cause, line = first(check(normed, grads, params, x, jax.random.normal(key, (4, 4))))
+    assert cause == "wrong-reduction-axis" and line.startswith("inner =")
+
+
+def test_an_epsilon_in_one_of_two_calls(linear):
+    params, x, key = linear
+
+    def grads(params, x, y):
+        centred, scale = deviation(x @ params["w"], 1e-3)
+        dn = 2 * (centred * scale - y)
+        centred, scale = deviation(x @ params["w"], 1e-5)
+        n = centred * scale
+        dz = scale * (dn - dn.mean(-1, keepdims=True) - n * (dn * n).mean(-1, keepdims=True))
+        return {"w": x.T @ dz}
+
+    cause, line = first(check(normed, grads, params, x, jax.random.normal(key, (5, 4))))
+    assert cause == "epsilon" and line.startswith("scale =")
+
+
+def test_a_mask_in_a_term(linear):
+    params, x, key = linear
+
+    def loss(params, x, y):
+        e = x @ params["w"] - y
+        return jnp.mean(jnp.where(jnp.abs(e) <= 1, 0.5 * e**2, jnp.abs(e) - 0.5))
+
+    def grads(params, x, y):
+        e = x @ params["w"] - y
+        near = jnp.where(jnp.abs(e) <= 1, e, 0)
+        far = jnp.where(e > 1, jnp.sign(e), 0)
+        de = near + far
+        return {"w": x.T @ (de / e.size)}
+
+    found = first(check(loss, grads, params, x, 2 * jax.random.normal(key, (5, 4))))
+    assert found == ("wrong-mask", "far = jnp.where(e > 1, jnp.sign(e), 0)")
+
+
+def test_a_term_that_lacks_what_came_in(linear):
+    params, x, key = linear
+
+    def loss(params, x, y, weight):
+        return -jnp.sum(weight[:, None] * y * jax.nn.log_softmax(x @ params["w"]))
+
+    def grads(params, x, y, weight):
+        z = x @ params["w"]
+        dlog = -weight[:, None] * y
+        dz = dlog + jnp.exp(jax.nn.log_softmax(z))
+        return {"w": x.T @ dz}
+
+    y = jax.nn.one_hot(jnp.array([0, 3, 1, 2, 2]), 4, dtype=x.dtype)
+    found = first(check(loss, grads, params, x, y, jnp.exp(jax.random.normal(key, (5,)))))
+    assert found == ("missing-upstream", "dz = dlog + jnp.exp(jax.nn.log_softmax(z))")
+
+
+def test_a_method_that_keeps_what_it_computes(linear):
+    params, x, key = linear
+
+    class Layer:
+        def forward(self, x, w):
+            self.x, self.z = x, x @ w
+            self.a = jnp.tanh(self.z)
+            return self.a
+
+        def backward(self, da):
+            back = 1 - jnp.tanh(self.a) ** 2
+            self.dz = da * back
+
+    def grads(params, x, y):
+        layer = Layer()
+        da = layer.forward(x, params["w"]) - y
+        layer.backward(da)
+        return {"w": layer.x.T @ layer.dz}
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w"]) - y) ** 2)
+
+    cause, line = first(check(loss, grads, params, x, jax.random.normal(key, (5, 4))))
+    assert cause == "wrong-activation-derivative" and line == "back = 1 - jnp.tanh(self.a) ** 2"
+
+
+def test_a_row_that_was_moved_before_it_is_used(getkey):
+    keys = jax.random.split(getkey(), 2)
+    params = {"p": jax.random.normal(keys[0], (4, 3)), "q": jax.random.normal(keys[1], (5, 3))}
+
+    def loss(params, u, i):
+        return 0.5 * (params["p"][u] @ params["q"][i] - 2) ** 2
+
+    def grads(params, u, i):
+        p, q = params["p"], params["q"]
+        e = p[u] @ q[i] - 2
+        dp = e * q[i]
+        p = p.at[u].add(-0.1 * dp)
+        dq = e * p[u]
+        return {"p": jnp.zeros_like(p).at[u].set(dp), "q": jnp.zeros_like(q).at[i].set(dq)}
+
+    assert first(check(loss, grads, params, 1, 2))[0] == "stale-weights"
+
+
+def test_a_path_that_is_missing_in_every_step(getkey):
+    keys = jax.random.split(getkey(), 3)
+    params = {"u": 0.5 * jax.random.normal(keys[0], (3, 3)), "v": 0.5 * jax.random.normal(keys[1], (3, 3))}
+
+    def loss(params, xs):
+        s, total = jnp.zeros(3), 0.0
+        for x in xs:
+            s = x + jnp.tanh(params["u"] @ s) * jnp.cos(params["v"] @ s)
+            total = total + 0.5 * jnp.sum(s**2)
+        return total
+
+    def grads(params, xs):
+        u, v = params["u"], params["v"]
+        s, steps = jnp.zeros(3), []
+        for x in xs:
+            a, b = jnp.tanh(u @ s), v @ s
+            steps.append((s, a, b))
+            s = x + a * jnp.cos(b)
+            steps[-1] += (s,)
+        carry, du, dv = jnp.zeros(3), 0.0 * u, 0.0 * v
+        for s, a, b, new in reversed(steps):
+            ds = new + carry
+            da = ds * jnp.cos(b) * (1 - a**2)
+            db = -ds * a * jnp.sin(b)
+            du = du + jnp.outer(da, s)
+            dv = dv + jnp.outer(db, s)
+            carry = u.T @ da
+        return {"u": du, "v": dv}
+
+    found = first(check(loss, grads, params, jax.random.normal(keys[2], (4, 3))))
+    assert found == ("missing-term", "carry = u.T @ da")
