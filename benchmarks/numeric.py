@@ -101,7 +101,7 @@ def by_jaxmlp(sizes: list[int], repeats: int) -> float:
 
 def by_torch(sizes: list[int]) -> float | None:
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]
     except ImportError:
         return None
     layers, x, y = (jax.tree.map(torch.tensor, part) for part in network(sizes))
