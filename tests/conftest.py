@@ -1,6 +1,7 @@
 """Strict JAX, a random key per test, and the platforms in the header."""
 
 import os
+import signal
 import zlib
 
 
@@ -57,3 +58,13 @@ def getkey(request):
         return jax.random.fold_in(jax.random.key(seed), calls)
 
     return next_key
+
+
+@pytest.fixture
+def usual_signals():
+    """Ctrl-C and SIGTERM as in a terminal: what a shell starts in the background is made to ignore Ctrl-C."""
+    usual = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL))
+    before = [(number, signal.signal(number, handler)) for number, handler in usual]
+    yield
+    for number, handler in before:
+        signal.signal(number, handler)

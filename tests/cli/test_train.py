@@ -115,6 +115,7 @@ def test_a_training_is_resumed_and_its_metrics_are_those_of_one(capsys, tmp_path
     assert status == 2 and "holds a training of 40 steps: add --resume to go on with it, or name another folder" in err
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_ctrl_c_ends_it_with_a_word(capsys, monkeypatch):
     measured = []
 

@@ -43,6 +43,7 @@ def test_resumed_it_ends_as_if_it_had_not_been_interrupted(tmp_path, first):
     np.testing.assert_array_equal(resumed.history.losses, whole.history.losses)
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_interrupted_by_a_signal_it_goes_on_bit_for_bit(tmp_path):
     def evaluate(params):
         if not evaluated:

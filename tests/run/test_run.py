@@ -85,6 +85,7 @@ def test_no_steps_give_the_start():
     assert (result.reason, result.history.losses.shape) == ("finished", (0,))
 
 
+@pytest.mark.usefixtures("usual_signals")
 @pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
 def test_a_signal_ends_it_after_the_chunk(number):
     handler = signal.getsignal(number)
@@ -93,6 +94,7 @@ def test_a_signal_ends_it_after_the_chunk(number):
     assert signal.getsignal(number) is handler
 
 
+@pytest.mark.usefixtures("usual_signals")
 def test_a_second_signal_ends_it_at_once():
     with pytest.raises(KeyboardInterrupt):
         train(steps=40, chunk=4, evaluate=lambda params: [signal.raise_signal(signal.SIGINT) for _ in range(2)])
