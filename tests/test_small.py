@@ -147,8 +147,7 @@ def test_other_products_stay_as_they_are(lhs, rhs, dtype):
 # Continuing.
 
 
-@pytest.mark.parametrize("sizes", ((2, 2, 1), (2, 10, 10, 10, 1)), ids=str)
-@pytest.mark.parametrize("dtype", ("float32", "float64"))
+@pytest.mark.parametrize(("sizes", "dtype"), (((2, 2, 1), "float64"), ((2, 10, 10, 10, 1), "float32")), ids=str)
 def test_a_training_in_pieces_equals_the_whole_bit_for_bit(getkey, sizes, dtype):
     params, *batch = problem(getkey(), sizes, dtype=dtype)
     options: dict[str, Any] = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5, momentum=0.9))
