@@ -10,15 +10,17 @@ import numpy as np
 from . import _relate, _words
 from ._bench import Bench, sites
 from ._call import split
+from ._case import is_arithmetic
 from ._diagnose import named_inputs, Patient
 from ._known import Knowledge, known
 from ._localize import localized, Mistake
 from ._matching import snapped
 from ._names import line_of, Names
 from ._offers import Offer, offered
+from ._relate import Values
 from ._report import Finding
 from ._source import Source
-from ._trace import Literal, traced
+from ._trace import Literal, Program, traced
 from ._tree import named_leaves
 from ._words import Place
 
@@ -34,6 +36,7 @@ class _Mutant:
     place: Place
     batches: frozenset[int]
     params: dict[int, str]
+    loss: Program
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -70,7 +73,7 @@ def recognized(patient: Patient, seen: Sequence[dict[str, np.ndarray]], wrong: S
     offers = offered(bench, places, inputs, knowledge, ())
     for mistake in localized(bench, places, offers, knowledge, wrong, patient.batches, planted=frozenset(_WORDS)):
         place = Place(line_of(mistake.site.frame, source))
-        mutant = _Mutant(bench, names, knowledge, mistake, place, patient.batches, params)
+        mutant = _Mutant(bench, names, knowledge, mistake, place, patient.batches, params, loss)
         words = _WORDS.get(mistake.edit.kind)
         finding = words(mutant) if words else None
         found += [finding] if finding else []
@@ -121,12 +124,29 @@ def _operand(m: _Mutant) -> Finding | None:
     used, instead = m.described(facts["offer"]), m.names.of(facts["used"])
     quantity = facts["offer"].quantity
     if quantity is not None and quantity.kind == "slope":
+        # What was used may be the slope of a part, as `2 * (a - y)` is of `(tanh(z) - y) ** 2`.
+        slope = _slope_between(m, facts["offer"], m.bench.run.at(facts["used"]))
+        if slope is not None:
+            return slope
         return _words.wrong_slope(m.paths, used=used, place=m.place)
     if isinstance(facts["used"], Literal):
         return None
     if m.is_slope(m.bench.run.at(facts["used"])):
         return _words.wrong_slope(m.paths, used=used, place=m.place)
     return _words.wrong_operand(m.paths, used=used, instead=instead, place=m.place)
+
+
+def _slope_between(m: _Mutant, used: Offer, instead: Values) -> Finding | None:
+    """The slope that `used` lacks to be `instead`, or has too much."""
+    actual = tuple(used.at(0, point) for point in range(m.bench.count))
+    for quantity in m.knowledge.slopes.values():
+        if quantity.values[0].shape != actual[0].shape or is_arithmetic(m.loss, quantity):
+            continue
+        for words, less, more in ((_words.missing_slope, actual, instead), (_words.extra_slope, instead, actual)):
+            product = tuple(a * slope for a, slope in zip(less, quantity.values, strict=True))
+            if _relate.multiple(product, more) is not None:
+                return words(m.paths, slope=m.names.known(quantity), place=m.place)
+    return None
 
 
 def _plus(m: _Mutant) -> Finding:

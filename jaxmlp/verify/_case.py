@@ -12,7 +12,7 @@ from ._matching import Known
 from ._names import Names
 from ._roles import rows
 from ._source import Source
-from ._trace import Frame
+from ._trace import Frame, Program
 
 
 _ARITHMETIC = frozenset(
@@ -73,27 +73,7 @@ class Case:
 
     def is_arithmetic(self, slope: Quantity) -> bool:
         """Whether a slope comes from products, quotients and powers alone: no activation then."""
-        assert slope.variable is not None and slope.by is not None
-        program = self.loss.program
-        moving = {slope.by}
-        for equation in program.equations[: program.makers[slope.variable] + 1]:
-            if equation.name in (*ELEMENTWISE, *_COMPARISONS) and any(
-                atom in moving for atom in equation.inputs if isinstance(atom, int)
-            ):
-                moving.update(equation.outputs)
-        pending, seen = [slope.variable], set()
-        while pending:
-            variable = pending.pop()
-            if variable == slope.by or variable not in moving or variable in seen:
-                continue
-            seen.add(variable)
-            equation = program.equations[program.makers[variable]]
-            read = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
-            alone = len(set(read)) == 1 and not (equation.name == "div" and equation.inputs[0] not in read)
-            if equation.name not in _ARITHMETIC or not alone:
-                return False
-            pending += read
-        return True
+        return is_arithmetic(self.loss.program, slope)
 
     @cached_property
     def layers(self) -> list[tuple[Any, ...]]:
@@ -116,3 +96,27 @@ class Case:
         """Whether a variable comes from parameters and plain numbers, and not from the data."""
         data = {v for v in self.bench.program.inputs if v not in self.params and self.bench.run.at(v)[0].ndim > 0}
         return bool(data) and not data & self.depends_on(variable)
+
+
+def is_arithmetic(program: Program, slope: Quantity) -> bool:
+    """Whether a slope in the program of a loss comes from products, quotients and powers alone: no activation then."""
+    assert slope.variable is not None and slope.by is not None
+    moving = {slope.by}
+    for equation in program.equations[: program.makers[slope.variable] + 1]:
+        if equation.name in (*ELEMENTWISE, *_COMPARISONS) and any(
+            atom in moving for atom in equation.inputs if isinstance(atom, int)
+        ):
+            moving.update(equation.outputs)
+    pending, seen = [slope.variable], set()
+    while pending:
+        variable = pending.pop()
+        if variable == slope.by or variable not in moving or variable in seen:
+            continue
+        seen.add(variable)
+        equation = program.equations[program.makers[variable]]
+        read = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
+        alone = len(set(read)) == 1 and not (equation.name == "div" and equation.inputs[0] not in read)
+        if equation.name not in _ARITHMETIC or not alone:
+            return False
+        pending += read
+    return True

@@ -10,7 +10,7 @@ from ._explanation import Explanation
 from ._matching import snapped
 from ._names import with_name
 from ._offers import Offer
-from ._relations import related
+from ._relations import related, related_by_a_slope
 from ._report import Finding
 from ._trace import Literal
 from ._words import Place
@@ -95,6 +95,9 @@ def operand(e: Explanation) -> Finding:
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
     if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
         constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
+        found = None if constant else related_by_a_slope(e, e.case.bench.run.at(atom), offer.values[0])
+        if found is not None:  # what was used is the slope of a part, as `2 * (a - y)` is of `(tanh(z) - y) ** 2`
+            return found
         words = _words.missing_slope if constant else _words.wrong_slope
         return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
     if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):

@@ -1,12 +1,14 @@
 """Is this gradient right? The questions a caller can ask."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 
 from ._evidence import Subject
+from ._in_jax import loss_in_jax
 from ._judge import judged
 from ._measured import measured
 from ._pair import pair_report
@@ -35,9 +37,10 @@ def check(
     report also says how good the numbers are in the caller's own dtype, beside those of `jax.grad`.
 
     Args:
-      loss: `loss(params, *args) -> scalar`; JAX must be able to differentiate it, unless `numeric`.
+      loss: `loss(params, *args) -> scalar`, in JAX or NumPy; JAX must be able to differentiate it, unless `numeric`.
       grads: `grads(params, *args) -> grads`, a tree like `params`. Anything callable: if JAX cannot trace it (NumPy,
-        torch, a compiled kernel) it is called as a black box, with arrays of the kinds that `params` and `args` are.
+        torch, a compiled kernel) it is called as it is, with arrays of the kinds that `params` and `args` are. The
+        lines of NumPy code are named too.
       params: a pytree of floating arrays.
       *args: what else both functions take; not differentiated. Floating arrays among them are widened as well.
       has_value: True if `grads` returns `(value, grads)`; the value is then checked too.
@@ -59,7 +62,15 @@ def check(
     _check_callable("grads", grads)
     _check_params(params)
     subject = Subject(_name(grads), loss, grads, args, has_value)
-    return measured(subject, params) if numeric else judged(subject, params)
+    if numeric:
+        return measured(subject, params)
+    try:
+        return judged(subject, params)
+    except Exception:
+        in_jax = loss_in_jax(loss, params, args)
+        if in_jax is None:
+            raise
+    return judged(replace(subject, loss=in_jax), params)
 
 
 def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -> GradientReport:

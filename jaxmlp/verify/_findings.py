@@ -12,6 +12,7 @@ from ._diagnose import diagnosed, Patient
 from ._evidence import Subject, VALUE, View
 from ._explain import batch_sizes, explained, WrongLeaf
 from ._formula import Formula
+from ._in_jax import gradient_in_jax
 from ._report import Finding
 
 
@@ -42,6 +43,8 @@ def found(
         with jax.enable_x64(True):
             if view.is_traceable:
                 findings = diagnosed(_readable(patient, subject), [leaf.path for leaf in floating])
+            elif (program := gradient_in_jax(subject, points, view.args, seen)) is not None:
+                findings = diagnosed(replace(patient, grads=program), [leaf.path for leaf in floating])
             else:
                 strange = {path for finding in alone if finding.cause == "unknown" for path in finding.leaves}
                 same_shape = [path for path in strange if all(at.is_comparable(path) for at in seen)]

@@ -32,8 +32,9 @@ def truth(
         except unreadable as error:
             raise TypeError(
                 "`loss` cannot be differentiated by JAX, so there is no truth to compare with: it turns `params` "
-                "into NumPy arrays or Python numbers. Write it with jax.numpy; only `grads` may be anything callable. "
-                "Or let numeric=True measure the slopes of its values."
+                "into NumPy arrays or Python numbers, and not only by what jax.numpy can do too. Write it with "
+                "jax.numpy; only `grads` may be anything callable. Or let numeric=True measure the slopes of its "
+                "values."
             ) from error
     return float(value), {path: in_float64(on_host(leaf)) for path, leaf in named_leaves(grads).items()}
 

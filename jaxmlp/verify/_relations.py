@@ -1,11 +1,12 @@
 """Which mistake: a value beside the one that belongs in its place, whatever made them differ."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from . import _relate, _words
 from ._explanation import Explanation
+from ._known import Quantity
 from ._relate import multiple, Values
 from ._report import Finding
 
@@ -19,19 +20,10 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     penalty = _penalty(e, actual, expected)
     if penalty is not None:
         return penalty
-    quantities = e.case.knowledge.quantities if len(e.site.instances) == 1 else e.case.each
-    for quantity in quantities:
-        if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
-            factor = e.case.is_arithmetic(quantity)
-            if multiple(_times(actual, quantity.values), expected) is not None:
-                if factor:
-                    return _words.missing_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
-                return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
-            if multiple(actual, _times(expected, quantity.values)) is not None:
-                if factor:
-                    return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
-                return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
-    for quantity in quantities:
+    slope = related_by_a_slope(e, actual, expected)
+    if slope is not None:
+        return slope
+    for quantity in _quantities(e):
         if quantity.kind == "cotangent" and _fits(quantity.values, actual):
             if multiple(_times(actual, quantity.values), expected) is not None:
                 return _words.missing_upstream(e.paths, upstream=_code(e, quantity.values), place=e.place())
@@ -45,6 +37,22 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
                 return _words.missing_factor(e.paths, what=name, place=e.place())
             if multiple(actual, _times(expected, values)) is not None:
                 return _words.extra_factor(e.paths, what=name, place=e.place())
+    return None
+
+
+def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """A slope of the loss, or a factor of it, that is missing or superfluous in `actual`."""
+    for quantity in _quantities(e):
+        if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
+            factor = e.case.is_arithmetic(quantity)
+            if multiple(_times(actual, quantity.values), expected) is not None:
+                if factor:
+                    return _words.missing_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
+                return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
+            if multiple(actual, _times(expected, quantity.values)) is not None:
+                if factor:
+                    return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
+                return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
     return None
 
 
@@ -66,6 +74,11 @@ def related_term(e: Explanation, expected: Values) -> Finding | None:
         if found is not None:
             return found
     return None
+
+
+def _quantities(e: Explanation) -> Sequence[Quantity]:
+    """What is known of the loss; of the steps of a loop, each by itself."""
+    return e.case.knowledge.quantities if len(e.site.instances) == 1 else e.case.each
 
 
 def _penalty(e: Explanation, actual: Values, expected: Values) -> Finding | None:

@@ -29,8 +29,8 @@ _CALLS = {
 # A scan is unrolled into at most this many equations; a longer one stays a single equation.
 _UNROLLED = 4096
 
-HIDDEN = tuple(os.path.dirname(os.path.abspath(str(file))) + os.sep for file in (jax.__file__, __file__))
-"""The folders whose frames are no user's: those of JAX, and this one."""
+HIDDEN = tuple(os.path.dirname(os.path.abspath(str(file))) + os.sep for file in (jax.__file__, np.__file__, __file__))
+"""The folders whose frames are no user's: those of JAX and NumPy, and this one."""
 
 
 @dataclass(frozen=True)

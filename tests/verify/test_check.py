@@ -395,7 +395,11 @@ BAD = {
     "a string in params": ((lambda p: 0.0, lambda p: p, {"w": "x"}), TypeError, "`w` is a str"),
     "a vector loss": ((lambda w: w, ones, jnp.ones(2)), ValueError, r"scalar of shape \(\), got shape \(2,\)"),
     "an integer loss": ((lambda w: jnp.sum(w > 0), ones, jnp.ones(2)), TypeError, "floating scalar"),
-    "a NumPy loss": ((lambda w: np.asarray(w).sum(), ones, jnp.ones(2)), TypeError, "cannot be differentiated by JAX"),
+    "a loss that branches": (
+        (lambda w: w.sum() if np.asarray(w).sum() > 0 else 0.0, ones, jnp.ones(2)),
+        TypeError,
+        "cannot be differentiated by JAX",
+    ),
 }
 
 
