@@ -188,7 +188,7 @@ class _Flat:
             self.constants[number] = const
 
         def read(atom: Any) -> Atom:
-            return Literal(np.asarray(atom.val)) if hasattr(atom, "val") else atoms[atom]
+            return Literal(np.asarray(atom.val, atom.aval.dtype)) if hasattr(atom, "val") else atoms[atom]
 
         for eqn in jaxpr.eqns:
             name, params, args = eqn.primitive.name, eqn.params, [read(atom) for atom in eqn.invars]
