@@ -241,6 +241,6 @@ _PULLED: dict[str, Callable[[Equation, int, np.ndarray, Read], Any]] = {
     "gather": _scattered,
     "dynamic_slice": _scattered,
     "scatter-add": _gathered,
-    "stack": lambda equation, position, g, read: g[position],
+    "stack": lambda equation, position, g, read: np.take(g, position, equation.params["axis"]),
     "select_n": _select,
 }

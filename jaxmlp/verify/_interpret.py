@@ -8,13 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._call import compiled, split
+from ._call import jitted, split
+from ._fingerprint import fingerprint, Memory
 from ._operations import computed
 from ._trace import Literal, Program, program_of
 
 
 _SMALL = 2**21
 """How many numbers all results of a small program hold together: 16 MiB."""
+
+_MEMORY: Memory[Callable[..., Any]] = Memory(32)
+"""Functions that were compiled, by their programs."""
 
 _TINY, _LARGEST = np.finfo(np.float32).tiny, np.finfo(np.float32).max
 
@@ -32,7 +36,14 @@ def interpreted(function: Callable[..., Any], *args: Any) -> Any:
         result = run(program, arrays)
     elif _is_small_single(program):
         result = run(program, arrays, _rounded)
-    return compiled(function, *args) if result is None else result
+    return _compiled(program, function, *args) if result is None else result
+
+
+def _compiled(program: Program, function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)` by what was compiled for the same program before, if it was."""
+    arrays, kept = split(args)
+    key = fingerprint(program, lines=False)
+    return _MEMORY.get(key and (key, kept), lambda: jitted(function))(kept, arrays)
 
 
 def is_small(program: Program) -> bool:

@@ -139,6 +139,11 @@ def _reduced(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda params, operand: function(operand, axis=tuple(params["axes"]))
 
 
+def _totalled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `_reduced`, where NumPy would sum up integers in a wider dtype."""
+    return lambda params, operand: function(operand, axis=tuple(params["axes"]), dtype=operand.dtype)
+
+
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda params, *operands: function(*operands)
 
@@ -196,7 +201,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "dot_general": _dot_general,
     "concatenate": lambda params, *parts: np.concatenate(parts, params["dimension"]),
     "index": lambda params, x: x[params["index"]],
-    "stack": lambda params, *parts: np.stack(parts),
+    "stack": lambda params, *parts: np.stack(parts, params["axis"]),
     "slice": lambda params, x: x[
         tuple(map(slice, params["start_indices"], params["limit_indices"], params["strides"] or (None,) * x.ndim))
     ],
@@ -216,10 +221,10 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "iota": _iota,
     "argmax": lambda params, x: np.argmax(x, params["axes"][0]).astype(params["index_dtype"]),
     "rev": lambda params, x: np.flip(x, params["dimensions"]),
-    "reduce_sum": _reduced(np.sum),
+    "reduce_sum": _totalled(np.sum),
     "reduce_max": _reduced(np.max),
     "reduce_min": _reduced(np.min),
-    "reduce_prod": _reduced(np.prod),
+    "reduce_prod": _totalled(np.prod),
     "reduce_and": _reduced(np.all),
     "reduce_or": _reduced(np.any),
 }

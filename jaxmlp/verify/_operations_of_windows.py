@@ -92,17 +92,17 @@ def _windows(
     where, inside = [], np.ones((*batch, *tail), bool)
     for axis, (size, width) in enumerate(zip(shape, sizes, strict=True)):
         if axis in axes:
-            start = indices[..., list(axes).index(axis)].astype(np.int64)
+            start = np.asarray(indices[..., list(axes).index(axis)], np.int64)
         elif axis in batching:
             along = [-1 if a == batching[axis] else 1 for a in range(len(batch))]
             start = np.arange(size).reshape(along)
         else:
             start = np.zeros((1,) * len(batch), np.int64)
+        start = start.reshape((*start.shape, *tail))
         fits = np.clip(start, 0, size - width)
         if not clip:
-            inside &= (start == fits).reshape(*start.shape, *tail)
-        offset = np.arange(width).reshape([-1 if a == axis else 1 for a in offsets])
-        where.append(fits.reshape(*fits.shape, *tail) + offset)
+            inside &= start == fits
+        where.append(fits + np.arange(width).reshape([-1 if a == axis else 1 for a in offsets]))
     return tuple(np.broadcast_arrays(*where)), inside
 
 

@@ -134,6 +134,9 @@ MORE = {
         ),
         "x345 x623",
     ),
+    "a sum of short integers": (lambda a: lax.reduce(a, np.int32(0), lax.add, (0,)), "j34"),
+    "an update at one place": (lambda a, i: a.at[i[0], i[1]].add(2.0), "x34 j2"),
+    "a stack along another axis": (lambda a, b: jnp.stack([a, b], axis=1), "x34 x34"),
     "steep sigmoids": (lambda a: jax.nn.sigmoid(1000 * a), "x34"),
 }
 
