@@ -40,6 +40,8 @@ def scatter(combine: np.ufunc | None) -> Callable[..., Any]:
         dropped = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
         batch = [axis for axis in range(updates.ndim) if axis not in numbers.update_window_dims]
         windows = np.moveaxis(updates, (*batch, *numbers.update_window_dims), range(updates.ndim))
+        if windows.shape[: len(batch)] != indices.shape[:-1]:
+            raise ValueError(f"updates of shape {updates.shape} at indices of shape {indices.shape}")
         kept = iter(windows.shape[len(batch) :])
         sizes = [1 if axis in dropped else next(kept) for axis in range(operand.ndim)]
         where, inside = _windows(
@@ -91,6 +93,8 @@ def _windows(
     tail = (1,) * len(offsets)
     where, inside = [], np.ones((*batch, *tail), bool)
     for axis, (size, width) in enumerate(zip(shape, sizes, strict=True)):
+        if width > size:
+            raise ValueError(f"a window of shape {tuple(sizes)} in an array of shape {shape}")
         if axis in axes:
             start = np.asarray(indices[..., list(axes).index(axis)], np.int64)
         elif axis in batching:

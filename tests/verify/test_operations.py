@@ -225,6 +225,16 @@ def test_shapes_may_change():
         evaluated(total, [wide, np.ones(4)])
 
 
+def test_updates_have_an_index_each_and_fit():
+    [*_, added] = traced(lambda a, b: a.at[jnp.array([1, 0])].add(b), np.ones((3, 4)), np.ones((2, 4))).equations
+    indices = np.array([[1], [0]])
+    assert evaluated(added, [np.ones((3, 4)), indices, np.ones((2, 4))])[0].sum() == 20
+    with pytest.raises(ValueError, match="updates of shape"):
+        evaluated(added, [np.ones((3, 4)), indices, np.ones((3, 4))])
+    with pytest.raises(ValueError, match="a window of shape"):
+        evaluated(added, [np.ones((3, 4)), indices, np.ones((2, 5))])
+
+
 def test_infinities_are_computed_without_a_warning():
     [equation] = traced(lambda a, b: a / b, np.ones(2), np.ones(2)).equations
     [result] = evaluated(equation, [np.array([1.0, 0.0]), np.zeros(2)])
