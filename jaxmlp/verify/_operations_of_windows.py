@@ -88,6 +88,7 @@ def _windows(
       batching: axes of the array that run along with one of the indices.
       clip: whether a window that does not fit is moved to where it does.
     """
+    _check_integers(indices)
     batch = indices.shape[:-1]
     offsets = [axis for axis in range(len(shape)) if axis not in dropped]
     tail = (1,) * len(offsets)
@@ -108,6 +109,12 @@ def _windows(
             inside &= start == fits
         where.append(fits + np.arange(width).reshape([-1 if a == axis else 1 for a in offsets]))
     return tuple(np.broadcast_arrays(*where)), inside
+
+
+def _check_integers(*indices: Any) -> None:
+    for index in indices:
+        if index.dtype.kind not in "iu":
+            raise TypeError(f"indices of dtype {index.dtype}")
 
 
 def _filling(value: Any, dtype: Any) -> Any:
@@ -133,6 +140,7 @@ def dynamic_update_slice(params: dict[str, Any], operand: Any, update: Any, *sta
 
 
 def _at(shape: tuple[int, ...], sizes: Sequence[int], starts: Sequence[Any]) -> tuple[slice, ...]:
+    _check_integers(*starts)
     firsts = [min(max(int(s), 0), n - m) for s, n, m in zip(starts, shape, sizes, strict=True)]
     return tuple(slice(first, first + size) for first, size in zip(firsts, sizes, strict=True))
 

@@ -233,6 +233,8 @@ def test_updates_have_an_index_each_and_fit():
         evaluated(added, [np.ones((3, 4)), indices, np.ones((3, 4))])
     with pytest.raises(ValueError, match="a window of shape"):
         evaluated(added, [np.ones((3, 4)), indices, np.ones((2, 5))])
+    with pytest.raises(TypeError, match="indices of dtype float64"):
+        evaluated(added, [np.ones((3, 4)), indices.astype(float), np.ones((2, 4))])
 
 
 def test_infinities_are_computed_without_a_warning():
