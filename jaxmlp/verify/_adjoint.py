@@ -5,21 +5,24 @@ A backward pass is linear in its cotangents. For a random `r`, `<r, leaf>` chang
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
+from jax.lax import GatherDimensionNumbers
 
 from ._operations import evaluated
+from ._operations_of_windows import gather
 from ._trace import Atom, Equation, Literal, Program
 
 
 Read: TypeAlias = Callable[[Atom], np.ndarray]
 
-# Linear in all that they read.
+# Linear in all that they read, indices aside.
 _LINEAR = frozenset(
     "add add_any sub neg reduce_sum broadcast_in_dim reshape squeeze expand_dims transpose convert_element_type copy"
-    " copy_p name concatenate slice rev index stack".split()
+    " copy_p name concatenate slice rev index stack gather dynamic_slice scatter-add".split()
 )
 
 
@@ -167,13 +170,43 @@ def _concatenate(equation: Equation, position: int, g: np.ndarray, read: Read) -
     return np.split(g, np.cumsum(sizes)[:-1], axis)[position]
 
 
-def _scattered(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray:
+def _reshape(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray:
+    shape, turned = _shape(equation, position, read), equation.params.get("dimensions")
+    if turned is None:
+        return g.reshape(shape)
+    return g.reshape([shape[axis] for axis in turned]).transpose(np.argsort(turned))
+
+
+def _scattered(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:
     """The adjoint of taking a part: `g` in its place, zeros elsewhere."""
-    operand = read(equation.inputs[position])
-    [where] = evaluated(equation, [np.arange(operand.size).reshape(operand.shape)])
-    result = np.zeros(operand.size)
-    np.add.at(result, where.ravel(), g.ravel())
-    return result.reshape(operand.shape)
+    if position > 0:  # an index
+        return None
+    operand, *indices = map(read, equation.inputs)
+    # Number 0 is for what is filled in.
+    params = {**equation.params, "fill_value": 0} if "fill_value" in equation.params else equation.params
+    numbers = np.arange(1, operand.size + 1).reshape(operand.shape)
+    [where] = evaluated(replace(equation, params=params), [numbers, *indices])
+    return np.bincount(where.ravel(), g.ravel(), operand.size + 1)[1:].reshape(operand.shape)
+
+
+def _gathered(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:
+    """The adjoint of adding updates to parts of an array: of the array `g` itself, of an update its part of `g`."""
+    if position != 2:
+        return g if position == 0 else None
+    _, indices, updates = map(read, equation.inputs)
+    numbers = equation.params["dimension_numbers"]
+    kept = iter([updates.shape[axis] for axis in numbers.update_window_dims])
+    dropped = (*numbers.inserted_window_dims, *numbers.operand_batching_dims)
+    back = GatherDimensionNumbers(
+        numbers.update_window_dims,
+        numbers.inserted_window_dims,
+        numbers.scatter_dims_to_operand_dims,
+        numbers.operand_batching_dims,
+        numbers.scatter_indices_batching_dims,
+    )
+    sizes = [1 if axis in dropped else next(kept) for axis in range(g.ndim)]
+    params = {**equation.params, "dimension_numbers": back, "slice_sizes": sizes, "fill_value": 0}
+    return gather(params, g, indices)
 
 
 def _select(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:
@@ -193,7 +226,7 @@ _PULLED: dict[str, Callable[[Equation, int, np.ndarray, Read], Any]] = {
     "reduce_sum": _reduce_sum,
     "broadcast_in_dim": _broadcast,
     "dot_general": _dot_general,
-    "reshape": lambda equation, position, g, read: g.reshape(_shape(equation, position, read)),
+    "reshape": _reshape,
     "squeeze": lambda equation, position, g, read: g.reshape(_shape(equation, position, read)),
     "expand_dims": lambda equation, position, g, read: g.reshape(_shape(equation, position, read)),
     "transpose": lambda equation, position, g, read: np.transpose(g, np.argsort(equation.params["permutation"])),
@@ -205,6 +238,9 @@ _PULLED: dict[str, Callable[[Equation, int, np.ndarray, Read], Any]] = {
     "slice": _scattered,
     "rev": _scattered,
     "index": _scattered,
-    "stack": lambda equation, position, g, read: g[position],
+    "gather": _scattered,
+    "dynamic_slice": _scattered,
+    "scatter-add": _gathered,
+    "stack": lambda equation, position, g, read: np.take(g, position, equation.params["axis"]),
     "select_n": _select,
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -54,18 +54,29 @@ def _value(leaf: Any) -> Any:
     return leaf.value if isinstance(leaf, Same) else leaf
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _compiled(function: Same, kept: Kept, arrays: Any) -> Any:
-    return function.value(*joined(arrays, kept))
+# With the function, all that JAX keeps of it is let go.
+@lru_cache(maxsize=64)
+def _jitted(function: Same) -> Any:
+    return jax.jit(lambda kept, arrays: function.value(*joined(arrays, kept)), static_argnums=0)
+
+
+def forget() -> None:
+    """Let go of what was traced: a function may have come to capture other arrays, or to call other functions."""
+    _jitted.cache_clear()
 
 
 def compiled(function: Callable[..., Any], *args: Any) -> Any:
     """`function(*args)`, compiled; only arrays are traced, so a number may be a size and a string a choice.
 
-    Compiled once for each function, shapes and dtypes: a second check of the same functions compiles nothing.
+    Compiled once for each function, shapes and dtypes, until all is forgotten.
     """
     arrays, kept = split(args)
-    return _compiled(Same(function), kept, arrays)
+    return jitted(function)(kept, arrays)
+
+
+def jitted(function: Callable[..., Any]) -> Callable[[Kept, Any], Any]:
+    """`function`, of what stays of its arguments without their arrays, and of those."""
+    return _jitted(Same(function))
 
 
 def jaxpr_of(function: Callable[..., Any], *args: Any) -> tuple[Any, Any]:
@@ -74,7 +85,7 @@ def jaxpr_of(function: Callable[..., Any], *args: Any) -> tuple[Any, Any]:
     Traced once for each function, shapes and dtypes, for this and for `compiled` together.
     """
     arrays, kept = split(args)
-    traced = _compiled.trace(Same(function), kept, arrays)
+    traced = _jitted(Same(function)).trace(kept, arrays)
     return traced.jaxpr, jax.tree.structure(traced.out_info)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from ._call import forget
 from ._evidence import Subject
 from ._in_jax import loss_in_jax
 from ._judge import judged
@@ -58,6 +59,7 @@ def check(
         differentiate `loss` and `numeric` is not set, or it returns something other than a floating number.
       ValueError: `params` has no leaf, or an empty one, or `loss` does not return a scalar.
     """
+    forget()
     _check_callable("loss", loss)
     _check_callable("grads", grads)
     _check_params(params)
@@ -97,6 +99,7 @@ def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -
         others, or JAX cannot differentiate `fwd`.
       ValueError: no input holds a floating number, or one that does has an empty leaf.
     """
+    forget()
     _check_callable("fwd", fwd)
     _check_callable("bwd", bwd)
     return pair_report(_name(bwd), fwd, bwd, inputs)
@@ -123,6 +126,7 @@ def check_rule(f: Callable[..., Any], *inputs: Any) -> GradientReport:
         cannot differentiate `f` without its rules.
       ValueError: `f` has no rule, or takes other inputs, or these hold no floating number.
     """
+    forget()
     _check_callable("f", f)
     return rule_report(_name(f), f, inputs)
 

@@ -15,6 +15,7 @@ from ._call import split
 from ._case import Case
 from ._causes import rephrased
 from ._explanation import Explanation
+from ._fingerprint import fingerprint, Memory, of_arrays
 from ._known import known, Run
 from ._localize import localized, Mistake
 from ._matching import snapped
@@ -54,10 +55,31 @@ class Patient:
 def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
     """The mistakes that make the leaves `wrong` so, in the order of the lines.
 
-    To be called where 64-bit types are on.
+    What was found is kept for a while, for the same programs and numbers. To be called where 64-bit types are on.
     """
     program = program_of(patient.grads, patient.points[0], *patient.args)
     loss = program_of(patient.loss, patient.points[0], *patient.args)
+    key = _key(patient, wrong, program, loss)
+    return list(_MEMORY.get(key, lambda: tuple(_diagnosed(patient, wrong, program, loss))))
+
+
+_MEMORY: Memory[tuple[Finding, ...]] = Memory(32)
+
+
+def _key(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> Any:
+    """What the findings depend on."""
+    programs = tuple(fingerprint(each, lines=True) for each in (program, loss))
+    if None in programs:
+        return None
+    names = [_argument_names(function) for function in (patient.grads, patient.loss)]
+    code = Source(patient.source).code
+    where = code and (code.co_filename, code.co_firstlineno, code.co_name)
+    structure = jax.tree.structure((patient.points, patient.args))
+    numbers = of_arrays(split((patient.points, patient.args, patient.truth))[0])
+    return programs, numbers, repr((names, where, structure, tuple(wrong), sorted(patient.batches)))
+
+
+def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> list[Finding]:
     arrays = [split((params, *patient.args))[0] for params in patient.points]
     paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
     bench = Bench(program, arrays, paths, patient.truth)
@@ -105,10 +127,7 @@ def named_inputs(
     program: Program, patient: Patient, function: Callable[..., Any]
 ) -> tuple[dict[int, str], dict[int, str]]:
     """The names of the parameters, and of all arguments, by variable."""
-    try:
-        names = [p.name for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_POSITIONAL]
-    except (TypeError, ValueError):
-        names = []
+    names = _argument_names(function)
     leaves = named_leaves(patient.points[0])
     first = names[0] if names else "params"
     written = [_written(first, path) for path in leaves]
@@ -121,6 +140,13 @@ def named_inputs(
         ]
     params = dict(zip(program.inputs, written, strict=False))
     return params, params | dict(zip(program.inputs[len(written) :], rest, strict=False))
+
+
+def _argument_names(function: Callable[..., Any]) -> list[str]:
+    try:
+        return [p.name for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_POSITIONAL]
+    except (TypeError, ValueError):
+        return []
 
 
 def _written(first: str, path: str) -> str:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from ._accuracy import norm
-from ._call import called, compiled, is_traceable
+from ._call import called, is_traceable
 from ._interpret import interpreted
 from ._points import Step
 from ._reference import truth
@@ -106,7 +106,7 @@ class View:
             params = self._params
             for step in steps:
                 params = step(params)
-            evaluate = interpreted if self.is_wide else compiled
+            evaluate: Callable[..., Any] = interpreted
             if shake is not None:
                 evaluate = lambda function, *args: shaken(function, shake, *args)
             value, expected = truth(self._subject.loss, params, self.args, evaluate=evaluate)

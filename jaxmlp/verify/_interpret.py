@@ -1,6 +1,6 @@
 """A function run operation by operation in NumPy: a small one is sooner done so than compiled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import prod
 from typing import Any
 
@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._call import compiled, split
+from ._call import jitted, split
+from ._fingerprint import fingerprint, Memory
 from ._operations import computed
 from ._trace import Literal, Program, program_of
 
@@ -16,22 +17,67 @@ from ._trace import Literal, Program, program_of
 _SMALL = 2**21
 """How many numbers all results of a small program hold together: 16 MiB."""
 
+_MEMORY: Memory[Callable[..., Any]] = Memory(32)
+"""Functions that were compiled, by their programs."""
+
+_TINY, _LARGEST = np.finfo(np.float32).tiny, np.finfo(np.float32).max
+
 
 def interpreted(function: Callable[..., Any], *args: Any) -> Any:
-    """`function(*args)` in float64, in NumPy if it is small and its arguments come in float64; compiled if not.
+    """`function(*args)` in NumPy, if it is small and all floating numbers in it are of one dtype; compiled if not.
 
-    A number that the function itself casts to fewer digits keeps all of them.
+    Of arguments in float64 a number that the function itself casts to fewer digits keeps all of them. In float32 each
+    result is rounded; what under- or overflows there is left to the compiler, which has its own way with such numbers,
+    and so is all of it where another device than the CPU computes.
     """
     program = program_of(function, *args)
-    result = run(program, split(args)[0]) if is_small(program) else None
-    return compiled(function, *args) if result is None else result
+    arrays, result = split(args)[0], None
+    if is_small(program):
+        result = run(program, arrays)
+    elif _is_small_single(program):
+        result = run(program, arrays, _rounded)
+    return _compiled(program, function, *args) if result is None else result
+
+
+def _compiled(program: Program, function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)` by what was compiled for the same program before, if it was."""
+    arrays, kept = split(args)
+    key = fingerprint(program, lines=False)
+    return _MEMORY.get(key and (key, kept), lambda: jitted(function))(kept, arrays)
 
 
 def is_small(program: Program) -> bool:
     """Whether a program in float64 is worth running in NumPy."""
-    floating = [program.shapes[v].dtype for v in program.inputs if jnp.issubdtype(program.shapes[v].dtype, jnp.inexact)]
-    size = sum(prod(shape.shape) for shape in program.shapes.values())
-    return size <= _SMALL and all(dtype == np.float64 for dtype in floating)
+    return _size(program) <= _SMALL and _floating(program, program.inputs) <= {np.dtype(np.float64)}
+
+
+def _is_small_single(program: Program) -> bool:
+    single = _floating(program, program.shapes) == {np.dtype(np.float32)}
+    return single and _size(program) <= _SMALL and jax.default_backend() == "cpu"
+
+
+def _size(program: Program) -> int:
+    return sum(prod(shape.shape) for shape in program.shapes.values())
+
+
+def _floating(program: Program, variables: Iterable[int]) -> set[Any]:
+    dtypes = (program.shapes[variable].dtype for variable in variables)
+    return {dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.inexact)}
+
+
+def _rounded(result: np.ndarray) -> np.ndarray:
+    """A result in float32.
+
+    Raises:
+      FloatingPointError: a number in it is not finite, or so small that it has lost digits.
+    """
+    if result.dtype.kind != "f":
+        return result
+    single = result.astype(np.float32, copy=False)
+    sizes = np.abs(single)
+    if not (sizes <= _LARGEST).all() or ((sizes < _TINY) & (sizes > 0)).any():
+        raise FloatingPointError
+    return single
 
 
 def run(

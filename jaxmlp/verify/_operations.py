@@ -12,11 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._operations_of_windows import (
+    convolution,
+    dynamic_slice,
+    dynamic_update_slice,
+    gather,
+    pad,
+    scatter,
+)
 from ._trace import Equation, Literal, Program
 
 
 def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
-    """The results of `equation`; whatever has no entry in the table below is left to JAX, one operation at a time.
+    """The results of `equation`; what has no entry in the table below, or declines, is left to JAX.
 
     Raises:
       Exception: the shapes do not fit. Which exception it is depends on the operation.
@@ -30,10 +38,12 @@ def applied(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
     a small operation does.
     """
     operation = _OPERATIONS.get(equation.name)
-    if operation is None or any(value.dtype == object for value in inputs):
+    results = NotImplemented
+    if operation is not None and not any(value.dtype == object for value in inputs):
+        results = operation(equation.params, *inputs)
+    if results is NotImplemented:
         with jax.enable_x64(True):
             return [_held(result) for result in equation.bind(*map(_released, inputs))]
-    results = operation(equation.params, *inputs)
     return list(results) if isinstance(results, list) else [np.asarray(results)]
 
 
@@ -77,6 +87,8 @@ def _broadcast(params: dict[str, Any], operand: Any, *_: Any) -> Any:
 
 def _reshape(params: dict[str, Any], operand: Any, *_: Any) -> Any:
     shape = params["new_sizes"]
+    if params["dimensions"] is not None:
+        operand = operand.transpose(params["dimensions"])
     return operand.reshape(shape if operand.size == np.prod(shape, dtype=int) else operand.shape)
 
 
@@ -119,25 +131,17 @@ def _split(params: dict[str, Any], operand: Any) -> Any:
     return np.split(operand, np.cumsum(params["sizes"])[:-1], params["axis"])
 
 
-def _pad(params: dict[str, Any], operand: Any, filling: Any) -> Any:
-    """Padding and dilation; a negative width cuts."""
-    for axis, (low, high, between) in enumerate(params["padding_config"]):
-        size = operand.shape[axis] + max(operand.shape[axis] - 1, 0) * between
-        wide = np.full((*operand.shape[:axis], size, *operand.shape[axis + 1 :]), filling, operand.dtype)
-        np.moveaxis(wide, axis, 0)[:: between + 1] = np.moveaxis(operand, axis, 0)
-        widths = [(max(low, 0), max(high, 0)) if a == axis else (0, 0) for a in range(operand.ndim)]
-        operand = np.pad(wide, np.asarray(widths), constant_values=filling)
-        kept = slice(max(-low, 0), operand.shape[axis] - max(-high, 0))
-        operand = np.moveaxis(np.moveaxis(operand, axis, 0)[kept], 0, axis)
-    return operand
-
-
 def _logistic(z: Any) -> Any:
     return np.where(z >= 0, 1 / (1 + np.exp(-np.abs(z))), np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))))
 
 
 def _reduced(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda params, operand: function(operand, axis=tuple(params["axes"]))
+
+
+def _totalled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """As `_reduced`, where NumPy would sum up integers in a wider dtype."""
+    return lambda params, operand: function(operand, axis=tuple(params["axes"]), dtype=operand.dtype)
 
 
 def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -197,19 +201,30 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "dot_general": _dot_general,
     "concatenate": lambda params, *parts: np.concatenate(parts, params["dimension"]),
     "index": lambda params, x: x[params["index"]],
-    "stack": lambda params, *parts: np.stack(parts),
+    "stack": lambda params, *parts: np.stack(parts, params["axis"]),
     "slice": lambda params, x: x[
         tuple(map(slice, params["start_indices"], params["limit_indices"], params["strides"] or (None,) * x.ndim))
     ],
     "split": _split,
-    "pad": _pad,
+    "unstack": lambda params, x: list(np.moveaxis(x, params["axis"], 0)),
+    "tile": lambda params, x: np.tile(x, params["reps"]),
+    "pad": pad,
+    "gather": gather,
+    "scatter": scatter(None),
+    "scatter-add": scatter(np.add),
+    "scatter-mul": scatter(np.multiply),
+    "scatter-min": scatter(np.minimum),
+    "scatter-max": scatter(np.maximum),
+    "dynamic_slice": dynamic_slice,
+    "dynamic_update_slice": dynamic_update_slice,
+    "conv_general_dilated": convolution,
     "iota": _iota,
     "argmax": lambda params, x: np.argmax(x, params["axes"][0]).astype(params["index_dtype"]),
     "rev": lambda params, x: np.flip(x, params["dimensions"]),
-    "reduce_sum": _reduced(np.sum),
+    "reduce_sum": _totalled(np.sum),
     "reduce_max": _reduced(np.max),
     "reduce_min": _reduced(np.min),
-    "reduce_prod": _reduced(np.prod),
+    "reduce_prod": _totalled(np.prod),
     "reduce_and": _reduced(np.all),
     "reduce_or": _reduced(np.any),
 }

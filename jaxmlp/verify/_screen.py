@@ -21,6 +21,7 @@ class Screen:
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
         self._stacked: dict[tuple[int, tuple[str, ...]], np.ndarray] = {}
+        self._standing: dict[tuple[tuple[int, ...], tuple[str, ...]], tuple[np.ndarray, np.ndarray]] = {}
         self._screens: dict[Instances, tuple[list[int], list[str]] | None] = {}
 
     def passed(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
@@ -39,8 +40,8 @@ class Screen:
             return None
         if not outs:
             return {}
-        needed = np.array([bench.needed(path) for path in paths])
-        now, then = self._inner(outs, paths, base), self._inner(outs, paths, one)
+        needed, now = self._as_it_stands(outs, paths)
+        then = self._inner(outs, paths, one)
         with np.errstate(all="ignore"):
             close = _is_near(then[:, 0] - now[:, 0], needed[:, 0], now[:, 0], needed[:, 0])
             found = {path: 1.0 for path, right in zip(paths, close, strict=True) if right}
@@ -57,11 +58,19 @@ class Screen:
         solved = {path: snapped(float(c)) for path, c, fit in zip(paths, factors, fits, strict=True) if fit}
         return {path: found.get(path, solved.get(path, 1.0)) for path in paths if path in found or path in solved}
 
+    def _as_it_stands(self, outs: Sequence[int], paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """What the projections of the leaves are short of, and the inner products of the values as they are."""
+        key = tuple(outs), tuple(paths)
+        if key not in self._standing:
+            needed = np.array([self._bench.needed(path) for path in paths])
+            self._standing[key] = needed, self._inner(outs, paths, self._bench.run.values[0])
+        return self._standing[key]
+
     def _inner(self, outs: Sequence[int], paths: list[str], values: Mapping[int, np.ndarray]) -> np.ndarray:
         """The inner products of values with their adjoints: a row for each leaf, a column for each projection."""
         with np.errstate(all="ignore"):
-            parts = [self._rows(out, paths) @ values[out].ravel() for out in outs]
-            return np.sum(parts, axis=0).reshape(len(paths), 2)
+            total = sum(self._rows(out, paths) @ values[out].ravel() for out in outs)
+            return np.reshape(total, (len(paths), 2))
 
     def _rows(self, out: int, paths: list[str]) -> np.ndarray:
         key = out, tuple(paths)

@@ -72,6 +72,7 @@ class _Job:
       edit: the correction.
       wrong: the leaves that it may make right.
       innocent: whether what the statement computes is a known quantity as it stands.
+      cheap: whether what it does to the leaves is told by inner products.
     """
 
     site: Site
@@ -79,13 +80,14 @@ class _Job:
     edit: Edit
     wrong: list[str]
     innocent: bool
+    cheap: bool
 
     @property
     def first(self) -> int:
         """The first equation that is corrected: of two corrections that do the same, the earlier one is believed."""
         return self.instances[0][0]
 
-    @property
+    @cached_property
     def cost(self) -> float:
         """The cost of the correction, without that of a factor."""
         return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits
@@ -137,11 +139,21 @@ class Search:
                     if len(site.instances) > 1:
                         last = [(instance,) for instance in self._last(site, reach[site])]
                         jobs += chain(*(self._jobs(site, some) for some in dict.fromkeys((*last, *site.calls))))
-            for job in sorted(jobs, key=lambda job: (self._is_a_guess(job), not job.fits, job.cost, job.first)):
-                left = _LAST if self._is_cheap(job) else self.budget
-                if (self.bench.evaluations < left or job.edit.kind == "leaf") and self._may_win(job):
-                    self._try(job)
+            guesses = []
+            for job in sorted(jobs, key=lambda job: (not job.fits, job.cost, job.first)):
+                if self._is_worth_a_trial(job):
+                    if self._is_a_guess(job):
+                        guesses.append(job)
+                    else:
+                        self._try(job)
+            for job in filter(self._is_worth_a_trial, guesses):
+                self._try(job)
         return self.found[1] if self.found else None
+
+    def _is_worth_a_trial(self, job: "_Job") -> bool:
+        """Whether it may be better than what was found, and there is time left."""
+        left = _LAST if job.cheap else self.budget
+        return (self.bench.evaluations < left or job.edit.kind == "leaf") and self._may_win(job)
 
     def _reach(self, equations: Iterable[int]) -> list[str]:
         return [path for path in self.bench.reached(tuple(equations)) if path in self.wrong]
@@ -197,8 +209,9 @@ class Search:
             )
         else:
             edits = self._edits(instances, self.offers, role)
+        cheap = self.screen.of(instances, wrong) is not None
         return [
-            _Job(site, instances, edit, wrong, innocent or forward)
+            _Job(site, instances, edit, wrong, innocent or forward, cheap or self._is_cheap(instances, edit, wrong))
             for edit in islice(edits, _LIMIT_OF_LOOPS if several else _LIMIT)
             if self.planted is None or edit.kind in self.planted
         ]
@@ -228,13 +241,12 @@ class Search:
         if role is None:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent)
 
-    def _is_cheap(self, job: "_Job") -> bool:
-        """Whether what it does to the leaves is told by inner products."""
-        return self.screen.of(job.instances, job.wrong, job.edit) is not None
+    def _is_cheap(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> bool:
+        return edit.kind == "plus" and self.screen.of(instances, wrong, edit) is not None
 
     def _is_a_guess(self, job: "_Job") -> bool:
         """Whether only trying tells, and what is corrected gives nothing that is known: such come last."""
-        if self._is_cheap(job) or len(job.instances) == 1:
+        if job.cheap or len(job.instances) == 1:
             return False
         first = job.instances[0]
         corrected = self.bench.values(first, job.edit.patches(1.0), 0) or {}

@@ -62,12 +62,12 @@ class Equation:
     """One operation.
 
     Attributes:
-      name: the name of its primitive; "index" and "stack" are those of an unrolled scan.
+      name: the name of its primitive; what an unrolled scan slices and stacks is "index" and "stack".
       params: the parameters of its primitive.
       inputs: what it reads.
       outputs: the variables that it defines.
       stacks: where it stands: the stack of the call that it was inlined from, if any, then its own.
-      primitive: None for "index" and "stack".
+      primitive: None for the "index" and "stack" of an unrolled scan.
     """
 
     name: str
@@ -79,10 +79,8 @@ class Equation:
 
     def bind(self, *inputs: Any) -> list[Any]:
         """The results on JAX arrays or tracers."""
-        if self.name == "index":
-            return [inputs[0][self.params["index"]]]
-        if self.name == "stack":
-            return [jnp.stack(inputs)]
+        if self.primitive is None:
+            return [inputs[0][self.params["index"]] if self.name == "index" else jnp.stack(inputs)]
         result = self.primitive.bind(*inputs, **self.primitive.get_bind_params(self.params))
         return list(result) if self.primitive.multiple_results else [result]
 
@@ -188,7 +186,7 @@ class _Flat:
             self.constants[number] = const
 
         def read(atom: Any) -> Atom:
-            return Literal(np.asarray(atom.val)) if hasattr(atom, "val") else atoms[atom]
+            return Literal(np.asarray(atom.val, atom.aval.dtype)) if hasattr(atom, "val") else atoms[atom]
 
         for eqn in jaxpr.eqns:
             name, params, args = eqn.primitive.name, eqn.params, [read(atom) for atom in eqn.invars]
@@ -221,7 +219,7 @@ class _Flat:
             state = results[:carry]
             stacked[step] = results[carry:]
         columns = zip(*(stacked[step] for step in range(length)), strict=True)
-        return state + [self.synthetic("stack", {}, list(column), stacks) for column in columns]
+        return state + [self.synthetic("stack", {"axis": 0}, list(column), stacks) for column in columns]
 
     def synthetic(self, name: str, params: dict[str, Any], args: list[Atom], stacks: tuple[Stack, ...]) -> int:
         first = args[0]

@@ -54,8 +54,15 @@ LINEAR = {
     "a reversal": (lambda a: a[::-1], ((4, 3),)),
     "a concatenation": (lambda a, b: jnp.concatenate([a, b, 2 * a], axis=1), ((2, 3), (2, 1))),
     "a stack": (lambda a, b: jnp.stack([a, b]), ((3,), (3,))),
+    "a stack of columns": (lambda a, b: jnp.stack([a, b], axis=1), ((3,), (3,))),
     "a mask": (lambda a: jnp.where(W > 0, a, 0.0), ((3, 2),)),
     "a scan": (lambda a: jax.lax.scan(lambda c, x: (0.5 * c + x, c), jnp.zeros(2), a, reverse=True)[1], ((4, 2),)),
+    "a reshape of a transpose": (lambda a: jax.lax.reshape(a, (3, 4), (2, 0, 1)), ((2, 3, 2),)),
+    "rows by their numbers": (lambda a: a[jnp.array([2, 0, 2])], ((3, 2),)),
+    "rows, one of which is not there": (lambda a: a.at[jnp.array([2, 9])].get(mode="fill", fill_value=0), ((3, 2),)),
+    "a part at a computed place": (lambda a: jax.lax.dynamic_slice(a, (1, 0), (2, 2)), ((3, 2),)),
+    "an addition to rows": (lambda a, b: a.at[jnp.array([2, 0, 2])].add(b), ((3, 2), (3, 2))),
+    "an addition to columns": (lambda a, b: a.at[:, jnp.array([1, 9])].add(b, mode="drop"), ((3, 2), (3, 2))),
     "a value used twice": (lambda a: a.sum(axis=0)[None, :] + 2 * a, ((4, 2),)),
 }
 

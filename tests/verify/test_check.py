@@ -10,7 +10,7 @@ import pytest
 
 import jaxmlp
 from jaxmlp import check
-from jaxmlp.verify import assert_gradients, GradientError
+from jaxmlp.verify import _diagnose, assert_gradients, GradientError
 
 from .gradients import changed, grads, loss, problem, without
 
@@ -347,8 +347,8 @@ def test_a_wrong_value_is_found_beside_a_right_gradient(getkey):
     assert wrong_paths(report) == {"(value)"} and report.findings[0].cause == "wrong-forward"
 
 
-def test_the_same_functions_compile_once(getkey):
-    traced_loss = chex.assert_max_traces(loss, n=2)  # once in float32, once in float64
+def test_a_function_is_traced_once_a_check_in_each_precision(getkey):
+    traced_loss = chex.assert_max_traces(loss, n=4)  # two checks, each in float32 and in float64
     first = check(traced_loss, grads, *problem(getkey()))
     assert first.ok and check(traced_loss, grads, *problem(getkey())).ok
 
@@ -421,3 +421,38 @@ def test_the_candidates_own_error_reaches_the_caller():
 
     with pytest.raises(KeyError, match="w3"):
         check(lambda w: w.sum(), broken, jnp.ones(2))
+
+
+def squares(params):
+    return (params["w"] ** 2).sum()
+
+
+def test_what_a_function_captures_or_calls_may_change_between_two_checks():
+    factor, params = np.asarray(2.0), {"w": jnp.arange(1.0, 4.0)}
+    slope = lambda w: w
+    by_factor, by_slope = lambda params: {"w": params["w"] * factor}, lambda params: {"w": 2 * slope(params["w"])}
+    assert check(squares, by_factor, params).ok and check(squares, by_slope, params).ok
+    factor[...] = 3.0
+    slope = lambda w: 3 * w
+    assert not check(squares, by_factor, params).ok and not check(squares, by_slope, params).ok
+    factor[...] = 2.0
+    slope = lambda w: w
+    assert check(squares, by_factor, params).ok and check(squares, by_slope, params).ok
+
+
+def test_a_diagnosis_is_made_once_for_the_same_programs_and_numbers(monkeypatch):
+    def wrong(params):
+        return {"w": factor * params["w"]}
+
+    factor, params = 3.0, {"w": jnp.arange(1.0, 4.0)}
+    first = check(squares, wrong, params)
+    with monkeypatch.context() as patched:
+        patched.setattr(_diagnose, "_diagnosed", pytest.fail)
+        assert check(squares, wrong, params).findings == first.findings
+    factor = -2.0
+    assert [f.cause for f in check(squares, wrong, params).findings] == ["sign"] != [f.cause for f in first.findings]
+    made = []
+    diagnosed = _diagnose._diagnosed
+    monkeypatch.setattr(_diagnose, "_diagnosed", lambda *args: made.append(1) or diagnosed(*args))
+    check(squares, wrong, {"w": 2 * params["w"]})
+    assert made == [1]

@@ -71,6 +71,17 @@ CASES = {
     "slice": (lambda a: a[1:3, ::2], "x34"),
     "split": (lambda a: jnp.split(a, (1, 3), axis=1), "x34"),
     "pad": (lambda a: lax.pad(a, 1.5, ((1, 2, 2), (-1, 0, 0))), "x34"),
+    "unstack": (lambda a: list(jnp.unstack(a, axis=1)), "x34"),
+    "tile": (lambda a: jnp.tile(a, (2, 3)), "x34"),
+    "gather": (lambda a, i: a[i], "x34 i2"),
+    "scatter": (lambda a, b: a.at[jnp.array([2, 0])].set(b), "x34 x24"),
+    "scatter-add": (lambda a, i, b: a.at[i].add(b), "x34 i5 x54"),
+    "scatter-mul": (lambda a, i, b: a.at[:, i].multiply(b, unique_indices=True), "x34 j1 x31"),
+    "scatter-min": (lambda a, i, b: a.at[i].min(b), "x34 i2 x24"),
+    "scatter-max": (lambda a, i, b: a.at[i].max(b), "x34 i2 x24"),
+    "dynamic_slice": (lambda a, i: lax.dynamic_slice(a, (i[0], i[1]), (2, 3)), "x34 i2"),
+    "dynamic_update_slice": (lambda a, b, i: lax.dynamic_update_slice(a, b, (i[0], i[1])), "x34 x22 i2"),
+    "conv_general_dilated": (lambda a, b: jnp.convolve(a, b), "x5 x3"),
     "iota": (lambda a: a + lax.broadcasted_iota("float64", (3, 4), 1), "x34"),
     "argmax": (lambda a: jnp.argmax(a, axis=1), "x34"),
     "rev": (lambda a: lax.rev(a, (0, 1)), "x34"),
@@ -93,6 +104,39 @@ MORE = {
     "a product of vectors": (jnp.vdot, "x3 x3"),
     "a padding that cuts at the end": (lambda a: lax.pad(a, 0.0, ((0, -2, 1), (2, -3, 0))), "x34"),
     "a slice of an axis": (lambda a: a[:, 1], "x34"),
+    "one element of each row": (lambda a, i: a[jnp.arange(3), i], "x34 j3"),
+    "elements along an axis": (lambda a, i: jnp.take_along_axis(a, i, axis=1), "x34 j32"),
+    "indices far outside": (lambda a, i: a.at[9 * i].get(mode="fill", fill_value=7.0), "x34 i4"),
+    "indices outside, filled as JAX does": (lambda a, i: a.at[9 * i].get(mode="fill"), "x34 i4"),
+    "integers outside": (lambda a, i: a.at[9 * i].get(mode="fill"), "i34 i4"),
+    "indices clipped": (lambda a, i: a.at[9 * i].get(mode="clip"), "x34 i4"),
+    "windows of a gather": (jax.vmap(lambda a, i: lax.dynamic_slice(a, (i,), (3,))), "x34 j3"),
+    "updates far outside": (lambda a, i, b: a.at[9 * i].add(b, mode="drop"), "x34 i4 x44"),
+    "updates clipped": (lambda a, i, b: a.at[9 * i].add(b, mode="clip"), "x34 i4 x44"),
+    "updates of a batch": (jax.vmap(lambda a, i, b: a.at[i].add(b)), "x34 j32 x32"),
+    "a function of what is there": (lambda a, i: a.at[i].apply(jnp.sin), "x34 j2"),
+    "the gradient of a choice": (jax.grad(lambda a, i: (a[i, jnp.arange(2)] ** 2).sum()), "x34 j2"),
+    "a convolution of images": (
+        lambda a, b: lax.conv_general_dilated(a, b, (1, 2), ((1, 1), (0, 2)), (1, 2), (2, 1)),
+        "x2354 x4323",
+    ),
+    "a convolution with the channels last": (
+        lambda a, b: lax.conv_general_dilated(a, b, (2, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")),
+        "x2543 x3234",
+    ),
+    "a convolution of each channel": (
+        lambda a, b: lax.conv_general_dilated(a, b, (1,), "VALID", feature_group_count=2),
+        "x345 x623",
+    ),
+    "the gradient of a convolution of each channel": (
+        jax.grad(
+            lambda a, b: lax.conv_general_dilated(a, b, (1,), ((1, 0),), feature_group_count=2).sum() ** 2, (0, 1)
+        ),
+        "x345 x623",
+    ),
+    "a sum of short integers": (lambda a: lax.reduce(a, np.int32(0), lax.add, (0,)), "j34"),
+    "an update at one place": (lambda a, i: a.at[i[0], i[1]].add(2.0), "x34 j2"),
+    "a stack along another axis": (lambda a, b: jnp.stack([a, b], axis=1), "x34 x34"),
     "steep sigmoids": (lambda a: jax.nn.sigmoid(1000 * a), "x34"),
 }
 
@@ -179,6 +223,18 @@ def test_shapes_may_change():
     assert evaluated(widened, [np.ones((2, 3))])[0].shape == (2, 3)
     with pytest.raises(ValueError, match="broadcast"):
         evaluated(total, [wide, np.ones(4)])
+
+
+def test_updates_have_an_index_each_and_fit():
+    [*_, added] = traced(lambda a, b: a.at[jnp.array([1, 0])].add(b), np.ones((3, 4)), np.ones((2, 4))).equations
+    indices = np.array([[1], [0]])
+    assert evaluated(added, [np.ones((3, 4)), indices, np.ones((2, 4))])[0].sum() == 20
+    with pytest.raises(ValueError, match="updates of shape"):
+        evaluated(added, [np.ones((3, 4)), indices, np.ones((3, 4))])
+    with pytest.raises(ValueError, match="a window of shape"):
+        evaluated(added, [np.ones((3, 4)), indices, np.ones((2, 5))])
+    with pytest.raises(TypeError, match="indices of dtype float64"):
+        evaluated(added, [np.ones((3, 4)), indices.astype(float), np.ones((2, 4))])
 
 
 def test_infinities_are_computed_without_a_warning():
