@@ -47,8 +47,8 @@ def check(
       has_value: True if `grads` returns `(value, grads)`; the value is then checked too.
       numeric: True to measure the slopes of `loss` by differences of its values too. They find a derivative inside of
         the loss that is not that of its values (a custom rule, `stop_gradient`, a kernel), and the verdict then follows
-        the values. A loss that JAX cannot differentiate, such as one in NumPy, is judged by its values alone: a leaf is
-        right where an error above 1e-4 is excluded, and `allowed` is the error that could still be there.
+        the values. A loss that JAX cannot differentiate is judged by its values alone: a leaf is right where an error
+        above 1e-4 is excluded, and `allowed` is the error that could still be there.
 
     Returns:
       A `GradientReport`. Its verdict is "right", "wrong", or, where nothing can be decided, "undecided" with the

@@ -194,12 +194,12 @@ class GradientReport:
 
         An object of
 
-          schema: 2; it changes when a key changes its meaning or goes, not when one is added.
-          ok, summary: as the attributes are, like subject, verdict, precision and points.
-          leaves: objects of path, verdict, error, allowed, shape, dtype, ulps and autodiff_ulps.
-          findings: objects of cause, leaves, message, fix, factor, line, computes, must and evidence, with null where
-            something is not known; line is an object of file, number, text and within, which is null or a line.
-          reasons: strings.
+        - schema: 2; it changes when a key changes its meaning or goes, not when one is added.
+        - ok, summary: as the attributes are, like subject, verdict, precision and points.
+        - leaves: objects of path, verdict, error, allowed, shape, dtype, ulps and autodiff_ulps.
+        - findings: objects of cause, leaves, message, fix, factor, line, computes, must and evidence, with null where
+          something is not known; line is an object of file, number, text and within, which is null or a line.
+        - reasons: strings.
         """
         leaves = [_taken(leaf, without="difference") for leaf in self.leaves]
         findings = [_taken(finding) | {"line": _line(finding.line)} for finding in self.findings]

@@ -1,0 +1,23 @@
+"""What the pages of the site show is what happens."""
+
+import importlib.util
+import pathlib
+import re
+import subprocess
+import sys
+
+
+MIGRATION = (pathlib.Path(__file__).parents[1] / "docs" / "migration.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_of_the_migration_page_print_what_is_shown(tmp_path):
+    """In one process, with JAX as it comes; what needs torch only where torch is installed."""
+    common, torch = MIGRATION.split("## From `torch.autograd.gradcheck`")
+    page = MIGRATION if importlib.util.find_spec("torch") else common
+    assert "torch" not in re.sub("## .*", "", common)
+    code = "\n\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    (tmp_path / "migration.py").write_text(code, encoding="utf-8")
+    done = subprocess.run([sys.executable, "migration.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    shown = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    assert len(shown) >= 2 and done.stdout.splitlines() == shown
