@@ -64,6 +64,7 @@ def lines_of_units(
     for j, name in enumerate(names):
         _unit(ax, w[:, j], b[j], low, high, name, *CURVES[j % len(CURVES)])
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    ax.locator_params(nbins=5)
     if show_legend:
         legend(ax)
     return ax

@@ -42,6 +42,7 @@ def draw(ax: Axes, points: np.ndarray, labels: np.ndarray, classes: int) -> None
     for k in np.unique(labels):
         x1, x2 = points[labels == k].T.astype(np.float64)
         (marked,) = ax.plot(x1, x2, MARKERS[k], color=colors[k], markersize=size, markeredgecolor="white")
+        marked.set_snap(False)  # moved to whole pixels, a thin rim would show on two sides only
         marked.set(markeredgewidth=rim, label=f"class {k}", zorder=4, clip_on=False)
         marked.set_path_effects([withStroke(linewidth=2.2 * rim, foreground="#444444")])
 

@@ -70,6 +70,7 @@ def decision_regions(
             _line(ax, sides, (ground == k).astype(float), 0.5)
     _points.draw(ax, data, labels, classes)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+    ax.locator_params(nbins=5)
     if show_legend:
         legend(ax)
     return ax
