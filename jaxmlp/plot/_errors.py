@@ -23,9 +23,9 @@ def gradient_errors(report: GradientReport, *, axes: Any = None) -> np.ndarray:
     """The error of every entry of every wrong leaf, `|actual - expected| / max|expected|`, as a map a leaf.
 
     What the report shows as HTML: a vector is one row, of more than two axes all but the last are folded into the
-    rows, and of a leaf larger than 48 x 48 the largest error of each block is seen. An entry that is NaN
-    or infinitely wrong is blue, with a cross. A leaf that is right has an empty frame, and one whose entries cannot be
-    compared, as those of another shape, a hatched one.
+    rows, and of a leaf larger than 48 x 48 the largest error of each block is seen. An entry that is NaN or infinitely
+    wrong is blue, with a cross. A leaf that is right has an empty frame, and one whose entries cannot be compared, as
+    those of another shape, a hatched one.
 
     Args:
       report: what `check` returned.

@@ -26,8 +26,8 @@ def loss_curve(
 ) -> Axes:
     """The loss over the steps; on axes that have a curve already, the next colour and line style.
 
-    The axis is logarithmic unless a loss is negative. Where a loss is no longer finite, a cross stands at the last one
-    that was.
+    The axis is logarithmic unless a loss is negative. At the first loss that is not finite, a cross stands on the one
+    before.
 
     Args:
       losses: the loss of every step from step 0 on, `(steps,)`, as `fit` returns it; of an ensemble `(members, steps)`,
@@ -42,7 +42,7 @@ def loss_curve(
       The axes.
 
     Raises:
-      TypeError: `losses` holds no real numbers, or `marks` is not a mapping.
+      TypeError: `losses` holds no numbers, or `marks` is not a mapping.
       ValueError: `losses` is empty or has more than two axes; `label` is given for a mapping, which has labels; or
         `marks` has a label that `losses` lacks.
     """
@@ -101,10 +101,14 @@ def _marks(marks: Any, curves: Mapping[Any, np.ndarray]) -> dict[Any, Mapping[An
         )
     if not any(isinstance(value, Mapping) for value in marks.values()):
         return {next(iter(curves)) if len(curves) == 1 else _ALL: marks}
-    missing = [name for name in marks if name not in curves]
-    if missing:
-        raise ValueError(f"`marks` names {missing[0]!r}, but the curves are {', '.join(map(repr, curves))}.")
-    return dict(marks)
+    for name, value in marks.items():
+        if not isinstance(value, Mapping):
+            raise TypeError(
+                f"`marks[{name!r}]` must be a mapping of steps to losses, as others there are, got {value!r}."
+            )
+        if str(name) not in curves:
+            raise ValueError(f"`marks` names {name!r}, but the curves are {', '.join(map(repr, curves))}.")
+    return {str(name): value for name, value in marks.items()}
 
 
 def _single(ax: Axes, losses: np.ndarray, label: str | None, color: str, style: str) -> None:
@@ -114,7 +118,7 @@ def _single(ax: Axes, losses: np.ndarray, label: str | None, color: str, style: 
     if not finite.all():
         step = int(np.argmin(finite))
         last = max(step - 1, 0)
-        name = f"not finite from step {step:,} on"
+        name = f"not finite at step {step:,}"
         ax.plot([last], shown[[last]], "X", color=color, markersize=9, linestyle="none", label=name)
 
 
@@ -127,11 +131,10 @@ def _ensemble(ax: Axes, losses: np.ndarray, label: str | None, color: str, style
     low, median, high = (np.where(np.isfinite(line), line, np.nan) for line in (low, median, high))
     some = np.unique(np.linspace(0, members - 1, min(members, _MEMBERS)).astype(int))
     thin = np.where(np.isfinite(losses[some]), losses[some], np.nan)
-    ax.plot(steps, thin.T, color=color, linewidth=0.5, alpha=0.4)
-    ax.fill_between(steps, low, high, color=color, alpha=0.25, linewidth=0, label="10 % to 90 %")
-    name = f"median of {members:,}"
-    name = f"{label}: {name}" if label else name
-    ax.plot(steps, median, style, color=color, linewidth=2, label=name, gid=_CURVE)
+    name = f"{label}: " if label else ""
+    ax.plot(steps, median, style, color=color, linewidth=2, label=f"{name}median of {members:,}", gid=_CURVE)
+    ax.plot(steps, thin.T, color=color, linewidth=0.5, alpha=0.4, zorder=1.5)
+    ax.fill_between(steps, low, high, color=color, alpha=0.25, linewidth=0, label=f"{name}10 % to 90 %")
 
 
 def _dots(ax: Axes, marks: Mapping[Any, Any] | None, color: Any) -> None:

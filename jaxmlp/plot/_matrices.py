@@ -44,8 +44,8 @@ def matrix_product(
       TypeError: an operand is not a pair of a name and a shape.
       ValueError: a shape has not two axes, or the shapes do not fit each other.
     """
-    (left_name, rows_inner), (right_name, inner_columns) = _checked("left", left), _checked("right", right)
-    (rows, inner), (right_rows, columns) = rows_inner, inner_columns
+    left_name, (rows, inner) = _checked("left", left)
+    right_name, (right_rows, columns) = _checked("right", right)
     if inner != right_rows:
         raise ValueError(
             f"`left` is {left_name} of shape {(rows, inner)} and `right` is {right_name} of shape "

@@ -41,9 +41,9 @@ def draw(ax: Axes, points: np.ndarray, labels: np.ndarray, classes: int) -> None
     colors = colors_of(classes)
     for k in np.unique(labels):
         x1, x2 = points[labels == k].T.astype(np.float64)
-        (marked,) = ax.plot(x1, x2, MARKERS[k], color=colors[k], markersize=size, markeredgecolor="white")
+        look = {"marker": MARKERS[k], "color": colors[k], "edgecolors": "white", "linewidths": rim, "zorder": 4}
+        marked = ax.scatter(x1, x2, size**2, label=f"class {k}", clip_on=False, **look)
         marked.set_snap(False)  # moved to whole pixels, a thin rim would show on two sides only
-        marked.set(markeredgewidth=rim, label=f"class {k}", zorder=4, clip_on=False)
         marked.set_path_effects([withStroke(linewidth=2.2 * rim, foreground="#444444")])
 
 

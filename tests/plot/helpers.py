@@ -25,6 +25,13 @@ def line(ax: Axes, label: str) -> np.ndarray:
     return np.asarray(found.get_xydata())
 
 
+def members(ax: Axes, label: str) -> tuple[list[list[float]], Any]:
+    """The points of the class with this label, and its marker."""
+    found: Any
+    (found,) = [one for one in ax.collections if one.get_label() == label]
+    return found.get_offsets().tolist(), found.get_paths()[0]
+
+
 def rendered(ax: Axes, size: tuple[float, float] | None = None) -> Any:
     """The renderer of the axes' figure, after it has been drawn at `size` inches."""
     figure: Any = ax.get_figure(root=True)

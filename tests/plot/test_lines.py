@@ -45,7 +45,7 @@ def test_a_network_shows_its_first_layer():
     ax = plot.lines_of_units(params, X, labels=["OR", "NAND", "none", "far"])
     assert labels(ax) == ["class 0", "OR", "NAND", "none (w = 0, no line)", "far (line out of sight)"]
     np.testing.assert_allclose(line(ax, "NAND").sum(axis=1), 1.5)
-    styles = [one.get_linestyle() for one in ax.lines[1:]]
+    styles = [one.get_linestyle() for one in ax.lines]
     assert len(set(styles)) == 4
 
 

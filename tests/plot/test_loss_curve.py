@@ -50,6 +50,12 @@ def test_dots_of_several_curves_are_in_their_colours_or_in_none():
     assert dots.get_color() not in [color for color, _ in CURVES]
 
 
+def test_a_label_may_be_any_key():
+    ax = plot.loss_curve({0.1: FALLING, 1.0: 2 * FALLING}, marks={1.0: {0: 2.0}})
+    assert labels(ax) == ["0.1", "1.0", "printed"]
+    assert [dots.get_color() for dots in ax.lines if dots.get_marker() == "o"] == [CURVES[1][0]]
+
+
 @pytest.mark.parametrize(
     ("losses", "scale"),
     (([2.0, 1.0], "log"), ([2.0, 0.0], "log"), ([2.0, -1.0], "linear"), ([0.0, 0.0], "linear")),
@@ -61,8 +67,8 @@ def test_the_axis_is_linear_only_where_it_must_be(losses, scale):
 @pytest.mark.parametrize("bad", (np.nan, np.inf))
 def test_where_the_loss_ends_there_is_a_cross(bad):
     ax = plot.loss_curve(np.array([1.0, 2.0, 4.0, bad, bad]), label="climbs")
-    assert labels(ax) == ["climbs", "not finite from step 3 on"]
-    np.testing.assert_array_equal(line(ax, "not finite from step 3 on"), [[2, 4]])
+    assert labels(ax) == ["climbs", "not finite at step 3"]
+    np.testing.assert_array_equal(line(ax, "not finite at step 3"), [[2, 4]])
     assert np.isfinite(line(ax, "climbs")[:, 1]).tolist() == [True, True, True, False, False]
 
 
@@ -70,7 +76,7 @@ def test_an_ensemble_is_a_median_a_band_and_thin_lines():
     losses = np.outer(np.arange(1.0, 12.0), FALLING)  # the members are 1 to 11 times one curve
     losses[10, 20:] = np.nan  # the worst is lost on the way, and stays the worst
     ax = plot.loss_curve(losses, label="net")
-    assert labels(ax) == ["10 % to 90 %", "net: median of 11"]
+    assert labels(ax) == ["net: median of 11", "net: 10 % to 90 %"]
     np.testing.assert_allclose(line(ax, "net: median of 11")[:, 1], 6 * FALLING)
     (band,) = ax.collections
     edge: Any = band.get_paths()[0].vertices
@@ -101,6 +107,7 @@ def test_nothing_overlaps(size):
         (({"a": np.ones(())},), {}, ValueError, r"`losses\['a'\]` has shape \(\)"),
         (({"a": FALLING},), {"label": "b"}, ValueError, "`label` is 'b', but `losses` is a mapping"),
         ((FALLING,), {"marks": [1.0]}, TypeError, "`marks` must be a mapping of steps to losses, got a list"),
+        (({"a": FALLING},), {"marks": {"a": {0: 1.0}, 1: 0.5}}, TypeError, r"`marks\[1\]` must be a mapping"),
         (({"a": FALLING},), {"marks": {"b": {0: 1.0}}}, ValueError, "`marks` names 'b', but the curves are 'a'"),
     ),
 )
