@@ -1,5 +1,7 @@
 """Is a hand-written gradient right, which line is wrong, and what is the mistake?"""
 
+import typing as _typing
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 
 from ._activations import (
@@ -61,3 +63,13 @@ from .verify import (
 
 
 __version__ = _version("jaxmlp")
+
+if _typing.TYPE_CHECKING:
+    from . import plot as plot
+else:
+
+    def __getattr__(name: str) -> _typing.Any:
+        """`jaxmlp.plot` when it is first asked for: it needs matplotlib, which nothing else here does."""
+        if name == "plot":
+            return _import_module(".plot", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
