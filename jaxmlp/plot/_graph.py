@@ -135,7 +135,7 @@ def _edges(layers: list[_Layer], digits: int) -> list[Edges]:
 
 def _line(letter: str, index: int | None, number: float, digits: int, color: str = DARK) -> tuple[str, str]:
     symbol = letter if index is None else f"{letter}_{{{index}}}"
-    return f"${symbol}$ {number:.{digits}g}".replace("-", "\N{MINUS SIGN}"), color
+    return f"${symbol}$ {number + 0.0:.{digits}g}".replace("-", "\N{MINUS SIGN}"), color
 
 
 def _pair(letter: str, index: int | None, number: float, gradient: float, digits: int) -> Card:
