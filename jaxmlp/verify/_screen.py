@@ -47,8 +47,10 @@ class Screen:
             found = {path: 1.0 for path, right in zip(paths, close, strict=True) if right}
             if not edit.factor or len(found) == len(paths):
                 return found
-            zero = self._given(instances, edit, 0.0) or {}
-            nothing = self._inner(outs, paths, {out: zero.get(out, base[out]) for out in outs})
+            nothing = np.zeros(now.shape)
+            if not edit.whole:
+                zero = self._given(instances, edit, 0.0) or {}
+                nothing = self._inner(outs, paths, {out: zero.get(out, base[out]) for out in outs})
             slope, aim = then - nothing, needed + now - nothing
             factors = aim[:, 0] / slope[:, 0]
             fits = _is_near(factors * slope[:, 1], aim[:, 1], factors * slope[:, 1], aim[:, 1], needed[:, 1])
@@ -58,7 +60,7 @@ class Screen:
         solved = {path: snapped(float(c)) for path, c, fit in zip(paths, factors, fits, strict=True) if fit}
         return {path: found.get(path, solved.get(path, 1.0)) for path in paths if path in found or path in solved}
 
-    def _as_it_stands(self, outs: Sequence[int], paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    def _as_it_stands(self, outs: Sequence[int], paths: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """What the projections of the leaves are short of, and the inner products of the values as they are."""
         key = tuple(outs), tuple(paths)
         if key not in self._standing:
