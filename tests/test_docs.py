@@ -7,7 +7,17 @@ import subprocess
 import sys
 
 
-MIGRATION = (pathlib.Path(__file__).parents[1] / "docs" / "migration.md").read_text(encoding="utf-8")
+ROOT = pathlib.Path(__file__).parents[1]
+MIGRATION = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
+
+
+def test_the_korean_readme_shows_the_same_code():
+    """Code, commands and what is printed are those of README.md, whose test runs them."""
+    shown = [
+        re.findall(r"```\w+\n.*?```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
+        for name in ("README.md", "README.ko.md")
+    ]
+    assert shown[0] == shown[1]
 
 
 def test_the_examples_of_the_migration_page_print_what_is_shown(tmp_path):
