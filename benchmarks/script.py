@@ -1,7 +1,8 @@
-"""What the benchmarks have in common as scripts: two options, and where their figures go."""
+"""What the benchmarks have in common as scripts: two options, and how their figures are written."""
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def finite(number: float) -> float | None:
+    """The number as JSON can hold it, which knows none that is not finite."""
+    return float(number) if math.isfinite(number) else None
+
+
 def write(file: Path | None, figures: Any) -> None:
     if file is not None:
-        file.write_text(json.dumps(figures, indent=1) + "\n")
+        file.write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n")
