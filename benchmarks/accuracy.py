@@ -160,12 +160,11 @@ def in_torch(dtype: str) -> dict[str, Callable[[Any], Any]]:
 
     def gradient(loss: Callable[..., Any], params: Any) -> list[np.ndarray]:
         leaves = [torch.tensor(np.asarray(leaf, np.float32)).to(kind) for leaf in jax.tree.leaves(params)]
-        weights = [leaf.requires_grad_() for leaf in leaves]
+        *hidden, w, b = (leaf.requires_grad_() for leaf in leaves)
         a = x
-        for w, b in zip(weights[:-2:2], weights[1:-2:2], strict=True):
-            a = torch.sigmoid(a @ w + b)
-        loss(a @ weights[-2] + weights[-1]).backward()
-        return [leaf.grad.float().numpy() for leaf in weights]
+        for i in range(0, len(hidden), 2):
+            a = torch.sigmoid(a @ hidden[i] + hidden[i + 1])
+        return [leaf.float().numpy() for leaf in torch.autograd.grad(loss(a @ w + b), leaves)]
 
     return {name: lambda params, loss=loss: gradient(loss, params) for name, loss in losses.items()}
 

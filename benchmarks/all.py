@@ -1,11 +1,11 @@
 """Runs every benchmark of this folder, and writes what they found.
 
-Into the folder given go `results.json` (machine, versions, and the figures of each), `ratios.svg` (a picture of the
-training times, where matplotlib is installed), and what each printed, as `NAME.txt`. The one that is next is named while
-they run, one after the other, since they measure times; a smoke run measures none, and runs as many as there are cores.
-Exit status 1 if one of them fails.
+Into the folder given go `results.json` (machine, versions, and the figures of each), `results.md` (what each printed)
+and, where matplotlib is installed, `ratios.svg`, a picture of the training times. They run one after the other, since
+they measure times; in a smoke run, which measures none, as many at once as there are cores. Exit status 1 if one of
+them fails.
 
-    python benchmarks/all.py                       into benchmarks/results; five minutes on a quiet machine
+    python benchmarks/all.py                       into benchmarks/results; six minutes on a quiet machine
     python benchmarks/all.py --smoke some/folder   that everything runs, in a minute
 """
 
@@ -16,6 +16,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
@@ -31,9 +32,9 @@ JOBS: dict[str, list[str]] = {
     "training on one core": [*ON_ONE_CORE, sys.executable, "training.py", "W1", "W2", "W5", "W5-losses"],
     "training on all cores": [sys.executable, "training.py", "W3", "W4", "W5"],
     "accuracy": [sys.executable, "accuracy.py"],
-    "verdicts": [sys.executable, "verdicts.py", "--seeds", "4"],
+    "verdicts": [sys.executable, "verdicts.py", "--seeds", "3"],
     "mutants": [sys.executable, "mutants.py", "--count", "20"],
-    "numeric": [sys.executable, "numeric.py"],
+    "numeric": [sys.executable, "numeric.py", "--sizes", "64", "128", "128", "10"],
     "xor_study": [sys.executable, "xor_study.py"],
 }
 PACKAGES = ("jax", "jaxlib", "optax", "numpy", "numba", "equinox", "flax", "scikit-learn", "torch")
@@ -47,7 +48,9 @@ def main() -> int:
     options.folder.mkdir(parents=True, exist_ok=True)
     about = {"machine": machine(), "versions": versions(), "smoke": options.smoke}
     with ThreadPoolExecutor(about["machine"]["cores"] if options.smoke else 1) as pool:
-        results = list(pool.map(lambda name: run(name, options.folder, options.smoke), JOBS))
+        results = list(pool.map(lambda name: run(name, options.smoke), JOBS))
+    printed = [f"## {name}\n\n{result.pop('printed')}\n" for name, result in zip(JOBS, results, strict=True)]
+    (options.folder / "results.md").write_text("\n".join(["# What the benchmarks printed\n", *printed]))
     benchmarks = dict(zip(JOBS, results, strict=True))
     script.write(options.folder / "results.json", {**about, "benchmarks": benchmarks})
     try:
@@ -59,21 +62,20 @@ def main() -> int:
     return int(any(result["exit status"] for result in results))
 
 
-def run(name: str, folder: Path, smoke: bool) -> dict[str, Any]:
-    """Runs one benchmark; gives its exit status, its seconds and its figures."""
-    figures = folder.resolve() / f"{name}.json"
-    command = [*JOBS[name], "--json", str(figures), *(["--smoke"] if smoke else [])]
-    print(f"{name} ...", flush=True)
-    began = time.perf_counter()
-    with open(folder / f"{name}.txt", "w") as printed:
-        status = subprocess.run(command, cwd=HERE, stdout=printed, stderr=subprocess.STDOUT).returncode
-    seconds = round(time.perf_counter() - began, 1)
-    print(f"{name}: {'failed' if status else 'done'} after {seconds} s", flush=True)
-    if status:
-        print((folder / f"{name}.txt").read_text(), file=sys.stderr)
-    found = json.loads(figures.read_text()) if figures.exists() else None
-    figures.unlink(missing_ok=True)
-    return {"exit status": status, "seconds": seconds, "figures": found}
+def run(name: str, smoke: bool) -> dict[str, Any]:
+    """Runs one benchmark; gives its exit status, its seconds, its figures, and what it printed, as Markdown."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "figures.json"
+        command = [*JOBS[name], "--json", str(file), *(["--smoke"] if smoke else [])]
+        began = time.perf_counter()
+        ended = subprocess.run(command, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        seconds = round(time.perf_counter() - began, 1)
+        figures = json.loads(file.read_text()) if file.exists() else None
+    how = "failed" if ended.returncode else "done"
+    text = ended.stdout.strip()
+    print(f"\n== {name}: {how} after {seconds} s\n\n{text}", flush=True)
+    printed = text if "|---" in text else f"```text\n{text}\n```"
+    return {"exit status": ended.returncode, "seconds": seconds, "figures": figures, "printed": printed}
 
 
 def machine() -> dict[str, Any]:

@@ -7,7 +7,9 @@ import matplotlib
 
 
 matplotlib.use("svg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 
 # Colours of Okabe and Ito, which the colour-blind tell apart; the shapes and the labels say the same without colour.
@@ -16,12 +18,12 @@ KINDS = {"jaxmlp": OURS, "C": C, "other JAX": JAX, "other libraries": OTHERS}
 
 
 def draw(benchmarks: dict[str, Any], file: Path) -> None:
-    panels = [
+    panels = sorted(
         (f"{name}  {figures['title']}, {job.removeprefix('training ')}", figures)
         for job, result in benchmarks.items()
         if job.startswith("training") and result["figures"]
         for name, figures in result["figures"].items()
-    ]
+    )
     rows = [len(figures["candidates"]) for _, figures in panels]
     with plt.rc_context({"svg.hashsalt": "jaxmlp", "svg.fonttype": "none", "font.size": 9}):
         figure, axes = plt.subplots(
@@ -36,8 +38,7 @@ def draw(benchmarks: dict[str, Any], file: Path) -> None:
             _panel(ax, title, figures)
         axes[-1, 0].set_xlabel("time of a step, as a multiple of jaxmlp's (left is faster)")
         handles = [
-            plt.Line2D([], [], ls="", marker=marker, color=colour, label=kind)
-            for kind, (marker, colour) in KINDS.items()
+            Line2D([], [], ls="", marker=marker, color=colour, label=kind) for kind, (marker, colour) in KINDS.items()
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
         figure.savefig(file, metadata={"Date": None})
@@ -55,6 +56,9 @@ def _panel(ax: Any, title: str, figures: dict[str, Any]) -> None:
     ax.set_yticks(range(len(ratios)), list(ratios))
     ax.set_ylim(-0.7, len(ratios) - 0.3)
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:,g}")
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.tick_params(length=0)
     ax.margins(x=0.08)
     ax.grid(axis="x", color="0.9", lw=0.6)
     ax.set_axisbelow(True)

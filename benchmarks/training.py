@@ -33,7 +33,7 @@ SECONDS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3}
 def main() -> int:
     parser = script.parser(__doc__)
     parser.add_argument("workloads", nargs="*", default=list(WORKLOADS), metavar="W", help=" ".join(WORKLOADS))
-    parser.add_argument("--seconds", type=float, default=20, help="how long the candidates of a workload take turns")
+    parser.add_argument("--seconds", type=float, default=15, help="how long the candidates of a workload take turns")
     options = parser.parse_args()
     print(f"jax {jax.__version__} on {jax.devices()[0]}")
     figures = {}

@@ -43,8 +43,8 @@ def gradient(problem: Problem) -> Program:
 def _model(problem: Problem):
     layers, rngs = [], nnx.Rngs(0)
     for w, b in problem.params:
-        linear = nnx.Linear(*w.shape, rngs=rngs)
-        linear.kernel.value, linear.bias.value = jnp.asarray(w), jnp.asarray(b)
+        given = dict(kernel_init=lambda *_, w=w: jnp.asarray(w), bias_init=lambda *_, b=b: jnp.asarray(b))
+        linear = nnx.Linear(*w.shape, **given, rngs=rngs)
         layers += [linear, nnx.relu if problem.classes else nnx.sigmoid]
     return nnx.Sequential(*layers[:-1])
 

@@ -1,6 +1,7 @@
 """scikit-learn: `fit` of an `MLPClassifier` by plain gradient descent, the whole data one batch."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning  # pyright: ignore[reportMissingImports]
@@ -10,7 +11,8 @@ from . import Problem, Program
 
 
 def train(problem: Problem, steps: int) -> Program:
-    model = MLPClassifier(
+    kind: Any = MLPClassifier  # whose types allow no number for `batch_size`
+    model = kind(
         problem.sizes[1:-1],
         activation="relu" if problem.classes else "logistic",
         solver="sgd",
