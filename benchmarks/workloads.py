@@ -207,13 +207,16 @@ def _check_params(candidates: dict[str, Candidate], params: Any, batch: Any, ste
 
 
 def _check_gradients(programs: dict[str, Callable[[], Any]]) -> None:
-    """The loss and the norm of each leaf, which is the same for a leaf and its transpose."""
+    """The loss and the norm of each leaf, which is the same for a leaf and its transpose.
+
+    A relu whose input rounds to the other side of 0 is open for one and shut for another: that moves norms by 1e-5.
+    """
     losses_and_norms = {
-        name: [loss, *(np.linalg.norm(leaf) for leaf in jax.tree.leaves(grads))]
+        name: [loss, *(np.linalg.norm(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(grads))]
         for name, (loss, grads) in ((name, run()) for name, run in programs.items())
     }
     for name, own in losses_and_norms.items():
-        np.testing.assert_allclose(own, losses_and_norms["by hand"], rtol=1e-5, err_msg=name)
+        np.testing.assert_allclose(own, losses_and_norms["by hand"], rtol=1e-4, err_msg=name)
 
 
 def _check_close(actual: Any, expected: Any, what: str) -> None:
