@@ -68,6 +68,20 @@ def deliberate() -> Finding:
     return finding("deliberate", (), None, table="rule-deliberate")
 
 
+def contradicted(paths: tuple[str, ...]) -> Finding:
+    return finding("values-differ", paths, None, table="rule-contradicted")
+
+
+def decided_by_values(paths: tuple[str, ...]) -> Finding:
+    """A note: these leaves are right, though automatic differentiation has another derivative."""
+    return finding("autodiff-differs", (), None, table="rule-decided-by-values", where=paths)
+
+
+def only_by_values(refusal: BaseException) -> Finding:
+    """A note: there is no derivative of the function but its rule."""
+    return finding("measured", (), None, table="rule-only-by-values", refusal=_said(refusal))
+
+
 def not_differentiated(paths: tuple[str, ...]) -> Sentence:
     """A reason, not a finding: why nothing can be decided."""
     return Sentence("rule-not-differentiated.reason", paths=paths)
