@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ._call import forget
+from ._call import forget, functions_of, has_functions, Same, taking_no_functions, without_functions
 from ._evidence import Subject
 from ._in_jax import loss_in_jax
 from ._judge import judged
@@ -42,7 +42,8 @@ def check(
       grads: `grads(params, *args) -> grads`, a tree like `params`. Anything callable: if JAX cannot trace it (NumPy,
         torch, a compiled kernel) it is called as it is, with arrays of the kinds that `params` and `args` are. The
         lines of NumPy code are named too.
-      params: a pytree of floating arrays.
+      params: a pytree of floating arrays. Functions among its leaves, such as the activations of an equinox module,
+        are kept as they are; `grads` may return None for them.
       *args: what else both functions take; not differentiated. Floating arrays among them are widened as well.
       has_value: True if `grads` returns `(value, grads)`; the value is then checked too.
       numeric: True to measure the slopes of `loss` by differences of its values too. They find a derivative inside of
@@ -62,8 +63,13 @@ def check(
     forget()
     _check_callable("loss", loss)
     _check_callable("grads", grads)
+    name, source = _name(grads), None
+    if has_functions(params):
+        kept, source = (functions_of(params),), grads
+        loss, grads = (taking_no_functions(Same(function), kept) for function in (loss, grads))
+        params = without_functions(params)
     _check_params(params)
-    subject = Subject(_name(grads), loss, grads, args, has_value)
+    subject = Subject(name, loss, grads, args, has_value, source)
     if numeric:
         return measured(subject, params)
     try:

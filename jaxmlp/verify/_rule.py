@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _rule_words as words
-from ._call import Same
+from ._call import functions_of, has_functions, Same, taking_no_functions, without_functions
 from ._evidence import Subject, VALUE, View
 from ._judge import judged
 from ._primal import forward_only, has_rules, primal_of
@@ -39,6 +39,9 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
       ValueError: `function` has no rule, or takes other inputs, or these hold no floating number.
     """
     aim = target(function, inputs)
+    if aim.rule is None and has_functions(inputs):
+        arrays_only = taking_no_functions(Same(function), tuple(map(functions_of, inputs)))
+        aim = target(arrays_only, without_functions(inputs))
     differentiable(aim.names, aim.inputs)
     out = jax.eval_shape(lambda: aim.call(*aim.inputs))
     if not has_rules(aim.call, *aim.inputs):
@@ -129,7 +132,8 @@ def _doubted(aim: Target, subject: Subject, params: Any, report: GradientReport)
     wrong = tuple(leaf.path for leaf in report.leaves if leaf.verdict == "wrong" and leaf.path != VALUE)
     at = View(subject, params, wide=False).at()
     flat = tuple(path for path in wrong if path in at.expected and not at.expected[path].any())
-    report = without_false_zeros(subject, params, report, flat)
+    if not any(finding.cause == "values-differ" for finding in report.findings):
+        report = without_false_zeros(subject, params, report, flat)
     inputs = [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
     outs = [np.asarray(leaf) for leaf in jax.tree.leaves(aim.call(*aim.inputs)) if is_floating(leaf)]
     is_identity = any(np.array_equal(out, leaf) for out in outs for leaf in inputs)

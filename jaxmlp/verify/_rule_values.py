@@ -79,9 +79,9 @@ def _with_decided(report: GradientReport, decided: dict[str, LeafOpinion], misle
     if not any(_is_open(leaf) for leaf in leaves):
         leaves = [replace(leaf, verdict="right") if leaf.verdict == "undecided" else leaf for leaf in leaves]
     wrong = {leaf.path for leaf in leaves if leaf.verdict == "wrong"}
-    told = [finding for finding in report.findings if not finding.leaves or wrong & set(finding.leaves)]
-    untold = wrong.difference(*(finding.leaves for finding in told))
-    new = [contradicted(tuple(path for path in decided if path in untold))] if untold else []
+    contradictions = tuple(path for path in decided if path in wrong)
+    told = [finding for finding in report.findings if wrong & (set(finding.leaves) - set(decided))]
+    new = [contradicted(contradictions)] if contradictions else []
     rescued = tuple(path for path in decided if path in misled - wrong)
     is_open = any(map(_is_open, leaves))
     return replace(
