@@ -115,7 +115,9 @@ def check_rule(f: Callable[..., Any], *inputs: Any) -> GradientReport:
     """Whether the custom rules of `f`, a `jax.custom_vjp` or `jax.custom_jvp` function, are its derivative.
 
     The truth is what automatic differentiation makes of `f` with every rule in it replaced by what the function itself
-    computes, at seeded random cotangents and in float64, as in `check`. A rule must be linear in what comes in, and its
+    computes, at seeded random cotangents and in float64, as in `check`. Where that is NaN, or takes one branch of a
+    `where` or a `max` for the whole, or where JAX cannot differentiate at all, as in a kernel or a callback, slopes are
+    measured from the values of `f` instead, and the report says so. A rule must be linear in what comes in, and its
     forward half must return what `f` does. A rule that is right so far is then asked in forward mode, differentiated
     once more, and run under `jit`, `vmap` and the other transformations. The leaves are named after the arguments of
     `f`.
@@ -123,13 +125,13 @@ def check_rule(f: Callable[..., Any], *inputs: Any) -> GradientReport:
     Args:
       f: a function with a rule, or one that calls such functions; through `jax.jit` and `functools.partial` too.
       *inputs: where to check. Inputs without floating numbers and those in `nondiff_argnums` are not differentiated.
+        Functions among the leaves of an input, as in an equinox module, are kept as they are.
 
     Returns:
       A `GradientReport`, as from `check`.
 
     Raises:
-      TypeError: `f` is not callable, an input or output is complex, an input mixes floating arrays with others, or JAX
-        cannot differentiate `f` without its rules.
+      TypeError: `f` is not callable, an input or output is complex, or an input mixes floating arrays with others.
       ValueError: `f` has no rule, or takes other inputs, or these hold no floating number.
     """
     forget()

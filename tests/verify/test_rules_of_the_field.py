@@ -142,5 +142,5 @@ def test_poor_numbers_of_a_right_rule_are_told():
     """The formula is right and float32 loses every digit of it, where without the rule it would not."""
     report = check_rule(special.log_ndtr, np.array([-3e3], "float32"))
     assert report.ok and [finding.cause for finding in report.findings] == ["precision"], report
-    ulps = report.leaves[1]
-    assert ulps.autodiff_ulps < 10 < 1e4 < ulps.ulps
+    leaf = report.leaves[1]
+    assert (leaf.autodiff_ulps or 0) < 10 < 1e4 < (leaf.ulps or 0)
