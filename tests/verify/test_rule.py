@@ -483,6 +483,11 @@ def test_a_stack_along_the_last_axis_is_what_it_is():
     assert check_rule(stacked, x).ok
 
 
+def test_what_is_too_small_for_a_dtype_loses_no_digits_in_it():
+    report = check_rule(jax.nn.softplus, jnp.asarray([-100.0], "float32"))
+    assert report.ok and not report.findings, report
+
+
 def numpy_sine(x):
     return jax.pure_callback(np.sin, jax.ShapeDtypeStruct(x.shape, x.dtype), x, vmap_method="expand_dims")
 
