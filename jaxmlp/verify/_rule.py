@@ -102,7 +102,11 @@ def _differentiable_loss(subject: Subject, params: Any) -> tuple[Callable[..., A
 def _said(report: GradientReport, forward: str) -> GradientReport:
     """The report with a value that differs said in the words of a rule; how exact a right value is does not matter."""
     findings = [
-        words.other_value(f.leaves, forward) if f.leaves == (VALUE,) and f.cause == "wrong-forward" else f
+        words.other_value(f.leaves, forward)
+        if f.leaves == (VALUE,) and f.cause == "wrong-forward"
+        else words.in_rule(f)
+        if f.cause == "precision"
+        else f
         for f in report.findings
         if not (f.leaves == (VALUE,) and f.cause == "precision")
     ]

@@ -1,5 +1,6 @@
 """What a report says of a custom rule, beside what `_words` says of its leaves."""
 
+from dataclasses import replace
 from typing import Any
 
 from ._finding import finding
@@ -66,6 +67,11 @@ def leaks(paths: tuple[str, ...]) -> Finding:
 
 def deliberate() -> Finding:
     return finding("deliberate", (), None, table="rule-deliberate")
+
+
+def in_rule(poor: Finding) -> Finding:
+    """A finding of poor numbers, with what to look for in a rule."""
+    return replace(poor, fix=Sentence("rule-precision.fix"))
 
 
 def contradicted(paths: tuple[str, ...]) -> Finding:
