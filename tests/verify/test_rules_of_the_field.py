@@ -31,8 +31,6 @@ RIGHT = {
     "log1mexp": (jax.nn.log1mexp, A),
     "logaddexp": (jnp.logaddexp, A, B),
     "logaddexp2": (jnp.logaddexp2, A, B),
-    "sinc": (jnp.sinc, A),
-    "sinc at 0": (jnp.sinc, 0 * A),
     "frexp": (jnp.frexp, A),
     "i0": (jnp.i0, A),
     "slogdet": (jnp.linalg.slogdet, MATRIX),
@@ -45,6 +43,8 @@ RIGHT = {
     "weighted_logsoftmax": (optax.losses.safe_softmax_cross_entropy, A, np.array([0.0, 1.0], "float32")),
     "projection_simplex": (optax.projections.projection_simplex, A.astype("float64")),
 }
+if jax.__version_info__ < (0, 11):  # which has no rule for it
+    RIGHT |= {"sinc": (jnp.sinc, A), "sinc at 0": (jnp.sinc, 0 * A)}
 
 
 @pytest.mark.parametrize("name", RIGHT)
