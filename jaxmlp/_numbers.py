@@ -5,6 +5,7 @@ arithmetic alone. The terms of a sum are added in their order.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial, reduce
 from itertools import islice, product, repeat
 from math import prod
@@ -14,7 +15,39 @@ import numpy as np
 from jax import lax
 from jax.extend.core import jaxpr_as_fun, Literal
 
-from ._program import bind, traced, variables
+from ._program import bind, Program, traced, variables
+
+
+def program_of_numbers(function: Callable[..., Any], *args: Any) -> tuple[Program, dict[Any, np.ndarray]]:
+    """The program of `function(*args)` for `in_numbers`, and those of its variables whose numbers are known."""
+    program = traced(function, *args, rule=_calls_inlined)
+    known = _absorbed(program.equations)
+    program = replace(program, equations=tuple(e for e in program.equations if known.keys().isdisjoint(e.outvars)))
+    needed = set(map(id, program.needed_for(program.outputs)))
+    return replace(program, equations=tuple(e for e in program.equations if id(e) in needed or e.effects)), known
+
+
+def _calls_inlined(equation: Any, *inputs: Any) -> list[Any]:
+    """Functions with a derivative of their own become what they compute: nothing is differentiated any more."""
+    if equation.primitive.name not in ("custom_jvp_call", "custom_vjp_call"):
+        return bind(equation, *inputs)
+    return traced(jaxpr_as_fun(equation.params["call_jaxpr"]), *inputs, rule=_calls_inlined).run(*inputs)
+
+
+def _absorbed(equations: Iterable[Any]) -> dict[Any, Any]:
+    """The variables that are `(bits | c) & c`, which is c whatever the bits: what `once` divides by."""
+    found, of_or = {}, {}
+    for equation in equations:
+        name = equation.primitive.name
+        if name in ("or", "and"):
+            (out,) = equation.outvars
+            numbers = {int(atom.val) for atom in equation.invars if isinstance(atom, Literal)}
+            same = [c for atom in variables(equation.invars) for c in numbers & of_or.get(atom, set())]
+            if name == "or":
+                of_or[out] = numbers
+            elif same:
+                found[out] = array_of(out.aval.shape, repeat(out.aval.dtype.type(same[0])))
+    return found
 
 
 def array_of(shape: tuple[int, ...], numbers: Iterable[Any]) -> np.ndarray:
@@ -24,16 +57,17 @@ def array_of(shape: tuple[int, ...], numbers: Iterable[Any]) -> np.ndarray:
 
 
 def numbers_of(atom: Any, value: Any) -> np.ndarray:
-    """What an equation reads; a literal has the dtype of its type."""
-    if isinstance(atom, Literal):
-        return array_of(atom.aval.shape, repeat(np.asarray(value, atom.aval.dtype)[()]))
-    return value
+    """The value of an atom in numbers; a literal's has the dtype of its type."""
+    if not isinstance(atom, Literal):
+        return value
+    aval: Any = atom.aval
+    return array_of(aval.shape, repeat(np.asarray(value, aval.dtype)[()]))
 
 
 def in_numbers(equation: Any, *inputs: Any) -> list[Any]:
     """The equation's outputs, each of its operations on single numbers carried out for itself."""
     name, params = equation.primitive.name, equation.params
-    arrays = [numbers_of(atom, value) for atom, value in zip(equation.invars, inputs, strict=True)]
+    arrays: Any = [numbers_of(atom, value) for atom, value in zip(equation.invars, inputs, strict=True)]
     shape = equation.outvars[0].aval.shape
     if name in _MOVED:
         moved = _MOVED[name](*arrays, **params)
@@ -48,13 +82,6 @@ def in_numbers(equation: Any, *inputs: Any) -> list[Any]:
     return [array_of(shape, (operation(*numbers) for numbers in np.broadcast(*arrays)))]
 
 
-def calls_inlined(equation: Any, *inputs: Any) -> list[Any]:
-    """Functions with a derivative of their own become what they compute: nothing is differentiated any more."""
-    if equation.primitive.name not in ("custom_jvp_call", "custom_vjp_call"):
-        return bind(equation, *inputs)
-    return traced(jaxpr_as_fun(equation.params["call_jaxpr"]), *inputs, rule=calls_inlined).run(*inputs)
-
-
 def operations(equation: Any) -> int:
     """How many operations on single numbers the equation is."""
     name, out = equation.primitive.name, equation.outvars[0].aval
@@ -66,22 +93,6 @@ def operations(equation: Any) -> int:
         (contracted, _), _ = equation.params["dimension_numbers"]
         return 2 * out.size * prod(equation.invars[0].aval.shape[axis] for axis in contracted)
     return out.size
-
-
-def absorbed(equations: Iterable[Any]) -> dict[Any, Any]:
-    """The variables that are `(bits | c) & c`, which is c whatever the bits: what `once` divides by."""
-    found, of_or = {}, {}
-    for equation in equations:
-        name = equation.primitive.name
-        if name in ("or", "and"):
-            (out,) = equation.outvars
-            numbers = {int(atom.val) for atom in equation.invars if isinstance(atom, Literal)}
-            same = [c for atom in variables(equation.invars) for c in numbers & of_or.get(atom, set())]
-            if name == "or":
-                of_or[out] = numbers
-            elif same:
-                found[out] = array_of(out.aval.shape, repeat(out.aval.dtype.type(same[0])))
-    return found
 
 
 def _product(lhs: np.ndarray, rhs: np.ndarray, dimension_numbers: Any) -> Iterator[Any]:
@@ -120,7 +131,9 @@ def _counted(*, dtype: Any, shape: tuple[int, ...], dimension: int, **_: Any) ->
     return array_of(shape, iter(np.indices(shape, dtype)[dimension].ravel()))
 
 
-_as_it_is = lambda operand, **_: operand
+def _as_it_is(operand: np.ndarray, **_: Any) -> np.ndarray:
+    return operand
+
 
 _MOVED: dict[str, Callable[..., Any]] = {
     "broadcast_in_dim": _broadcast,
@@ -134,6 +147,7 @@ _MOVED: dict[str, Callable[..., Any]] = {
     "slice": _sliced,
     "split": lambda operand, *, sizes, axis: np.split(operand, np.cumsum(sizes)[:-1], axis),
     "squeeze": lambda operand, *, dimensions: np.squeeze(operand, dimensions),
+    "stack": lambda *operands, axis: np.stack(operands, axis),
     "stop_gradient": _as_it_is,
     "transpose": lambda operand, *, permutation: operand.transpose(permutation),
     "unstack": lambda operand, *, axis: np.moveaxis(operand, axis, 0),
@@ -179,11 +193,22 @@ def _integer_pow(x: Any, *, y: int) -> Any:
     return lax.div(_one(x), power) if y < 0 else power
 
 
+def _one_minus_square(x: Any, **_: Any) -> Any:
+    return lax.sub(_one(x), lax.mul(x, x))
+
+
 def _one(x: Any) -> Any:
     return x.dtype.type(1)
 
 
-_WRITTEN_ANEW = {"expm1": _expm1, "integer_pow": _integer_pow, "log1p": _log1p, "pow": _pow, "sqrt": _sqrt}
+_WRITTEN_ANEW: dict[str, Any] = {
+    "expm1": _expm1,
+    "integer_pow": _integer_pow,
+    "log1p": _log1p,
+    "one_minus_square": _one_minus_square,
+    "pow": _pow,
+    "sqrt": _sqrt,
+}
 
 CARRIED_OUT = frozenset(ELEMENTWISE | _MOVED.keys() | _REDUCED.keys() | _WRITTEN_ANEW.keys() | {"dot_general"})
 """The names of the primitives that can be written out."""

@@ -125,7 +125,7 @@ def test_every_operation_is_there_on_a_gpu(as_if_on_a_gpu):
     logical = {"and", "or"}
     special = {"add_any", "clamp", "convert_element_type", "not", "select_n"}
 
-    def loss_and_grads(params, x):
+    def loss_and_grads(params, x) -> Any:
         (a,), b = params, x[0, 0]
         values = [getattr(lax, name)(a) for name in sorted(one_operand)]
         for name in sorted(numbers.keys() - one_operand - logical - special):
