@@ -76,7 +76,8 @@ def in_numbers(equation: Any, *inputs: Any) -> list[Any]:
         terms = np.moveaxis(arrays[0], params["axes"], range(-len(params["axes"]), 0)).reshape(prod(shape), -1)
         return [array_of(shape, (reduce(_REDUCED[name], row) for row in terms))]
     if name == "dot_general":
-        return [array_of(shape, _product(*arrays, params["dimension_numbers"]))]
+        lhs, rhs = arrays
+        return [array_of(shape, _product(lhs, rhs, params["dimension_numbers"]))]
     anew = _WRITTEN_ANEW.get(name)
     operation = partial(anew, **params) if anew else lambda *numbers: bind(equation, *numbers)[0]
     return [array_of(shape, (operation(*numbers) for numbers in np.broadcast(*arrays)))]
@@ -171,9 +172,12 @@ def _sqrt(x: Any, **_: Any) -> Any:
 
 
 def _pow(x: Any, n: Any, **_: Any) -> Any:
-    """exp(n log(x)): of a negative number it is NaN."""
+    """exp(n log|x|), with the sign that a negative x gives a whole n."""
     n = lax.convert_element_type(n, x.dtype)
-    return lax.select(n == 0, _one(x), lax.exp(n * lax.log(x)))
+    size, half = lax.exp(n * lax.log(abs(x))), n / 2
+    of_negative = lax.select(lax.round(half) == half, size, -size)
+    of_negative = lax.select(lax.round(n) == n, of_negative, x.dtype.type(np.nan))
+    return lax.select(n == 0, _one(x), lax.select(x < 0, of_negative, size))
 
 
 def _log1p(x: Any, **_: Any) -> Any:

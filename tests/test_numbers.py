@@ -105,13 +105,15 @@ def test_a_function_written_anew_is_as_good(function):
 
 @pytest.mark.parametrize("dtype", ("float32", "int32"))
 def test_a_power_written_anew_is_as_good(dtype):
-    bases, exponents = np.meshgrid([0.0, 0.01, 0.9, 0.999, 1.0, 3.0], [0, 1, 2, 10, 20])
+    bases, exponents = np.meshgrid([0.0, 0.01, 0.9, 0.999, 1.0, 3.0, -0.5, -3.0], [0, 1, 2, 9, 20])
     x, n = jnp.asarray(bases.ravel(), "float32"), jnp.asarray(exponents.ravel(), dtype)
     (actual,) = written_out(lax.pow, x, n)
     with np.errstate(divide="ignore", invalid="ignore"):
         exact = exactly(lax.pow, x, n.astype("float32"))
-        rounding = 4 * EPS["float32"] * np.maximum(1, np.abs(np.log(exact)))  # that of the logarithm of the result
-        assert (np.abs(actual - exact) <= np.where(exact == 0, 0, rounding * exact)).all()
+        rounding = (
+            4 * EPS["float32"] * np.maximum(1, np.abs(np.log(np.abs(exact))))
+        )  # that of the logarithm of the result
+        assert (np.abs(actual - exact) <= np.where(exact == 0, 0, rounding * np.abs(exact))).all()
 
 
 def exactly(function, *args):
@@ -119,7 +121,7 @@ def exactly(function, *args):
         return np.asarray(function(*(arg.astype("float64") for arg in args))).astype("float32")
 
 
-@pytest.mark.parametrize("function", (lax.sqrt, lax.log1p, lambda x: lax.pow(x, x)), ids=("sqrt", "log1p", "pow"))
+@pytest.mark.parametrize("function", (lax.sqrt, lax.log1p, lambda x: lax.pow(x, x / 4)), ids=("sqrt", "log1p", "pow"))
 def test_where_there_is_no_value_it_is_nan(function):
     (actual,) = written_out(function, jnp.asarray([-2.0], "float32"))
     assert jnp.isnan(actual).all()
