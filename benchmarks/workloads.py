@@ -67,6 +67,10 @@ def xor_alone(sizes: tuple[int, ...], less: int) -> Workload:
     programs["fit, small_network_options"] = compiled(by_hand, params, batch, options=small)
     programs["fit of jax.grad"] = compiled(by_autodiff, params, batch)
     programs["scan of jax.grad"] = compiled(partial(plain_scan, steps=steps), params, batch)
+    if jax.default_backend() == "gpu":
+        programs["fit in one kernel"] = compiled(partial(by_hand, kernel="gpu"), params, batch)
+    else:
+        print("no GPU: `fit` in one kernel is left out")
     candidates = {name: Candidate(run, steps) for name, run in programs.items()}
     problem = in_numpy(params, batch, RATE, classes=False)
     for name, train in peers.that_can("train").items():

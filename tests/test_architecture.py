@@ -16,9 +16,9 @@ CORE = sorted(path for path in PACKAGE.glob("_*.py") if path.name != "__init__.p
 FLOORS = (
     {"_types", "_frames", "_placement", "_progress"},
     {"_checks", "_layouts", "_logistic", "_once", "_program"},
-    {"_activations", "_losses", "_dense", "_init", "_data", "_products"},
+    {"_activations", "_losses", "_dense", "_init", "_data", "_numbers", "_products"},
     {"_mlp", "_lanes"},
-    {"_small", "_population", "_options"},
+    {"_kernel", "_small", "_population", "_options"},
     {"_train"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
