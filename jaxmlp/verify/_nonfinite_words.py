@@ -28,7 +28,7 @@ def as_text(report: "NonfiniteReport", lang: str) -> str:
 
 def as_html(report: "NonfiniteReport") -> str:
     """The same for a notebook."""
-    return f'<pre class="jaxmlp">{html.escape(str(report))}</pre>'
+    return f'<pre class="jaxmlp" style="font-family: monospace; overflow-x: auto">{html.escape(str(report))}</pre>'
 
 
 _WIDTH = 100
