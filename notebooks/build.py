@@ -134,7 +134,7 @@ def both(notebook: Any) -> dict[str, Any]:
 
 
 def differences(committed: Any, built: Any) -> Iterator[str]:
-    """Where a notebook departs from its source: in code, in prose, in what is put out as text."""
+    """Where a notebook departs from its source: in code, prose, and what is put out as text."""
     if len(committed.cells) != len(built.cells):
         yield f"{len(committed.cells)} cells where the source gives {len(built.cells)}"
         return
@@ -147,9 +147,9 @@ def differences(committed: Any, built: Any) -> Iterator[str]:
         ):
             yield f"{new.id} is not that of the source:\n{new.source}"
         elif new.cell_type == "code" and new.execution_count is not None:
-            shown, found = (list(texts(cell)) for cell in (old, new))
+            shown, found = ("\n".join(texts(cell)) for cell in (old, new))
             if not alike(shown, found, numbers="rounding" not in new.metadata.get("tags", ())):
-                yield f"{new.id} shows\n{chr(10).join(shown)}\nand gives\n{chr(10).join(found)}"
+                yield f"{new.id} shows\n{shown}\nand gives\n{found}"
 
 
 def texts(cell: Any) -> Iterator[str]:
@@ -162,9 +162,8 @@ def texts(cell: Any) -> Iterator[str]:
         )
 
 
-def alike(shown: list[str], found: list[str], *, numbers: bool) -> bool:
+def alike(shown: str, found: str, *, numbers: bool) -> bool:
     """Whether the words of two outputs are the same, and the numbers to 1 % or a millionth."""
-    shown, found = " ".join(shown), " ".join(found)
     words = [_NUMBER.sub("#", text).split() for text in (shown, found)]
     pairs = zip(_NUMBER.findall(shown), _NUMBER.findall(found), strict=False)
     near = (abs(float(a) - float(b)) <= 1e-6 + 0.01 * abs(float(b)) for a, b in pairs)

@@ -197,7 +197,8 @@ ax = plot.loss_curve({"AND": losses[1], "OR": losses[7], "XOR": losses[6]}, ax=a
 # ## Two layers
 #
 # XOR is true where OR and NAND both are. Each of those has a line. So two units in a first
-# layer and one, AND, in a second compute it: the four points lie between two parallel lines.
+# layer and one, AND, in a second compute it: the two points whose answer is 1 lie between two
+# parallel lines.
 
 # %% [markdown] lang="ko"
 # ## 두 층이면 된다

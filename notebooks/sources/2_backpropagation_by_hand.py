@@ -53,7 +53,7 @@ import jax
 import jax.numpy as jnp
 
 import jaxmlp
-from jaxmlp import check
+from jaxmlp import check, plot
 
 
 batch, n_in, n_hidden, n_out = 4, 2, 3, 1  # change these
@@ -83,6 +83,13 @@ z2 = a1 @ w2 + b2
 p = jax.nn.sigmoid(z2)
 loss = -jnp.sum(y * jnp.log(p) + (1 - y) * jnp.log(1 - p)) / batch
 loss
+
+# %%
+axes = plot.panels(2, 1, size=(5.5, 4))[:, 0]
+plot.matrix_product(("x", x.shape), ("w1", w1.shape), "z1", add=("b1", b1.shape), ax=axes[0])
+_ = plot.matrix_product(
+    ("a1", a1.shape), ("w2", w2.shape), "z2", add=("b2", b2.shape), ax=axes[1]
+)
 
 # %% [markdown] lang="en"
 # ## What is `dz1`?
@@ -206,6 +213,10 @@ compare("w2", dw2)
 compare("b2", db2)
 compare("a1", da1)
 
+axes = plot.panels(2, 1, size=(5.5, 3.6))[:, 0]
+plot.matrix_product(("a1.T", a1.T.shape), ("dz2", dz2.shape), "dw2", ax=axes[0])
+_ = plot.matrix_product(("dz2", dz2.shape), ("w2.T", w2.T.shape), "da1", ax=axes[1])
+
 # %% [markdown] lang="en"
 # ## The activation: $a_1 = \tanh(z_1)$
 #
@@ -244,6 +255,8 @@ db1 = dz1.sum(axis=0)
 
 compare("w1", dw1)
 compare("b1", db1)
+
+ax = plot.matrix_product(("x.T", x.T.shape), ("dz1", dz1.shape), "dw1")
 
 # %% [markdown] lang="en"
 # ## All of it in one function, and a stricter check

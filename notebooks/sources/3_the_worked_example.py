@@ -97,13 +97,15 @@ show(E_o1=errors[0, 0], E_o2=errors[0, 1], E_total=errors.sum())
 # ## Backward, in one picture
 #
 # Below each value $v$ stands $dv = \partial E/\partial v$: how fast the error grows when $v$
-# does. Values are computed from left to right, and the slopes from right to left.
+# does. Values are computed from left to right, and the slopes from right to left. (The picture
+# calls $E$ and $t$ by their more usual names, $L$ and $y$.)
 
 # %% [markdown] lang="ko"
 # ## 역전파를 그림 하나로
 #
 # 각 값 $v$ 아래에 $dv = \partial E/\partial v$, 곧 $v$가 커질 때 오차가 얼마나 빠르게
 # 커지는지가 적혀 있습니다. 값은 왼쪽에서 오른쪽으로, 기울기는 오른쪽에서 왼쪽으로 계산합니다.
+# (그림에서는 $E$와 $t$를 더 흔한 이름인 $L$과 $y$로 적었습니다.)
 
 # %%
 ax = plot.computational_graph(params, x, t, loss=jaxmlp.half_squared_error)
@@ -193,8 +195,8 @@ def hand_grads(params, x, t):
 
 (dw1, _), (dw2, _) = hand_grads(params, x, t)
 auto_dw1 = jax.grad(error)(params, x, t)[0].w
-print("dw1, by hand:", dw1.tolist())
-print("and jax.grad:", auto_dw1.tolist())
+print("dw1 by hand:", *(f"{slope:.10f}" for slope in dw1.ravel().tolist()))
+print("jax.grad:   ", *(f"{slope:.10f}" for slope in auto_dw1.ravel().tolist()))
 check(error, hand_grads, params, x, t)
 
 # %% [markdown] lang="en"

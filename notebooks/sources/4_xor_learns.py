@@ -51,11 +51,12 @@ lecture = json.loads((data / "001.json").read_text())
 printed = {name: {row[0]: row[1] for row in lecture[name]["rows"]} for name in sizes}
 with (data / "001_replay.npz").open("rb") as file:
     arrays = dict(np.load(file))
-starts = {}
+stored = {}  # the parameters at the printed steps, layer by layer: w row by row, then b
 for name, widths in sizes.items():
-    like = jaxmlp.init_params(jax.random.key(0), widths)
-    numbers = arrays[f"{name}/params"][0]  # layer by layer: w row by row, then b
-    starts[name] = ravel_pytree(like)[1](jnp.asarray(numbers))
+    _, as_layers = ravel_pytree(jaxmlp.init_params(jax.random.key(0), widths))
+    rows = zip(arrays[f"{name}/steps"].tolist(), arrays[f"{name}/params"], strict=True)
+    stored[name] = {step: as_layers(jnp.asarray(row)) for step, row in rows}
+starts = {name: steps[0] for name, steps in stored.items()}
 starts["2-2-1"]
 
 # %% [markdown] lang="en"
@@ -104,8 +105,8 @@ for step in (0, 1000, 2000, 2500, 3000, 4000, 10_000):
 
 # %% [markdown] lang="en"
 # Three things to explain: both wait near $\ln 2 = 0.6931$, where every answer is $1/2$; the
-# deep one waits longer, being ten times as far behind at step 3000; and the deep one ends ten
-# times lower.
+# deep one waits longer, and at step 3000 its loss is twelve times that of the other; and yet
+# the deep one ends twelve times lower.
 #
 # ## The plateau is a saddle
 #
@@ -118,8 +119,8 @@ for step in (0, 1000, 2000, 2500, 3000, 4000, 10_000):
 
 # %% [markdown] lang="ko"
 # 설명할 것이 세 가지입니다. 둘 다 모든 답이 $1/2$인 $\ln 2 = 0.6931$ 근처에서 기다립니다. 깊은
-# 쪽이 더 오래 기다려서 3000 스텝에서는 손실이 열 배 넘게 큽니다. 그런데 마지막에는 깊은 쪽이 열
-# 배 더 낮습니다.
+# 쪽이 더 오래 기다려서 3000 스텝에서는 손실이 열두 배나 됩니다. 그런데 마지막에는 깊은 쪽이
+# 열두 배 낮습니다.
 #
 # ## 고원은 안장점이다
 #
@@ -131,6 +132,7 @@ for step in (0, 1000, 2000, 2500, 3000, 4000, 10_000):
 
 
 # %%
+@jax.jit
 def eigenvalues(params):
     flat, back = ravel_pytree(params)
     gradient = lambda flat: ravel_pytree(hand(back(flat), x, y)[1])[0]
@@ -138,39 +140,30 @@ def eigenvalues(params):
     return jnp.linalg.eigvalsh((hessian + hessian.T) / 2)
 
 
-def along(start, first, every, count):
-    """Smallest and largest eigenvalue at `count` points of the training, `every` steps apart."""
-
-    def leg(params, _):
-        values = eigenvalues(params)
-        return descend(params, steps=every)[0].params, values[jnp.array([0, -1])]
-
-    params = descend(start, steps=first)[0].params
-    return first + every * np.arange(count), jax.lax.scan(leg, params, length=count)[1]
-
-
-along = jax.jit(along, static_argnums=(1, 2, 3))
-for name, start in starts.items():
-    steps, values = along(start, 500, 500, 4)
-    for step, (smallest, largest) in zip(steps.tolist(), values.tolist(), strict=True):
-        waits = f"grows by a factor e in {-1 / smallest:5.0f} steps"
+for name in sizes:
+    for step in (500, 1000, 1500, 2000):
+        smallest, *_, largest = eigenvalues(stored[name][step]).tolist()
         print(
-            f"{name:13} step {step}: smallest {smallest:8.5f}, {waits}; largest {largest:.2f}"
+            f"{name:13} step {step:4}: smallest {smallest:8.5f}, largest {largest:.2f};",
+            end=" ",
         )
+        print(f"grows e-fold in {-1 / smallest:.0f} steps")
 
 # %% [markdown] lang="en"
-# So the plateau is no valley. There is a way down, and its slope grows in proportion to itself,
-# so slowly that it takes thousands of steps to become visible: the distance from $\ln 2$, on a
-# logarithmic axis, rises steadily all through the "nothing". In the deep network what leads
-# away must pass three layers of sigmoids, whose slopes are at most $1/4$. Hence the smaller
-# eigenvalue and the longer wait.
+# So the plateau is no valley. There is a way down, and what goes along it grows in proportion
+# to itself, so slowly that it takes thousands of steps to become visible. On a logarithmic axis
+# the distance from $\ln 2$ shows it: all through the "nothing" it rises. (The 2-2-1 network
+# first comes down to $\ln 2$ from above, and passes it at the dip.) In the deep network what
+# leads away must pass three layers of sigmoids, whose slopes are at most $1/4$. Hence the
+# smaller eigenvalue and the longer wait.
 
 # %% [markdown] lang="ko"
-# 고원은 골짜기가 아닙니다. 내려가는 길이 있고, 그 길의 기울기는 자기 크기에 비례해서 커집니다.
-# 다만 너무 느려서 눈에 보일 만큼 커지는 데 수천 스텝이 걸립니다. $\ln 2$와의 거리를 로그 축에
-# 그려 보면 아무 일도 없는 듯한 동안에도 꾸준히 늘고 있습니다. 깊은 신경망에서는 기울기가
-# 시그모이드 세 층을 더 지나야 하는데, 시그모이드의 도함수는 아무리 커도 $1/4$입니다. 그래서
-# 고윳값이 더 작고 더 오래 기다립니다.
+# 고원은 골짜기가 아닙니다. 내려가는 길이 있고, 그 길로 나아간 거리는 자기 크기에 비례해서
+# 커집니다. 다만 너무 느려서 눈에 보일 만큼 커지는 데 수천 스텝이 걸립니다. $\ln 2$와의 거리를
+# 로그 축에 그려 보면, 아무 일도 없는 듯한 동안에도 커지고 있습니다. (2-2-1 신경망은 먼저 위에서
+# $\ln 2$로 내려오고, 움푹 들어간 곳에서 $\ln 2$를 지나갑니다.) 깊은 신경망에서는 시그모이드 세
+# 층을 더 지나야 하는데, 시그모이드의 도함수는 아무리 커도 $1/4$입니다. 그래서 고윳값이 더 작고
+# 더 오래 기다립니다.
 
 # %%
 ax = plot.panels(size=(7, 3))[0, 0]
@@ -196,17 +189,18 @@ _ = ax.set(ylabel="|loss - ln 2|")
 # 3000 스텝을 조금 넘어 $2/\mathrm{lr} = 2$를 넘습니다.
 
 # %% tags=["rounding"]
-steps, values = along(starts["2-10-10-10-1"], 2900, 4, 64)
-sharpness = np.asarray(values)[:, 1]
-crossing = steps[np.argmax(sharpness > 2)]
-jumped = np.argmax(losses["2-10-10-10-1"] > 0.7) + np.argmax(
-    losses["2-10-10-10-1"][2900:] > 0.7
-)
-print(f"sharpness is above 2/lr from step {crossing}")
+deep = "2-10-10-10-1"
+state, _ = descend(starts[deep], steps=2900)
+eight_steps = jax.jit(partial(descend, steps=8))
+steps, sharpness = np.arange(2900, 3156, 8), []
+for _ in steps:
+    sharpness.append(eigenvalues(state.params)[-1])
+    state, _ = eight_steps(state.params)
+print(f"sharpness is above 2/lr from step {steps[np.argmax(np.array(sharpness) > 2)]}")
 
 above, below = plot.panels(2, 1, size=(7, 4.4))[:, 0]
 below.sharex(above)
-above.plot(np.arange(2900, 3156), losses["2-10-10-10-1"][2900:3156], color="#0072B2")
+above.plot(np.arange(2900, 3156), losses[deep][2900:3156], color="#0072B2")
 above.set(ylabel="loss", yscale="log")
 below.plot(steps, sharpness, color="#D55E00")
 below.axhline(2, color="gray", linestyle="--", linewidth=1)
@@ -227,18 +221,9 @@ _ = below.set(xlabel="step", ylabel="sharpness", title="dashed: 2/lr")
 
 # %%
 with jax.enable_x64(True):
-    wide = jax.tree.map(lambda leaf: leaf.astype("float64"), starts["2-10-10-10-1"])
-    _, in_float64 = jaxmlp.fit(
-        wide,
-        jax.tree.map(lambda leaf: leaf.astype("float64"), (x, y)),
-        loss_and_grads=hand,
-        optimizer=optax.sgd(1.0),
-        steps=3200,
-    )
-for name, curve in {
-    "float32": losses["2-10-10-10-1"],
-    "float64": np.asarray(in_float64),
-}.items():
+    start, batch = jax.tree.map(lambda leaf: leaf.astype("float64"), (starts[deep], (x, y)))
+    _, in_float64 = descend(start, batch=batch, steps=3200)
+for name, curve in {"float32": losses[deep], "float64": np.asarray(in_float64)}.items():
     rises = np.flatnonzero(np.diff(curve[2900:3200]) > 0) + 2900
     print(f"{name}: the loss first rises at step {rises[0]}")
 
@@ -259,8 +244,8 @@ for name, curve in {
 # 뒤로 $1/L$이 실제로 커지는 속도와 비교합니다.
 
 # %%
-for name, start in starts.items():
-    loss, grads = hand(descend(start, steps=9500)[0].params, x, y)
+for name in sizes:
+    loss, grads = jax.jit(hand)(stored[name][9500], x, y)
     layers = [float(sum(jnp.sum(leaf**2) for leaf in layer) / loss**2) for layer in grads]
     measured = (1 / losses[name][10_000] - 1 / losses[name][9500]) / 500
     by_layer = ", ".join(f"{layer:.2f}" for layer in layers)
@@ -269,9 +254,9 @@ for name, start in starts.items():
     )
 
 # %% [markdown] lang="en"
-# So $1/L$ grows thirteen times as fast in the deep network. Most of it comes from its
-# last layer, which turns up the logit with ten units instead of two; the layers below pull as
-# well. It starts later and runs faster.
+# So $1/L$ grows thirteen times as fast in the deep network. Most of it comes from its last
+# layer, which turns up the logit with ten units instead of two; the layers below pull as well.
+# It starts later and runs faster.
 
 # %% [markdown] lang="ko"
 # 깊은 신경망에서는 $1/L$이 열세 배 빠르게 커집니다. 대부분은 마지막 층에서 옵니다. 유닛 두 개가
@@ -279,7 +264,7 @@ for name, start in starts.items():
 # 달립니다.
 
 # %%
-trained = train(starts["2-2-1"])[0].params, train(starts["2-10-10-10-1"])[0].params
+trained = [steps[10_000] for steps in stored.values()]
 axes = plot.panels(1, 2, size=(7, 3))[0]
 for ax, name, params in zip(axes, sizes, trained, strict=True):
     predict = jax.jit(partial(jaxmlp.predict, params))

@@ -238,18 +238,14 @@ def coded(params, x, y):
 
 
 def train(rule, dtype="float32", lr=0.01, epochs=1000):
-    params, inputs, targets, rate = jax.tree.map(
-        lambda leaf: jnp.asarray(leaf, dtype), (start, x, y, lr)
-    )
+    here = lambda tree: jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
 
     def epoch(params, _):
-        loss, grads = rule(params, inputs, targets)
-        return jax.tree.map(lambda param, grad: param - rate * grad, params, grads), (
-            loss,
-            params,
-        )
+        loss, grads = rule(params, here(x), here(y))
+        new = jax.tree.map(lambda param, grad: param - here(lr) * grad, params, grads)
+        return new, (loss, new)
 
-    return jax.lax.scan(epoch, params, length=epochs)[1]
+    return jax.lax.scan(epoch, here(start), length=epochs)[1]
 
 
 with jax.enable_x64(True):
@@ -329,9 +325,7 @@ print(f"{'':18} first inf  first NaN   last loss  right")
 for name, (rule, lr) in ways.items():
     losses, params = train(rule, lr=lr, epochs=10_000)
     z2 = jax.vmap(lambda params: predict(params, x)[0] @ params["w2"] + params["b2"])(params)
-    entropies[name] = jnp.mean(
-        jax.nn.softplus(z2) - y * z2, axis=(1, 2)
-    )  # finite wherever the logits are
+    entropies[name] = jnp.mean(jax.nn.softplus(z2) - y * z2, axis=(1, 2))
     right = int(((z2[-1] > 0) == (y > 0.5)).sum()) if jnp.isfinite(z2[-1]).all() else 0
     inf, nan = first(losses, np.isinf), first(losses, np.isnan)
     print(f"{name:18} {inf:>9}  {nan:>9}  {losses[-1]:10.4f}  {right:>5}")
