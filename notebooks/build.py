@@ -45,6 +45,7 @@ from importlib.util import find_spec
 if not find_spec("jaxmlp"):
     %pip install -q "jaxmlp[plot]\""""
 
+LANGUAGE = {"name": "python"}
 COLORS = 64  # of a picture: more make the files larger and nothing clearer
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])")
 
@@ -88,9 +89,7 @@ def cells(source: Path) -> Any:
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": kernel, "language_info": {"name": "python"}}
-    )
+    notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": LANGUAGE})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 
@@ -98,19 +97,14 @@ def cells(source: Path) -> Any:
 def run(notebook: Any) -> Any:
     """Run it where only what is installed can be imported, and make its pictures small."""
     with tempfile.TemporaryDirectory() as folder:
-        resources = {"metadata": {"path": folder}}
-        options = {
-            "timeout": 300,
-            "record_timing": False,
-            "coalesce_streams": True,
-            "resources": resources,
-        }
-        nbclient.NotebookClient(notebook, **options).execute()
+        options = {"record_timing": False, "coalesce_streams": True, "timeout": 300}
+        here = {"metadata": {"path": folder}}
+        nbclient.NotebookClient(notebook, resources=here, **options).execute()
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         if "image/png" in output.get("data", {}):
             output.data["image/png"] = smaller(output.data["image/png"])
             output.metadata = {}
-    notebook.metadata.language_info = {"name": "python"}
+    notebook.metadata.language_info = LANGUAGE  # a kernel says its version too
     return notebook
 
 
@@ -139,12 +133,7 @@ def differences(committed: Any, built: Any) -> Iterator[str]:
         yield f"{len(committed.cells)} cells where the source gives {len(built.cells)}"
         return
     for old, new in zip(committed.cells, built.cells, strict=True):
-        if (old.id, old.cell_type, old.source, old.metadata) != (
-            new.id,
-            new.cell_type,
-            new.source,
-            new.metadata,
-        ):
+        if written(old) != written(new):
             yield f"{new.id} is not that of the source:\n{new.source}"
         elif new.cell_type == "code" and new.execution_count is not None:
             shown, found = ("\n".join(texts(cell)) for cell in (old, new))
@@ -152,14 +141,16 @@ def differences(committed: Any, built: Any) -> Iterator[str]:
                 yield f"{new.id} shows\n{shown}\nand gives\n{found}"
 
 
+def written(cell: Any) -> tuple:
+    """What of a cell the source decides."""
+    return cell.id, cell.cell_type, cell.source, cell.metadata
+
+
 def texts(cell: Any) -> Iterator[str]:
     """What a cell has put out as text, printed or shown."""
     for output in cell.outputs:
-        yield (
-            output.text
-            if "text" in output
-            else output.get("data", {}).get("text/plain", output.output_type)
-        )
+        shown = output.get("data", {}).get("text/plain", output.output_type)
+        yield output.get("text", shown)
 
 
 def alike(shown: str, found: str, *, numbers: bool) -> bool:
