@@ -5,8 +5,8 @@
 # the mistake?**
 #
 # Five mistakes that people really make, each planted in the same backward pass. All five run,
-# have the right shapes, and lower the loss. Then a `custom_vjp`, and code in NumPy that JAX
-# cannot look into.
+# have the right shapes, and lower the loss. Then a `custom_vjp`, code in NumPy, and a black
+# box that nothing can look into.
 
 # %% [markdown] lang="ko"
 # # 내가 쓴 기울기 확인하기
@@ -15,8 +15,8 @@
 # 틀렸을까요?**
 #
 # 사람들이 실제로 하는 실수 다섯 가지를 같은 역전파 코드에 하나씩 심어 보겠습니다. 다섯 가지
-# 모두 오류 없이 실행되고, 형상도 맞고, 손실도 줄어듭니다. 그다음에는 `custom_vjp`와, JAX가
-# 들여다볼 수 없는 NumPy 코드를 확인합니다.
+# 모두 오류 없이 실행되고, 형상도 맞고, 손실도 줄어듭니다. 그다음에는 `custom_vjp`와 NumPy
+# 코드, 그리고 아무도 들여다볼 수 없는 블랙박스를 확인합니다.
 
 # %% [markdown] lang="en"
 # ## The network and its loss
@@ -345,17 +345,18 @@ normalize.defvjp(normalize_fwd, normalize_bwd_with_both_ways)
 check_rule(normalize, x)
 
 # %% [markdown] lang="en"
-# ## Code that JAX cannot look into
+# ## Code in NumPy
 #
-# A gradient in NumPy, in torch or in a kernel is called as a black box. There is no line to
-# name then, but the leaves are told apart and the kind of mistake is found, by comparing with
-# the reference.
+# JAX cannot trace NumPy, but NumPy lets other arrays into its functions. The gradient is run
+# on arrays that hand every operation on to JAX, so that its lines are known too. They are
+# believed only if the numbers come out as NumPy's own.
 
 # %% [markdown] lang="ko"
-# ## JAX가 들여다볼 수 없는 코드
+# ## NumPy 코드
 #
-# NumPy, torch, 커널로 쓴 기울기는 블랙박스로 호출합니다. 그러면 어느 줄인지는 알 수 없지만,
-# 어느 매개변수가 틀렸는지 가려내고 참 기울기와 비교해서 어떤 종류의 실수인지 찾아냅니다.
+# JAX는 NumPy를 추적하지 못하지만, NumPy 함수는 다른 배열도 받아들입니다. 그래서 모든 연산을
+# JAX에 넘기는 배열로 기울기를 실행하면 어느 줄인지도 알 수 있습니다. NumPy가 낸 수와 같을
+# 때만 그 결과를 믿습니다.
 
 
 # %% tags=["rounding"]
@@ -377,12 +378,30 @@ report = check(loss, numpy_grads, numpy_params, np.asarray(x), np.asarray(y))
 report
 
 # %% [markdown] lang="en"
-# The report is an object, and it speaks Korean too.
+# ## A black box
+#
+# A gradient in torch or in a compiled kernel can only be called. There is no line of it to
+# name then, but the leaves are told apart and the kind of mistake is found, by comparing with
+# the true gradient. The report is an object, and it speaks Korean too.
 
 # %% [markdown] lang="ko"
-# 보고서는 객체이고, 한국어로도 볼 수 있습니다.
+# ## 블랙박스
+#
+# torch나 컴파일된 커널로 쓴 기울기는 호출해 볼 수만 있습니다. 그러면 어느 줄인지는 알 수
+# 없지만, 어느 매개변수가 틀렸는지 가려내고 참 기울기와 비교해서 어떤 종류의 실수인지
+# 찾아냅니다. 보고서는 객체이고, 한국어로도 볼 수 있습니다.
 
 # %%
+compiled = jax.jit(jax.grad(loss))
+
+
+def of_a_kernel(params, x, y):
+    grads = compiled(params, x, y)
+    grads["w2"] = -grads["w2"]  # in the kernel, where nobody sees it
+    return {name: np.array(leaf.tolist()) for name, leaf in grads.items()}
+
+
+report = check(loss, of_a_kernel, numpy_params, np.asarray(x), np.asarray(y))
 (finding,) = report.findings
 print(report.verdict, finding.cause, finding.leaves, sep=", ")
 print(finding.said("ko").message)
@@ -396,8 +415,8 @@ axes = plot.gradient_errors(report, axes=plot.panels(1, 6, size=(9, 1.8))[0])
 # - In a test: `jaxmlp.assert_gradients(loss, hand_grads, params, x, y)` raises with the report;
 #   pytest has a fixture of that name.
 # - On the command line: `jaxmlp check backprop.py`.
-# - Where the loss is no JAX either: `check(..., numeric=True)` measures its slopes from its
-#   values.
+# - Where neither JAX nor NumPy is what the loss is written in: `check(..., numeric=True)`
+#   measures its slopes from its values.
 # - Where it is not the gradient that fails but a NaN: notebook 5.
 
 # %% [markdown] lang="ko"
@@ -406,5 +425,6 @@ axes = plot.gradient_errors(report, axes=plot.panels(1, 6, size=(9, 1.8))[0])
 # - 테스트에서: `jaxmlp.assert_gradients(loss, hand_grads, params, x, y)`는 틀리면 보고서와 함께
 #   예외를 냅니다. pytest에는 같은 이름의 픽스처가 있습니다.
 # - 명령줄에서: `jaxmlp check backprop.py`
-# - 손실도 JAX로 쓰지 않았다면: `check(..., numeric=True)`가 손실의 값에서 기울기를 잽니다.
+# - 손실을 JAX로도 NumPy로도 쓰지 않았다면: `check(..., numeric=True)`가 손실의 값에서 기울기를
+#   잽니다.
 # - 기울기가 틀린 것이 아니라 NaN이 나온다면: 5번 노트북을 보세요.
