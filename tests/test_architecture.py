@@ -10,11 +10,11 @@ import jaxmlp
 
 PACKAGE = Path(jaxmlp.__file__).parent
 EVERY_FILE = sorted((*PACKAGE.rglob("*.py"), PACKAGE.parent / "_jaxmlp_pytest.py"))
-CORE = sorted(path for path in PACKAGE.glob("_*.py") if path.name != "__init__.py")
+CORE = sorted(path for path in PACKAGE.glob("_*.py") if path.name not in ("__init__.py", "__main__.py"))
 
 # A module imports from lower floors only. A new module needs a floor.
 FLOORS = (
-    {"_types", "_frames", "_placement", "_progress"},
+    {"_types", "_frames", "_placement", "_progress", "_version"},
     {"_checks", "_layouts", "_logistic", "_once", "_program"},
     {"_activations", "_losses", "_dense", "_init", "_data", "_products"},
     {"_mlp", "_lanes"},

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from ._files import write_whole
-from ._source import named, running
+from ._parser import TakesFile
+from ._source import named, program, running
 from ._terminal import busy, CommandError, wants_color, write
 
 
@@ -23,19 +24,24 @@ STANDARD_OUTPUT = Path("-")
 NARROWEST, WIDEST = 60, 100
 
 _DESCRIPTION = """\
-Run FILE, take from it a loss, a gradient written by hand and the inputs to compare them at,
-and say whether the gradient is right, which line is wrong, and what the mistake is.
+Check the hand-written gradient in a file.
 
-FILE is run as Python runs it, so check only files that you would run, but under another name
-than __main__: what stands under `if __name__ == "__main__":` stays out. It defines
+The report says whether it is right, which line is wrong, and what the mistake
+is. FILE, which `jaxmlp new FILE` writes to begin with, defines
 
   loss(params, *args)        a number; JAX must be able to differentiate it
-  hand_grads(params, *args)  its gradient, a tree like params; may also be called grads
-  inputs()                   where to check; may also be called make, or be a tuple. It gives
-                             (params, *args) or (params, (arg, ...)), whichever fits `loss`
+  hand_grads(params, *args)  its gradient, a tree like params; may also be
+                             called grads
+  inputs()                   where to check; may also be called make, or be a
+                             tuple. It gives (params, *args) or
+                             (params, (arg, ...)), whichever fits `loss`
 
-What FILE prints goes to standard error. The exit status is 0 if the gradient is right, 1 if it
-is wrong, 2 if nothing can be decided or the file cannot be used, and 130 after Ctrl-C.
+FILE is run as Python runs it, so check only files that you would run; but its
+name is not __main__, so what stands under `if __name__ == "__main__":` stays
+out. What it prints goes to standard error.
+
+The exit status is 0 if the gradient is right, 1 if it is wrong, 2 if nothing
+can be decided or FILE cannot be used, and 130 after Ctrl-C.
 """
 _EXAMPLES = """\
 examples:
@@ -54,10 +60,10 @@ def add_check(commands: Any) -> None:
         help="check the hand-written gradient in a file",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s FILE [OPTION ...]",
     )
-    check.add_argument("file", metavar="FILE", help="a Python file; it is run")
-    names = check.add_argument_group("names in the file, if they are others; MODEL.loss reaches into MODEL")
+    check.add_argument("file", action=TakesFile, metavar="FILE", help="a Python file; it is run")
+    names = check.add_argument_group("names in the file, if they are others (MODEL.loss reaches into MODEL)")
     names.add_argument("--loss", metavar="NAME", help="the loss (default: loss)")
     names.add_argument("--grads", metavar="NAME", help="its gradient by hand (default: grads or hand_grads)")
     names.add_argument("--inputs", metavar="NAME", help="where to check (default: inputs or make)")
@@ -71,7 +77,7 @@ def add_check(commands: Any) -> None:
     check.add_argument("--lang", choices=LANGUAGES, default=LANGUAGES[0], help="of the report (default: en)")
     for option, form in (("--html", "a page"), ("--json", "JSON")):
         shown = f"also write the report as {form}; - prints it instead"
-        check.add_argument(option, type=_destination, metavar="PATH", help=shown)
+        check.add_argument(option, type=_destination, action=TakesFile, metavar="PATH", help=shown)
     check.set_defaults(run=_check)
 
 
@@ -101,12 +107,14 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _report(args: argparse.Namespace) -> "GradientReport":
+    code = program(args.file)
+
     from .._placement import placed
     from ..verify import check
     from ._inputs import called_with
 
     try:
-        with placed((), platform=args.platform), running(args.file) as module:
+        with placed((), platform=args.platform), running(code) as module:
             loss = named(module, "loss", _names(args.loss, "loss"), callable, "a function")
             grads = named(module, "grads", _names(args.grads, "grads", "hand_grads"), callable, "a function")
             inputs = named(

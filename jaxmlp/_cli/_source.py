@@ -19,24 +19,32 @@ MODULE = "__checked__"
 _MAIN = 'if __name__ == "__main__":'
 
 
+def program(file: str) -> CodeType:
+    """What `file` holds, compiled; nothing is run.
+
+    Raises:
+      CommandError: there is no such file, or it is not Python.
+    """
+    return _compiled(_existing(file))
+
+
 @contextmanager
-def running(file: str) -> Iterator[ModuleType]:
-    """The module that `file` makes; within the context its functions can be called, and import their neighbours.
+def running(code: CodeType) -> Iterator[ModuleType]:
+    """The module that a `program` makes; within the context its functions can be called, and import their neighbours.
 
     What it prints goes to standard error, so that standard output holds the report and nothing else.
 
     Raises:
-      CommandError: there is no such file, it is not Python, it ends the program, or a line of it raised an error,
-        which is shown as Python shows it, with the lines of the user's files only.
+      CommandError: it ends the program, or a line of it raised an error, which is shown as Python shows it, with the
+        lines of the user's files only.
     """
-    path = _existing(file)
+    path = Path(code.co_filename)
     module = ModuleType(MODULE)
     module.__file__ = str(path)
     arguments, folders = sys.argv, sys.path
     sys.argv, sys.path = [str(path)], [str(path.parent), *folders]
     sys.modules[MODULE] = module
     try:
-        code = _compiled(path)
         with redirect_stdout(sys.stderr), _their_errors(path):
             exec(code, vars(module))
             yield module

@@ -12,6 +12,7 @@ from typing import Any, TYPE_CHECKING
 
 from .._progress import Progress
 from ._files import check_destination, write_whole
+from ._parser import TakesFile
 from ._terminal import CommandError, wants_color, write
 
 
@@ -23,11 +24,14 @@ HOLDS, FAILS = 0, 1
 LECTURE_IDS = ("000", "001", "002", "003", "004", "formulas")
 
 _DESCRIPTION = """\
-Run the formulas and every number of five lectures on the perceptron, exclusive or and
-backpropagation, and compare each with what the lecture printed. A claim holds if the two
-differ by no more than its tolerance.
+Check every number and formula of the lectures.
 
-The exit status is 0 if every claim holds, 1 if one does not, 2 for wrong usage.
+They are five, on the perceptron, exclusive or and backpropagation. Each of
+their claims is run and compared with what the lecture printed, and holds if the
+two differ by no more than its tolerance.
+
+The exit status is 0 if every claim holds, 1 if one does not, 2 for wrong usage,
+and 130 after Ctrl-C.
 """
 _EXAMPLES = """\
 examples:
@@ -44,7 +48,7 @@ def add_verify(commands: Any) -> None:
         help="check every number and formula of the lectures",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s [OPTION ...]",
     )
     verify.add_argument(
         "--lecture", action="append", choices=LECTURE_IDS, help="only this lecture; may be repeated (default: all)"
@@ -56,7 +60,7 @@ def add_verify(commands: Any) -> None:
         default="float32",
         help="what the training runs compute in (default: float32); claims about one format keep it",
     )
-    verify.add_argument("--json", type=Path, metavar="FILE", help="also write the claims to FILE")
+    verify.add_argument("--json", type=Path, action=TakesFile, metavar="FILE", help="also write the claims to FILE")
     verify.add_argument("--explain", action="store_true", help="say what claims mean and where tolerances come from")
     verify.set_defaults(run=_verify)
 

@@ -7,8 +7,12 @@ import sys
 
 import pytest
 
-from jaxmlp._cli._source import MODULE, named, running
+from jaxmlp._cli._source import MODULE, named, program, running as running_program
 from jaxmlp._cli._terminal import CommandError
+
+
+def running(path):
+    return running_program(program(path))
 
 
 @pytest.fixture
