@@ -4,12 +4,12 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import Any, TextIO, TYPE_CHECKING
 
 from ._files import write_whole
 from ._parser import TakesFile
 from ._source import named, program, running
-from ._terminal import busy, CommandError, wants_color, write
+from ._terminal import busy, CommandError, loading, wants_color, write
 
 
 if TYPE_CHECKING:
@@ -90,8 +90,8 @@ def _check(args: argparse.Namespace) -> int:
     printed = [path for path in (args.html, args.json) if path == STANDARD_OUTPUT]
     if len(printed) > 1:
         raise CommandError("--html - and --json - cannot both have standard output: name a file for one.")
-    with busy(f"checking {args.file} ...", sys.stderr):
-        report = _report(args)
+    with busy(f"checking {args.file} ...", sys.stderr) as others:
+        report = _report(args, others)
     if not printed:
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDEST
         width = max(NARROWEST, min(columns, WIDEST))
@@ -106,15 +106,16 @@ def _check(args: argparse.Namespace) -> int:
     return STATUS[report.verdict]
 
 
-def _report(args: argparse.Namespace) -> "GradientReport":
+def _report(args: argparse.Namespace, others: TextIO) -> "GradientReport":
     code = program(args.file)
 
-    from .._placement import placed
-    from ..verify import check
-    from ._inputs import called_with
+    with loading():
+        from .._placement import placed
+        from ..verify import check
+        from ._inputs import called_with
 
     try:
-        with placed((), platform=args.platform), running(code) as module:
+        with placed((), platform=args.platform), running(code, prints=others) as module:
             loss = named(module, "loss", _names(args.loss, "loss"), callable, "a function")
             grads = named(module, "grads", _names(args.grads, "grads", "hand_grads"), callable, "a function")
             inputs = named(
@@ -134,7 +135,7 @@ def _report(args: argparse.Namespace) -> "GradientReport":
 def _is_pair(report: "GradientReport") -> bool:
     """Whether the gradient came as the second of something, where `params` is no such thing."""
     found = {path for finding in report.findings for path in finding.leaves}
-    return "0" in found and not any(leaf.path.split(".")[0] == "0" for leaf in report.leaves)
+    return "0" in found and "2" not in found and not any(leaf.path.split(".")[0] == "0" for leaf in report.leaves)
 
 
 def _names(chosen: str | None, *usual: str) -> tuple[str, ...]:

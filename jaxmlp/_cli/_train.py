@@ -6,7 +6,7 @@ from typing import Any
 
 from ._files import check_destination
 from ._parser import count, number, TakesFile, TakesFolder, whole
-from ._terminal import CommandError
+from ._terminal import CommandError, loading
 
 
 ACTIVATIONS = (
@@ -112,11 +112,12 @@ def _train(args: argparse.Namespace) -> int:
     for path in (args.metrics, args.plot):
         if path:
             check_destination(path)
-    from ._dataset import dataset
+    with loading():
+        from ._dataset import dataset
 
-    data = dataset(args.data, target=args.target)
+        data = dataset(args.data, target=args.target)
 
-    from ._training import train
+        from ._training import train
 
     return train(args, data)
 

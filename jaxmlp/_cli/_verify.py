@@ -13,7 +13,7 @@ from typing import Any, TYPE_CHECKING
 from .._progress import Progress
 from ._files import check_destination, write_whole
 from ._parser import TakesFile
-from ._terminal import CommandError, wants_color, write
+from ._terminal import CommandError, loading, wants_color, write
 
 
 if TYPE_CHECKING:
@@ -69,10 +69,11 @@ def _verify(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     if args.json:
         check_destination(args.json)
-    import jax
+    with loading():
+        import jax
 
-    from .._placement import first_device
-    from ..lectures import failures, LECTURES, run, table
+        from .._placement import first_device
+        from ..lectures import failures, LECTURES, run, table
 
     try:
         device = first_device(args.platform)
@@ -101,12 +102,15 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _watched(claims: Iterable["Claim"], progress: Progress) -> Iterable["Claim"]:
-    """`claims`, counted as they pass."""
+    """`claims`, counted as they pass; nothing of the count is left behind them, or behind Ctrl-C."""
     start = time.perf_counter()
     progress.say("starting")
-    for count, claim in enumerate(claims, start=1):
-        progress.say(f"{count} claims, {time.perf_counter() - start:.0f} s   {claim.lecture}  {claim.name}")
-        yield claim
+    try:
+        for count, claim in enumerate(claims, start=1):
+            progress.say(f"{count} claims, {time.perf_counter() - start:.0f} s   {claim.lecture}  {claim.name}")
+            yield claim
+    finally:
+        progress.clear()
 
 
 def _painter() -> Callable[[str, str], str]:

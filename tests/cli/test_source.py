@@ -12,7 +12,7 @@ from jaxmlp._cli._terminal import CommandError
 
 
 def running(path):
-    return running_program(program(path))
+    return running_program(program(path), prints=sys.stderr)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_neighbours_are_imported_even_late_and_everything_is_put_back(file, tmp_
     assert (sys.path, sys.argv) == before and MODULE not in sys.modules
 
 
-def test_what_the_file_prints_goes_to_standard_error(file, capsys):
+def test_what_the_file_prints_goes_where_it_is_told(file, capsys):
     with running(file('print("loading")\ndef f():\n    print("running")')) as module:
         vars(module)["f"]()
     print("report")  # noqa: T201
@@ -180,6 +180,11 @@ def test_a_file_that_reads_standard_input_reads_it(file, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_an_error_that_is_no_exception_is_one_of_theirs(file):
+    said = refusal(file("class Stop(BaseException): ...\nraise Stop('enough')\n"))
+    assert said.startswith("candidate.py raised an error.") and said.endswith("Stop: enough")
+
+
 def test_an_interrupt_passes_through(file):
     with pytest.raises(KeyboardInterrupt), running(file("raise KeyboardInterrupt")):
         pass
@@ -190,7 +195,8 @@ def test_an_interrupt_passes_through(file):
     ("source", "said"),
     [
         ("def lose(): ...\ndef g(): ...", "no `loss`. Did you mean `lose`? It has `lose`, `g`. Say which with --loss"),
-        ("from math import sin", "no `loss`. It defines no function."),
+        ("from math import sin", "no `loss`, and defines no function. `jaxmlp new FILE` writes a file to begin with."),
+        ("def f(): ...", "no `loss`, which must be a function. It has `f`. Say which with --loss NAME."),
         ("loss = 3", "`loss` in candidate.py has type int, but must be a function."),
         ("\n".join(f"def f{n}(): ..." for n in range(9)), "`f7`, ..."),
     ],
