@@ -224,6 +224,8 @@ class GradientReport:
 class GradientError(AssertionError):
     """A gradient that is not right; `report` says why."""
 
+    __module__ = "jaxmlp"  # where users find it, and the name that pytest prints
+
     def __init__(self, report: GradientReport) -> None:
         super().__init__(str(report))
         self.report = report
