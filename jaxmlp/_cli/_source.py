@@ -81,9 +81,9 @@ def _existing(file: str) -> Path:
     if path.is_dir():
         raise CommandError(f"{file} is a directory: name a Python file in it.")
     if not path.exists():
-        names = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, names, n=1)
-        raise CommandError(f"there is no file {file}.{f' Did you mean {path.parent / close[0]}?' if close else ''}")
+        others = {other.stem: other for other in path.parent.glob("*.py")}
+        close = difflib.get_close_matches(path.stem, others, n=1)
+        raise CommandError(f"there is no file {file}.{f' Did you mean {others[close[0]]}?' if close else ''}")
     if path.suffix == ".ipynb":
         raise CommandError(f"{file} is a notebook: call `jaxmlp.check` in a cell of it, or export it as a .py file.")
     return path.resolve()

@@ -83,7 +83,7 @@ def test_what_the_file_prints_goes_where_it_is_told(file, capsys):
         ("-", "standard input"),
         (".", ". is a directory"),
         ("none.py", "there is no file none.py."),
-        ("candidat.py", "Did you mean candidate.py?"),
+        ("candidat.py", "there is no file candidat.py. Did you mean candidate.py?"),
         ("missing/none.py", "there is no file"),
         ("lesson.ipynb", "is a notebook"),
     ],
@@ -94,6 +94,12 @@ def test_what_is_no_python_file_is_one_sentence(file, tmp_path, monkeypatch, nam
     monkeypatch.chdir(tmp_path)
     said = refusal(name)
     assert sentence in said and "\n" not in said
+
+
+def test_a_suffix_alone_is_no_likeness(file, tmp_path, monkeypatch):
+    file("", "nojit.py")
+    monkeypatch.chdir(tmp_path)
+    assert refusal("none.py") == "there is no file none.py."
 
 
 def test_a_syntax_error_is_shown_with_its_caret_and_no_frame(file):
