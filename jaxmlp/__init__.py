@@ -7,10 +7,7 @@ waiting for JAX.
 import lazy_loader
 
 
-__getattr__, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
-# It needs matplotlib, and `help(jaxmlp)` and `from jaxmlp import *` ask for every name.
-__all__.remove("plot")
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, _, _names = lazy_loader.attach_stub(__name__, __file__)
+# `plot` needs matplotlib, and `help(jaxmlp)` and `from jaxmlp import *` ask for every name.
+_names.remove("plot")
+__dir__, __all__ = _names.copy, _names

@@ -57,6 +57,23 @@ print(loaded(), jaxmlp.gate is gate is vars(jaxmlp)["gate"])
     assert done.stdout.splitlines() == ["[] ['check', 'gate', 'verify']", "['jax', 'jaxmlp._data'] True"]
 
 
+def test_all_names_can_be_had_without_matplotlib():
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+from jaxmlp import *
+import pydoc, jaxmlp
+assert "check(loss" in pydoc.plain(pydoc.render_doc(jaxmlp))
+print(check is jaxmlp.check, "plot" in dir(jaxmlp))
+try:
+    jaxmlp.plot
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["True False", "jaxmlp.plot needs matplotlib: pip install 'jaxmlp[plot]'."]
+
+
 def test_a_name_that_is_not_there_is_told():
     with pytest.raises(AttributeError, match="chek"):
         jaxmlp.chek  # type: ignore[attr-defined]  # noqa: B018
