@@ -41,6 +41,7 @@ class Site:
       instances: the equations of each time that it is executed, in the order of execution.
       leaf: the leaf of the gradient that it returns, if it is a part of the return statement.
       calls: of a statement of a function that is called on several lines, the executions that come from each.
+      is_formula: whether it stands in a formula, whose equations belong to the statements that call it as well.
     """
 
     frame: Frame | None
@@ -48,6 +49,7 @@ class Site:
     instances: tuple[tuple[int, ...], ...]
     leaf: str | None = None
     calls: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    is_formula: bool = False
 
     @property
     def first(self) -> int:
@@ -68,7 +70,7 @@ class Bench:
         self.count = len(points)
         self.evaluations = 0
         self._applied: dict[int, Patch] = {}
-        self._adjoints: dict[str, tuple[dict[int, list[np.ndarray]], list[float]]] = {}
+        self._adjoints: dict[tuple[str, frozenset[int]], tuple[dict[int, list[np.ndarray]], list[float]]] = {}
         whole = [norm(np.array([norm(leaf) for leaf in leaves.values()])) for leaves in truth]
         self._sizes = [
             {path: max(norm(leaf), _VANISHED * size) for path, leaf in leaves.items()}
@@ -119,24 +121,27 @@ class Bench:
         """Whether a leaf is right at every point with `patches` in place."""
         return all(self.error(path, self.value(path, patches, k), k) <= RIGHT for k in range(self.count))
 
-    def adjoints(self, path: str) -> dict[int, list[np.ndarray]]:
-        """The adjoints of the values that a leaf depends on linearly, for two random projections of the leaf."""
-        if path not in self._adjoints:
+    def adjoints(self, path: str, cut: frozenset[int] = frozenset()) -> dict[int, list[np.ndarray]]:
+        """The adjoints of the values that a leaf depends on linearly, for two random projections of the leaf; the
+        results of the equations in `cut` are held.
+        """
+        if (path, cut) not in self._adjoints:
             leaf = self._base(path, 0)
             random = np.random.default_rng(0)
             projections = [random.normal(size=leaf.shape) for _ in range(2)]
             values = self.run.values[0]
             read: Read = lambda atom: atom.value if isinstance(atom, Literal) else values[atom]
-            found = adjoints(self.program, self.order[path], self.leaves[path], read, projections, set(self._applied))
+            order, applied = self.order[path], set(self._applied)
+            found = adjoints(self.program, order, self.leaves[path], read, projections, applied, cut)
             missing = self.truth[0][path] - leaf if leaf.shape == self.truth[0][path].shape else None
             needed = [] if missing is None else [float(np.vdot(r, missing)) for r in projections]
-            self._adjoints[path] = found, needed
-        return self._adjoints[path][0]
+            self._adjoints[path, cut] = found, needed
+        return self._adjoints[path, cut][0]
 
     def needed(self, path: str) -> list[float]:
         """By how much the projections of a leaf are short of the truth; empty if it has another shape."""
         self.adjoints(path)
-        return self._adjoints[path][1]
+        return self._adjoints[path, frozenset()][1]
 
     def apply(self, patches: Patches) -> None:
         """Keep `patches` in place from now on."""
@@ -203,6 +208,29 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
         for f, s, instances, leaf in groups.values()
         for runs in [tuple(map(tuple, instances))]
     ]
+
+
+def formulas(program: Program, source: Source) -> list[Site]:
+    """The statements of formulas that are called on several lines, each of which has its own site as well."""
+    groups: dict[Any, tuple[Frame, Statement, list[list[int]]]] = {}
+    previous = None
+    for index, frame in enumerate(source.formulas(program)):
+        statement = source.statement(frame) if frame else None
+        call = source.frame(program.equations[index].stacks)
+        key = frame and statement and (frame.file, statement.first, frame.function, call)
+        if frame and statement:
+            instances = groups.setdefault(key[:3], (frame, statement, []))[2]
+            if key != previous:
+                instances.append([])
+            instances[-1].append(index)
+        previous = key
+    found = []
+    for frame, statement, instances in groups.values():
+        runs = tuple(map(tuple, instances))
+        calls = _calls(program, source, runs)
+        if calls and len({tuple(program.equations[index].name for index in run) for run in runs}) == 1:
+            found.append(Site(frame, statement, runs, None, calls, is_formula=True))
+    return found
 
 
 def _calls(

@@ -35,7 +35,7 @@ def localized(
         if found is None:
             return
         if planted is None:
-            found = _in_its_term(bench, sites, found)
+            found = _in_its_term(bench, [site for site in sites if not site.is_formula], found)
         yield found
         bench.apply(found.patches)
         left = [path for path in left if path not in found.leaves]

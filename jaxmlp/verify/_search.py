@@ -9,12 +9,13 @@ from typing import Any
 from ._bench import Bench, Patches, results, Site
 from ._edits import Edit
 from ._edits_of_equations import of_equations
+from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result, of_return
 from ._factors import Factors
 from ._known import Knowledge
 from ._matching import Known
 from ._offers import Instances, Offer
-from ._roles import Following, rows
+from ._roles import Following, rows, slices
 from ._screen import Screen
 from ._standing import Standing
 
@@ -114,9 +115,11 @@ class Search:
         self.planted = planted
         self.bench, self.sites, self.offers, self.wrong, self.batches = bench, sites, offers, wrong, batches
         self.found: tuple[tuple[float, ...], Mistake] | None = None
+        self.is_stray = False
         self.budget = _BUDGET
         self.screen = Screen(bench)
         quantities = [offer.quantity for offer in offers if offer.quantity and len(offer.values) == 1]
+        self.quantities = quantities
         runs = max(len(site.instances) for site in sites)
         each = rows(quantities, batches) if batches and runs >= min(batches) else ()
         self.known = Known([*quantities, *each])
@@ -130,14 +133,16 @@ class Search:
         whether the leaves themselves can be put right.
         """
         reach = {site: self._reach(chain(*site.instances)) for site in self.sites}
+        several = self._jobs_of_programs()
         for count in sorted({len(paths) for paths in reach.values()} - {0}, reverse=True):
-            jobs: list[_Job] = []
+            jobs = [job for job in several if len(job.wrong) == count]
             for site in self.sites:
                 if len(reach[site]) == count:
                     runs = tuple(run for run in site.instances if results(self.bench.program, run))
                     jobs += self._jobs(site, runs or site.instances)
                     if len(site.instances) > 1:
                         last = [(instance,) for instance in self._last(site, reach[site])]
+                        last += [ends] if len(ends := self._ends(site)) < len(site.instances) else []
                         jobs += chain(*(self._jobs(site, some) for some in dict.fromkeys((*last, *site.calls))))
             guesses = []
             for job in sorted(jobs, key=lambda job: (not job.fits, job.cost, job.first)):
@@ -168,6 +173,16 @@ class Search:
             if last not in found and not any(self._leads(i, path, held) for i in instances[:-1]):
                 found.append(last)
         return found
+
+    def _ends(self, site: Site) -> Instances:
+        """The executions of a statement that no other one goes on from: the last of each inner loop."""
+        runs = {index for instance in site.instances for index in instance}
+        users = self.bench.program.users
+        return tuple(
+            instance
+            for instance in site.instances
+            if not any(runs.intersection(users.get(out, ())) for out in results(self.bench.program, instance))
+        )
 
     def _leads(self, instance: tuple[int, ...], path: str, held: set[int]) -> bool:
         """Whether what an execution gives reaches a leaf other than through `held`."""
@@ -202,10 +217,12 @@ class Search:
         if site.leaf:
             edits = of_return(bench, instances, site.leaf, self.offers)
         elif several:
-            roles = list(self.standing.roles.offers(instances))
+            repeated = [offer for offer in self.offers if offer.quantity and len(offer.values) > 1]
+            sliced = slices(self.quantities, len(instances))
+            roles = [*self.standing.roles.offers(instances), *repeated, *sliced]
             edits = chain(
                 self._edits(instances, roles, role, [self.standing.roles.following(out) for out in outs]),
-                self._edits(instances, self.offers, role),
+                self._edits(instances, [offer for offer in self.offers if offer not in repeated], role),
             )
         else:
             edits = self._edits(instances, self.offers, role)
@@ -215,6 +232,16 @@ class Search:
             for edit in islice(edits, _LIMIT_OF_LOOPS if several else _LIMIT)
             if self.planted is None or edit.kind in self.planted
         ]
+
+    def _jobs_of_programs(self) -> list["_Job"]:
+        """The corrections of several statements at once."""
+        jobs = []
+        params = self.bench.program.inputs[: len(self.bench.leaves)]
+        for sites, edit in of_programs(self.bench, self.sites, params, self.standing.is_a_value):
+            wrong = self._reach(edit.patches(1.0))
+            if wrong and (self.planted is None or edit.kind in self.planted):
+                jobs.append(_Job(sites[0], sites[0].instances, edit, wrong, False, False))
+        return jobs
 
     def _edits(
         self,
@@ -242,11 +269,11 @@ class Search:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent)
 
     def _is_cheap(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> bool:
-        return edit.kind == "plus" and self.screen.of(instances, wrong, edit) is not None
+        return edit.kind in ("plus", "known") and self.screen.of(instances, wrong, edit) is not None
 
     def _is_a_guess(self, job: "_Job") -> bool:
         """Whether only trying tells, and what is corrected gives nothing that is known: such come last."""
-        if job.cheap or len(job.instances) == 1:
+        if job.cheap or len(job.instances) == 1 or "across" in job.edit.facts:
             return False
         first = job.instances[0]
         corrected = self.bench.values(first, job.edit.patches(1.0), 0) or {}
@@ -261,7 +288,18 @@ class Search:
         return all(set(self.bench.reached(instance)) - set(self.wrong) for instance in instances)
 
     def _may_win(self, job: "_Job") -> bool:
-        return self.found is None or (-len(job.wrong), job.cost, job.first) < self.found[0]
+        return self.found is None or (-len(job.wrong), job.cost) <= self.found[0][:2]
+
+    def _serves_else(self, instances: Instances) -> bool:
+        """Whether what a statement gives is read where no gradient comes of it, such as for the loss itself."""
+        program = self.bench.program
+        return any(
+            not self.bench.reached((user,))
+            for instance in instances
+            for out in results(program, instance)
+            for user in program.users.get(out, ())
+            if user not in instance
+        )
 
     def _try(self, job: "_Job") -> None:
         site, instances, edit, wrong = job.site, job.instances, job.edit, job.wrong
@@ -276,15 +314,28 @@ class Search:
                 continue
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
             cost = job.cost + self.factors.cost(edit, factor)
+            stray = len(repaired) < len(wrong) or len(wrong) == 1 or self._serves_else(instances)
             rank = (-len(repaired), cost, job.first)
-            if (self.found is None or rank < self.found[0]) and not (self._breaks(patches) and edit.kind != "aligned"):
+            if self._is_better(rank, repaired, stray) and not (self._breaks(patches) and edit.kind != "aligned"):
                 if len(repaired) == len(self.wrong):
                     self.budget = min(self.budget, self.bench.evaluations + _MORE)
                 self.found = (
                     rank,
                     Mistake(site, instances, edit, factor, repaired, patches, cost, job.innocent),
                 )
+                self.is_stray = stray
             return
+
+    def _is_better(self, rank: tuple[float, ...], repaired: tuple[str, ...], stray: bool) -> bool:
+        """Whether a correction is better than that which was found: it makes more leaves right, or is simpler, or does
+        the same where nothing else comes of it, or earlier.
+        """
+        if self.found is None:
+            return True
+        best, mistake = self.found
+        if rank[:2] == best[:2] and repaired == mistake.leaves:
+            return (stray, rank) < (self.is_stray, best)
+        return rank < best
 
     def _breaks(self, patches: Patches) -> bool:
         """Whether a leaf that is right would become wrong."""

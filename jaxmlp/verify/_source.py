@@ -143,6 +143,15 @@ class Source:
                     inner = frame
         return [self._place(equation, called) for equation in program.equations]
 
+    def formulas(self, program: Program) -> list[Frame | None]:
+        """Where each equation stands within a formula that its place calls: None where it calls none."""
+        found = []
+        for place, equation in zip(self.places(program), program.equations, strict=True):
+            stack = next((stack for stack in equation.stacks if place in stack), ())
+            inner = stack[: stack.index(place)] if place in stack else ()
+            found.append(next((frame for frame in reversed(inner) if frame), None))
+        return found
+
     def _place(self, equation: Equation, called: dict[tuple[str, int], set[Any]]) -> Frame | None:
         """The innermost frame that is worth a look; a line that calls now one function, now another, says nothing."""
         for stack in equation.stacks:
@@ -201,9 +210,19 @@ def _is_worth_a_look(frame: Frame) -> bool:
         return False
     body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     returns = [s.value for s in ast.walk(node) if isinstance(s, ast.Return)]
-    taken = [argument for argument in node.args.args if argument.arg not in ("self", "cls")]
+    taken = [a for a in node.args.args if a.arg not in ("self", "cls") or _reads_of(node, a.arg)]
     several = len(taken) - len(node.args.defaults) > 1
     return len(body) > 2 or several or not returns or any(isinstance(v, ast.Tuple | ast.Dict) for v in returns)
+
+
+def _reads_of(function: Any, name: str) -> bool:
+    """Whether a function reads what an object holds, and does not only call its methods."""
+    called = {id(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}
+    return any(
+        isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in called
+        for node in ast.walk(function)
+        if _is_name(getattr(node, "value", None), name)
+    )
 
 
 # A node of a syntax tree hashes as itself.

@@ -1,0 +1,74 @@
+"""Whether a function is wrong in itself, or right and called wrongly: then its calls carry the mistake."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from . import _relate
+from ._bench import results
+from ._explanation import Explanation
+from ._names import line_of
+from ._patches import with_inputs
+from ._report import Finding
+from ._trace import Frame, Stack
+
+
+def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the lines of the calls where what is called is right."""
+    if not (_is_right_with_another_argument(e) if e.site.is_formula else _is_right_elsewhere(e)):
+        return findings
+    equations = e.case.bench.program.equations
+    frames = [_caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances]
+    lines = [line_of(frame, e.case.source, e.frame) for frame in dict.fromkeys(frames) if frame]
+    return [
+        replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings for line in lines
+    ] or findings
+
+
+def _caller(stacks: Sequence[Stack], inner: Frame | None) -> Frame | None:
+    """The line that calls the function in which a frame stands."""
+    for stack in stacks:
+        frames = [frame for frame in stack if frame]
+        inside = [
+            index
+            for index, frame in enumerate(frames)
+            if inner and (frame.file, frame.function) == (inner.file, inner.function)
+        ]
+        if inside and inside[-1] + 1 < len(frames):
+            return frames[inside[-1] + 1]
+    return None
+
+
+def _is_right_with_another_argument(e: Explanation) -> bool:
+    """Whether a formula gives what it must, of another value of the loss than the one it is given."""
+    bench, run, expected = e.case.bench, e.mistake.instances[0], e.corrected()
+    inside = {out for index in run for out in bench.program.equations[index].outputs}
+    read = {a for i in run for a in bench.program.equations[i].inputs if isinstance(a, int) and a not in inside}
+    if expected is None or len(read) != 1:
+        return False
+    [argument] = read
+    shape = bench.run.at(argument)[0].shape
+    for quantity in e.quantities():
+        if quantity.kind != "value" or quantity.values[0].shape != shape:
+            continue
+        patches = {}
+        for index in run:
+            positions = [p for p, atom in enumerate(bench.program.equations[index].inputs) if atom == argument]
+            if positions:
+                patches[index] = with_inputs(positions, lambda point, values=quantity.values: values[point])
+        made = [bench.values(run, patches, k) for k in range(bench.count)]
+        result = tuple(each[e.out] for each in made if each is not None and e.out in each)
+        if len(result) == bench.count and _relate.same(result, expected):
+            return True
+    return False
+
+
+def _is_right_elsewhere(e: Explanation) -> bool:
+    """Whether a statement gives right cotangents where another line calls it, in the scale that it must have here."""
+    known, corrected = e.case.each_cotangent, e.corrected()
+    mine = [call for call in e.site.calls if set(call) & set(e.mistake.instances)]
+    scale = None if corrected is None or len(mine) != 1 else known.scale(corrected)
+    if scale is None:
+        return False
+    others = [run for call in e.site.calls if call not in mine for run in call]
+    given = [results(e.case.bench.program, run)[:1] for run in others]
+    return all(outs and known.scale(e.case.bench.run.at(outs[0])) == scale for outs in given)
