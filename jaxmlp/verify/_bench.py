@@ -12,7 +12,7 @@ from ._accuracy import norm
 from ._adjoint import adjoints
 from ._known import Run
 from ._operations import applied as computed
-from ._source import Source, Statement
+from ._source import caller, Source, Statement
 from ._trace import Atom, Equation, Frame, Literal, Program
 
 
@@ -204,7 +204,7 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
         instances[-1].append(index)
         previous = key
     return [
-        Site(f, s, runs, leaf, _calls(program, source, runs))
+        Site(f, s, runs, leaf, _calls(program, f, runs))
         for f, s, instances, leaf in groups.values()
         for runs in [tuple(map(tuple, instances))]
     ]
@@ -216,7 +216,7 @@ def formulas(program: Program, source: Source) -> list[Site]:
     previous = None
     for index, frame in enumerate(source.formulas(program)):
         statement = source.statement(frame) if frame else None
-        call = source.frame(program.equations[index].stacks)
+        call = caller(program.equations[index].stacks, frame)
         key = frame and statement and (frame.file, statement.first, frame.function, call)
         if frame and statement:
             instances = groups.setdefault(key[:3], (frame, statement, []))[2]
@@ -227,19 +227,19 @@ def formulas(program: Program, source: Source) -> list[Site]:
     found = []
     for frame, statement, instances in groups.values():
         runs = tuple(map(tuple, instances))
-        calls = _calls(program, source, runs)
+        calls = _calls(program, frame, runs)
         if calls and len({tuple(program.equations[index].name for index in run) for run in runs}) == 1:
             found.append(Site(frame, statement, runs, None, calls, is_formula=True))
     return found
 
 
 def _calls(
-    program: Program, source: Source, instances: tuple[tuple[int, ...], ...]
+    program: Program, frame: Frame | None, instances: tuple[tuple[int, ...], ...]
 ) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """The executions of a statement by the line of the candidate that they come from; none if that is one line."""
+    """The executions of a statement by the line that calls its function; none if that is one line."""
     found: dict[Frame | None, list[tuple[int, ...]]] = {}
     for instance in instances if len(instances) > 1 else ():
-        found.setdefault(source.frame(program.equations[instance[0]].stacks), []).append(instance)
+        found.setdefault(caller(program.equations[instance[0]].stacks, frame), []).append(instance)
     return tuple(map(tuple, found.values())) if len(found) > 1 else ()
 
 

@@ -1,6 +1,5 @@
 """Whether a function is wrong in itself, or right and called wrongly: then its calls carry the mistake."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from . import _relate
@@ -9,33 +8,23 @@ from ._explanation import Explanation
 from ._names import line_of
 from ._patches import with_inputs
 from ._report import Finding
-from ._trace import Frame, Stack
+from ._source import caller
 
 
 def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, at the lines of the calls where what is called is right."""
-    if not (_is_right_with_another_argument(e) if e.site.is_formula else _is_right_elsewhere(e)):
+    if e.site.is_formula:
+        is_right = _is_right_with_another_argument(e)
+    else:
+        is_right = _is_given_another(e) or _is_right_elsewhere(e)
+    if not is_right:
         return findings
     equations = e.case.bench.program.equations
-    frames = [_caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances]
+    frames = [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances]
     lines = [line_of(frame, e.case.source, e.frame) for frame in dict.fromkeys(frames) if frame]
     return [
         replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings for line in lines
     ] or findings
-
-
-def _caller(stacks: Sequence[Stack], inner: Frame | None) -> Frame | None:
-    """The line that calls the function in which a frame stands."""
-    for stack in stacks:
-        frames = [frame for frame in stack if frame]
-        inside = [
-            index
-            for index, frame in enumerate(frames)
-            if inner and (frame.file, frame.function) == (inner.file, inner.function)
-        ]
-        if inside and inside[-1] + 1 < len(frames):
-            return frames[inside[-1] + 1]
-    return None
 
 
 def _is_right_with_another_argument(e: Explanation) -> bool:
@@ -60,6 +49,18 @@ def _is_right_with_another_argument(e: Explanation) -> bool:
         if len(result) == bench.count and _relate.same(result, expected):
             return True
     return False
+
+
+def _is_given_another(e: Explanation) -> bool:
+    """Whether what a function must read instead of an argument is nothing that it has: it was given another one."""
+    if e.edit.kind != "operand" or e.frame is None or not e.facts["offer"].variables:
+        return False
+    program, run = e.case.bench.program, e.mistake.instances[0]
+    call = caller(program.equations[run[0]].stacks, e.frame)
+    own = [eq for eq in program.equations if call is not None and caller(eq.stacks, e.frame) == call]
+    made = {out for equation in own for out in equation.outputs}
+    has = made | {atom for equation in own for atom in equation.inputs if isinstance(atom, int)}
+    return isinstance(e.facts["used"], int) and not {e.facts["used"]} & made and not {*e.facts["offer"].variables} & has
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:

@@ -116,6 +116,8 @@ def known(e: Explanation) -> Finding | list[Finding]:
         if _relate.is_constant(e.actual):
             return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
         return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
+    if quantity.kind == "value" and e.case.each_cotangent.scale(expected) is not None:
+        return related(e, e.actual, expected) or _words.wrong_forward(e.paths, instead=what, place=e.place())
     if quantity.kind == "value":
         return _words.wrong_forward(e.paths, instead=what, place=e.place())
     times = _relate.multiple(e.actual, expected)

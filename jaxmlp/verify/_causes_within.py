@@ -187,14 +187,18 @@ def undone(e: Explanation) -> list[Finding]:
 
 def everywhere(e: Explanation) -> list[Finding]:
     """A number that is used with another factor than the loss has: each statement that uses it."""
-    equations, variable = e.case.bench.program.equations, e.facts["variable"]
-    beside = {atom for index in e.facts["uses"] for atom in equations[index].inputs if atom != variable}
-    alone = all(isinstance(atom, int) and e.case.is_of_params_and_indices(atom) for atom in beside)
+    made, beside = {e.facts["variable"]}, set()
+    for equation in e.case.bench.program.equations:
+        read = {atom for atom in equation.inputs if isinstance(atom, int)}
+        if read & made:
+            beside |= read - made
+            made.update(equation.outputs if read <= made else ())
+    alone = bool(beside) and all(map(e.case.is_of_params_and_indices, beside))
     found = []
     for site in e.facts["across"]:
         place = e.place_of(site)
         if alone:
-            found.append(_words.wrong_regularization(e.paths, term=e.case.names.of(variable), place=place))
+            found.append(_words.wrong_regularization(e.paths, term=e.case.names.of(e.facts["variable"]), place=place))
         else:
             found += [replace(finding, line=place.line, fix=None) for finding in by_a_factor(e, e.mistake.factor)]
     return found

@@ -170,6 +170,20 @@ class Source:
         return None
 
 
+def caller(stacks: Iterable[Stack], inner: Frame | None) -> Frame | None:
+    """The line that calls the function in which a frame stands."""
+    for stack in stacks:
+        frames = [frame for frame in stack if frame]
+        inside = [
+            index
+            for index, frame in enumerate(frames)
+            if inner and (frame.file, frame.function) == (inner.file, inner.function)
+        ]
+        if inside and inside[-1] + 1 < len(frames):
+            return frames[inside[-1] + 1]
+    return None
+
+
 @functools.lru_cache(maxsize=64)
 def _functions(file: str) -> list[Any]:
     """The syntax trees of all functions in a file."""
@@ -210,8 +224,8 @@ def _is_worth_a_look(frame: Frame) -> bool:
         return False
     body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     returns = [s.value for s in ast.walk(node) if isinstance(s, ast.Return)]
-    taken = [a for a in node.args.args if a.arg not in ("self", "cls") or _reads_of(node, a.arg)]
-    several = len(taken) - len(node.args.defaults) > 1
+    taken = [argument.arg for argument in node.args.args if argument.arg not in ("self", "cls")]
+    several = len(taken) - len(node.args.defaults) > 1 or any(_reads_of(node, name) for name in ("self", "cls"))
     return len(body) > 2 or several or not returns or any(isinstance(v, ast.Tuple | ast.Dict) for v in returns)
 
 

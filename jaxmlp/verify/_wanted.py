@@ -24,6 +24,8 @@ def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] 
     found = _penalty(e) or _operand(e)
     if found:
         return found
+    if _lacks_a_product(e):
+        return [_words.missing_term(e.paths, place=e.place())]
     slope = _slope(e, quantity) if quantity is not None and quantity.kind == "cotangent" else None
     if slope is not None:
         return [_words.wrong_slope(e.paths, slope=e.case.names.known(slope), place=e.place())]
@@ -123,7 +125,7 @@ def _penalty(e: Explanation) -> list[Finding] | None:
     if len(e.mistake.instances) == 1:
         alone += [tuple(v[None] for v in e.case.bench.run.at(p)) for p in e.case.params if _is_of_its_own(e, p)]
     alone = [v for v in alone if v is not None and v[0].shape == shape]
-    alone += [tuple(value / norm(value) for value in v) for v in alone]
+    alone += [tuple(along(value) for value in v) for v in alone for along in (np.sign, lambda v: v / norm(v))]
     read = [v for atoms in _columns(e) for v in [e.stacked(atoms)] if v is not None and not _relate.is_constant(v)]
     for scale in (1.0, -1.0, *(s * c for c in map(float, e.case.batches) for s in (1, -1, 1 / c**2, -1 / c**2))):
         rest = np.concatenate([(a - scale * b).ravel() for a, b in zip(actual, expected, strict=True)])
@@ -152,7 +154,9 @@ def _bases(alone: Sequence[Values], read: Sequence[Values], shape: tuple[int, ..
     for p in alone:
         for v in read:
             try:
-                yield [_flat(p), _flat(tuple(np.broadcast_to(a * b, shape) for a, b in zip(p, v, strict=True)))]
+                # What is one number in each run lies along the first axis.
+                wide = [b.reshape(b.shape + (1,) * (len(shape) - b.ndim)) for b in v]
+                yield [_flat(p), _flat(tuple(np.broadcast_to(a * b, shape) for a, b in zip(p, wide, strict=True)))]
             except ValueError:
                 continue
 
@@ -179,6 +183,26 @@ def _columns(e: Explanation) -> Iterator[list[int]]:
             if len(numbers) == len(atoms) and tuple(numbers) not in seen:
                 seen.add(tuple(numbers))
                 yield numbers
+
+
+def _lacks_a_product(e: Explanation) -> bool:
+    """Whether the product of two values that the statement computes with is all that is missing in what it gives."""
+    expected, program = e.corrected(), e.case.bench.program
+    if expected is None or expected[0].shape != e.actual[0].shape or expected[0].size < 2:
+        return False
+    missing = tuple(b - a for a, b in zip(e.actual, expected, strict=True))
+    inside = [out for index in e.mistake.instances[0] for out in program.equations[index].outputs]
+    values = [e.case.bench.run.at(atom) for atom in (*_read(e), *inside)]
+    values = [v for v in values if v[0].dtype.kind == "f"]
+    for position, first in enumerate(values):
+        for second in values[: position + 1]:
+            try:
+                product = tuple(np.broadcast_to(a * b, m.shape) for a, b, m in zip(first, second, missing, strict=True))
+            except ValueError:
+                continue
+            if _relate.multiple(missing, product) is not None:
+                return True
+    return False
 
 
 def _is_displaced(e: Explanation) -> bool:
