@@ -46,9 +46,9 @@ def on_one_network(sizes: Sequence[int], params: Any, batch: Any, rate: float, s
 
 
 def on_many_networks(params: Any, batch: Any, rate: float, steps: int, *, record: bool) -> dict[str, Callable[[], Any]]:
-    """Networks 2-2-1, each with its parameters on the first axis; empty where there is no compiler.
+    """Networks 2-2-1, each leaf of `params` with them on its first axis; empty where there is no compiler.
 
-    The programs give the parameters, and the losses of all steps if they record them.
+    The programs give the last parameters, and the losses of all steps if they record them.
     """
     vectors = library("vectors.c")
     if vectors is None:
@@ -58,11 +58,13 @@ def on_many_networks(params: Any, batch: Any, rate: float, steps: int, *, record
     x, y = (np.asarray(array) for array in batch)
     losses = np.empty((steps, count), np.float32) if record else None
 
-    def run() -> tuple[np.ndarray, np.ndarray | None]:
+    def run() -> tuple[Any, np.ndarray | None]:
         own = np.ascontiguousarray(flat.T)
         arguments = _pointer(own), count, _pointer(x), _pointer(y), ctypes.c_float(rate), steps
         vectors.train_many(*arguments, None if losses is None else _pointer(losses))
-        return own, None if losses is None else losses.T
+        w1, b1, w2, b2 = own[:4], own[4:6], own[6:8], own[8:]
+        last = ((w1.T.reshape(-1, 2, 2), b1.T), (w2.T[:, :, None], b2.T))
+        return last, None if losses is None else losses.T
 
     return {"vectors in C": run}
 

@@ -11,7 +11,6 @@ is kept in `mutants.md`.
     python benchmarks/mutants.py --failures            and every one whose line or cause is missed
 """
 
-import argparse
 import ast
 import inspect
 import sys
@@ -25,6 +24,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import script
 from changes import changed, changes, defined
 from programs import PROGRAMS
 
@@ -142,14 +142,14 @@ def has_cause(mutant: Mutant, report: Any) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.parser(__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--failures", action="store_true")
     options = parser.parse_args()
     rows: dict[str, list[tuple[Mutant, Any]]] = defaultdict(list)
     seconds = []
-    for mutant in mutants(options.count, options.seed):
+    for mutant in mutants(2 if options.smoke else options.count, options.seed):
         report, took = judged(mutant)
         rows[mutant.row].append((mutant, report))
         seconds.append(took)
@@ -163,13 +163,18 @@ def main() -> int:
         print(f"| {row} | {_rates(rows[row])} | {named} |")
     print(f"| all | {_rates(every)} | |\n")
     print(f"{np.median(seconds):.2f} s a check (median), {max(seconds):.2f} s at most, {sum(seconds):.0f} s in all")
+    script.write(options.json, dict(zip(("planted", "wrong", "line", "cause"), _counts(every), strict=True)))
     return 0 if all(report.verdict == "wrong" for _, report in every) else 1
 
 
-def _rates(pairs: list[tuple[Mutant, Any]]) -> str:
+def _counts(pairs: list[tuple[Mutant, Any]]) -> tuple[int, int, int, int]:
     wrong = sum(report.verdict == "wrong" for _, report in pairs)
     lines, causes = (sum(has(*pair) for pair in pairs) for has in (has_line, has_cause))
-    return f"{len(pairs)} | {wrong} | {lines} | {causes}"
+    return len(pairs), wrong, lines, causes
+
+
+def _rates(pairs: list[tuple[Mutant, Any]]) -> str:
+    return " | ".join(map(str, _counts(pairs)))
 
 
 def _failure(mutant: Mutant, report: Any) -> str:

@@ -9,7 +9,6 @@ parameter of a 64-256-256-10 network by differences alone, 85,002 of them with 4
     python benchmarks/numeric.py --sizes 64 32 32 10 --repeats 5      a smaller network, for a quick look at the ratio
 """
 
-import argparse
 import sys
 import time
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import script
 
 from jaxmlp.verify._differences import ladder, slopes
 from jaxmlp.verify._opinion import opinion
@@ -120,18 +120,21 @@ def by_torch(sizes: list[int]) -> float | None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.parser(__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 256, 256, 10])
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
+    sizes, repeats = ([64, 32, 32, 10], 1) if options.smoke else (options.sizes, options.repeats)
     worst = honesty()
-    count = sum((m + 1) * n for m, n in zip(options.sizes, options.sizes[1:], strict=False))
-    print(f"\n{'-'.join(map(str, options.sizes))}, {count:,} parameters, 4 samples:")
-    ours, theirs = by_jaxmlp(options.sizes, options.repeats), by_torch(options.sizes)
+    count = sum((m + 1) * n for m, n in zip(sizes, sizes[1:], strict=False))
+    print(f"\n{'-'.join(map(str, sizes))}, {count:,} parameters, 4 samples:")
+    ours, theirs = by_jaxmlp(sizes, repeats), by_torch(sizes)
     if theirs is None:
         print("torch is not installed: nothing to compare with")
     else:
         print(f"torch.autograd.gradcheck: {theirs:.1f} s, {theirs / ours:.0f} times as long")
+    seconds = {"jaxmlp": ours, "torch.autograd.gradcheck": theirs}
+    script.write(options.json, {"worst share of bars crossed": worst, "parameters": count, "seconds": seconds})
     return 1 if worst > 1e-3 else 0
 
 

@@ -9,7 +9,6 @@ in float64. Exit status 1 if jaxmlp gives a false verdict.
     python benchmarks/verdicts.py --peers         beside jax.test_util.check_grads and chex.assert_numerical_grads
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,17 +17,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import optax
+import script
+from points import trained_points
 
 import jaxmlp
 from jaxmlp import Dense
 
 
-SIZES = (2, 10, 10, 10, 1)
 TARGETS = (1e-2, 1e-4, 1e-6)
-POINTS = ("as drawn", *(f"loss < {target:.0e}" for target in TARGETS))
-CHUNK = 100
+POINTS = {None: "as drawn"} | {target: f"loss < {target:.0e}" for target in TARGETS}
 
 
 def loss(params, x, y):
@@ -86,39 +83,6 @@ MISTAKES = (
 GRADIENTS: dict[str, Callable[..., Any]] = {mistake: partial(gradient, mistake) for mistake in MISTAKES}
 
 
-def normal(key, n_in, n_out, dtype):
-    """w ~ N(0, 1/n_in), b = 0."""
-    return Dense(jax.random.normal(key, (n_in, n_out), dtype) / np.sqrt(n_in), jnp.zeros((n_out,), dtype))
-
-
-def trained_points(seeds: int) -> dict[tuple[int, str], Any]:
-    """The parameters at every point, from each seed: Adam at 0.02 in float64, stopped once below each target."""
-    x, y = jaxmlp.gate("xor", dtype=jnp.float64)
-    by_hand = jaxmlp.loss_and_grads
-
-    @jax.jit
-    @jax.vmap
-    def chunk(state):
-        return jaxmlp.fit(state, (x, y), loss_and_grads=by_hand, optimizer=optax.adam(0.02), steps=CHUNK)
-
-    keys = jax.vmap(jax.random.key)(jnp.arange(seeds))
-    params = jax.vmap(lambda key: jaxmlp.init_params(key, SIZES, init=normal, dtype=jnp.float64))(keys)
-    start = partial(jaxmlp.fit, batch=(x, y), loss_and_grads=by_hand, optimizer=optax.adam(0.02), steps=0)
-    state, _ = jax.vmap(start)(params)
-    found = {(seed, POINTS[0]): _of(seed, params) for seed in range(seeds)}
-    while len(found) < seeds * len(POINTS):
-        state, losses = chunk(state)
-        for seed in range(seeds):
-            for name, target in zip(POINTS[1:], TARGETS, strict=True):
-                if losses[seed, -1] < target and (seed, name) not in found:
-                    found[seed, name] = _of(seed, state.params)
-    return found
-
-
-def _of(seed: int, population: Any) -> Any:
-    return jax.tree.map(lambda leaf: np.asarray(leaf[seed]), population)
-
-
 def by_jaxmlp(grads, params, x, y) -> bool | None:
     return {"right": True, "wrong": False, "undecided": None}[jaxmlp.check(loss, grads, params, x, y).verdict]
 
@@ -164,11 +128,11 @@ def _passes(run: Callable[[], Any]) -> bool:
 def rows(points, dtype: str, checkers) -> Iterator[tuple[str, str, dict[str, int]]]:
     """For every point and mistake, how many seeds each checker judged falsely."""
     x, y = jaxmlp.gate("xor", dtype=dtype)
-    for name in POINTS:
+    for point, name in POINTS.items():
         for mistake, grads in GRADIENTS.items():
             false = dict.fromkeys(checkers, 0)
             for (_, at), params in points.items():
-                if at == name:
+                if at == point:
                     params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), params)
                     for checker, run in checkers.items():
                         false[checker] += run(grads, params, x, y) is not (mistake == "none")
@@ -176,24 +140,26 @@ def rows(points, dtype: str, checkers) -> Iterator[tuple[str, str, dict[str, int
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.parser(__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--peers", action="store_true")
     options = parser.parse_args()
+    seeds = 1 if options.smoke else options.seeds
     checkers: dict[str, Callable[..., bool | None]] = {"jaxmlp": by_jaxmlp}
     if options.peers:
         checkers |= {"check_grads": by_check_grads, "chex": by_chex}
     with jax.enable_x64(True):
-        points = trained_points(options.seeds)
-    failures = 0
+        points = trained_points(seeds, TARGETS)
+    figures: dict[str, Any] = {"verdicts": seeds * len(POINTS) * len(MISTAKES), "false": {}}
     for dtype in ("float32", "float64"):
         with jax.enable_x64(dtype == "float64"):
-            failures += table(points, dtype, checkers, options.seeds)
-    return 1 if failures else 0
+            figures["false"][dtype] = table(points, dtype, checkers, seeds)
+    script.write(options.json, figures)
+    return int(any(false["jaxmlp"] for false in figures["false"].values()))
 
 
-def table(points, dtype: str, checkers, seeds: int) -> int:
-    """Prints the table for one dtype; returns how many false verdicts jaxmlp gave."""
+def table(points, dtype: str, checkers, seeds: int) -> dict[str, int]:
+    """Prints the table for one dtype; returns how many false verdicts each checker gave."""
     began, totals = time.perf_counter(), dict.fromkeys(checkers, 0)
     print(f"\n{dtype}: false verdicts of {seeds}")
     print(f"{'point':<14}{'mistake':<38}" + "".join(f"{checker:>13}" for checker in checkers))
@@ -203,7 +169,7 @@ def table(points, dtype: str, checkers, seeds: int) -> int:
     of = seeds * len(POINTS) * len(MISTAKES)
     print(f"{f'total of {of}':<52}" + "".join(f"{count:>13}" for count in totals.values()))
     print(f"({time.perf_counter() - began:.0f} s)")
-    return totals["jaxmlp"]
+    return totals
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ relus, where both units are 0 for all four.
     python benchmarks/xor_study.py --smoke         a hundredth of them
 """
 
-import argparse
 import math
 import os
 import sys
@@ -30,6 +29,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import script
 from jax.sharding import NamedSharding, PartitionSpec
 
 import jaxmlp
@@ -41,10 +41,9 @@ SIZES = (0.03, 0.1, 0.3, 1.0, 3.0)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = script.parser(__doc__)
     parser.add_argument("--starts", type=int, default=1668, help="for each activation, rate and size")
     parser.add_argument("--steps", type=int, default=10_000)
-    parser.add_argument("--smoke", action="store_true")
     options = parser.parse_args()
     starts, steps = (16, 1000) if options.smoke else (options.starts, options.steps)
     started = time.perf_counter()
@@ -58,6 +57,9 @@ def main() -> int:
     for activation, rate, size, learned, wait, end in rows:
         waited = f"{wait:.0f} | {wait * rate:.0f}" if math.isfinite(wait) else f"over {steps} | "
         print(f"| {activation} | {rate} | {size} | {learned:.1%} | {waited} | {end} |")
+    names = ("activation", "rate", "size", "learned", "median wait", "end")
+    figures = [dict(zip(names, row, strict=True)) | {"median wait": script.finite(row[4])} for row in rows]
+    script.write(options.json, {"starts": count, "steps": steps, "seconds": seconds, "rows": figures})
     return 0
 
 
@@ -85,7 +87,7 @@ def study(activation, starts: int, steps: int):
     learned, wait, last = (np.asarray(result).reshape(len(settings), starts) for result in everyone(*args))
     for (rate, size), right, waited, loss in zip(settings, learned, wait, last, strict=True):
         median = np.median(np.where(waited < steps, waited, np.inf))
-        yield activation.name, rate, size, right.mean(), median, where_they_end(loss[~right])
+        yield activation.name, rate, size, float(right.mean()), median, where_they_end(loss[~right])
 
 
 def where_they_end(losses: np.ndarray) -> str:

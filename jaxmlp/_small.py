@@ -46,26 +46,34 @@ def loop(step: Step, state: Any, fixed: tuple[Any, ...], steps: int) -> tuple[An
     # On a mesh with explicit axes each operation, written anew, would have to say where its result lies.
     is_large = sum(np.size(leaf) for leaf in jax.tree.leaves((state, fixed))) > _SMALL
     if is_large or explicit_mesh((state, fixed)) is not None:
-        return lax.scan(lambda state, _: step(state, *fixed), state, length=steps)
+        return _repeated(lambda state: step(state, *fixed), state, steps)
     program = traced(step, state, *fixed, rule=fused_product)
     if any(equation.effects for equation in program.equations):  # what a step prints, it prints once a step
-        return lax.scan(lambda state, _: program.run(state, *fixed), state, length=steps)
+        return _repeated(lambda state: program.run(state, *fixed), state, steps)
     parts = _Parts(program, state, fixed)
     defined = _bytes([variable for equation in parts.first for variable in equation.outvars])
     buffer = _LARGER_BUFFER if defined <= _ONE_KERNEL else _BUFFER
     length = _length_of_a_stretch(steps, buffer // parts.left_behind)
 
     def stretch(state: Any, length: int) -> tuple[Any, Float[Array, " length"]]:
-        state, left = lax.scan(lambda state, _: parts.advance(state), state, length=length)
+        state, left = _repeated(parts.advance, state, length)
         return state, parts.losses(left, length)
 
     whole, rest = divmod(steps, length)
-    state, losses = lax.scan(lambda state, _: stretch(state, length), state, length=whole)
+    state, losses = _repeated(lambda state: stretch(state, length), state, whole)
     losses = losses.reshape(-1)
     if rest:
         state, last = stretch(state, rest)
         losses = jnp.concatenate([losses, last])
     return state, losses
+
+
+def _repeated(step: Callable[[Any], tuple[Any, Any]], state: Any, length: int) -> tuple[Any, Any]:
+    """The scan of `step`, and of no steps too, which JAX refuses under `jax.disable_jit`."""
+    if length:
+        return lax.scan(lambda state, _: step(state), state, length=length)
+    _, out = jax.eval_shape(step, state)
+    return state, jax.tree.map(lambda leaf: jnp.zeros((0, *leaf.shape), leaf.dtype), out)
 
 
 def _length_of_a_stretch(steps: int, most: int) -> int:

@@ -10,15 +10,15 @@ import jaxmlp
 
 PACKAGE = Path(jaxmlp.__file__).parent
 EVERY_FILE = sorted((*PACKAGE.rglob("*.py"), PACKAGE.parent / "_jaxmlp_pytest.py"))
-CORE = sorted(path for path in PACKAGE.glob("_*.py") if path.name != "__init__.py")
+CORE = sorted(path for path in PACKAGE.glob("_*.py") if path.name not in ("__init__.py", "__main__.py"))
 
 # A module imports from lower floors only. A new module needs a floor.
 FLOORS = (
-    {"_types", "_frames", "_placement", "_progress"},
+    {"_types", "_frames", "_placement", "_progress", "_version"},
     {"_checks", "_layouts", "_logistic", "_once", "_program"},
-    {"_activations", "_losses", "_dense", "_init", "_data", "_products"},
+    {"_activations", "_losses", "_dense", "_init", "_data", "_numbers", "_products"},
     {"_mlp", "_lanes"},
-    {"_small", "_population", "_options"},
+    {"_kernel", "_small", "_population", "_options"},
     {"_train"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
@@ -181,6 +181,55 @@ def test_verify_knows_nothing_of_the_core(path):
 def test_a_planted_import_from_verify_is_caught(source):
     assert crosses(source, "verify")
     assert not crosses("from ._report import Finding\nfrom . import _trace\nfrom jaxmlp.verify import check", "verify")
+
+
+def below_pictures(source):
+    """What a file in `plot` imports that is neither of the core, nor of `verify`, nor its own."""
+    rooms = {path[0] if path else "jaxmlp" for path in imported_modules(ast.parse(source), ("plot",))}
+    return rooms - set(FLOOR_OF) - {"verify", "plot"}
+
+
+def draws(source, inside):
+    """Whether a file in the folder `inside` imports matplotlib, or `plot`, which does."""
+    tree = ast.parse(source)
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    return "matplotlib" in {part for node in imports for part in names_used(node)} or "plot" in {
+        path[0] for path in imported_modules(tree, inside) if path
+    }
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "plot").rglob("*.py")), ids=id_of)
+def test_pictures_stand_on_the_core_and_on_verify(path):
+    assert not below_pictures(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in EVERY_FILE if path.parent.name not in ("plot", "_cli") and path != PACKAGE / "__init__.py"],
+    ids=id_of,
+)
+def test_only_the_command_line_draws(path):
+    assert not draws(path.read_text(encoding="utf-8"), path.relative_to(PACKAGE.parent).parts[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("source", "folder"),
+    (
+        ("from ..plot import loss_curve", "verify"),
+        ("from .. import plot", "verify"),
+        ("def f():\n    from jaxmlp.plot import panels", "lectures"),
+        ("import matplotlib.pyplot as plt", "lectures"),
+    ),
+)
+def test_a_planted_picture_is_caught(source, folder):
+    assert draws(source, (folder,))
+    assert not draws("from ._plot import plot", (folder,))
+
+
+@pytest.mark.parametrize("source", ("from ..lectures import run", "from jaxmlp._cli import main", "import jaxmlp"))
+def test_a_planted_import_from_pictures_is_caught(source):
+    assert below_pictures(source)
+    assert not below_pictures("from .._types import Dense\nfrom ..verify._heat import BANDS\nfrom ._canvas import INK")
 
 
 @pytest.mark.parametrize("path", EVERY_FILE, ids=id_of)

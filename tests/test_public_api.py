@@ -3,6 +3,8 @@
 import importlib.metadata
 import importlib.resources
 import inspect
+import subprocess
+import sys
 import types
 
 import pytest
@@ -25,12 +27,14 @@ ACTIVATIONS = {
 }
 LOSSES = {"bce", "bce_with_logits", "half_squared_error", "mean_squared_error", "softmax_cross_entropy"}
 
-# What can be reached by `jaxmlp.name`, but for the modules, which come with the package.
-PUBLIC = {
-    name: value
-    for name, value in vars(jaxmlp).items()
-    if not name.startswith("_") and not isinstance(value, types.ModuleType)
-}
+
+def public(package):
+    """What can be reached by `package.name`, but for the modules, which come with it."""
+    values = {name: getattr(package, name) for name in dir(package) if not name.startswith("_")}
+    return {name: value for name, value in values.items() if not isinstance(value, types.ModuleType)}
+
+
+PUBLIC = public(jaxmlp)
 
 
 def test_the_names_of_the_contract_are_there():
@@ -38,10 +42,41 @@ def test_the_names_of_the_contract_are_there():
 
 
 def test_all_of_verify_is_there_too():
-    public = {name: value for name, value in vars(jaxmlp.verify).items() if not name.startswith("_")}
-    assert {name: value for name, value in public.items() if not isinstance(value, types.ModuleType)}.items() <= (
-        PUBLIC.items()
-    )
+    assert public(jaxmlp.verify).items() <= PUBLIC.items()
+
+
+def test_a_name_is_imported_when_it_is_used():
+    code = """
+import sys, jaxmlp
+loaded = lambda: [name for name in ("jax", "jaxmlp._data", "jaxmlp.verify", "jaxmlp._run") if name in sys.modules]
+print(loaded(), [name for name in dir(jaxmlp) if name in ("check", "gate", "verify")])
+from jaxmlp import gate
+print(loaded(), jaxmlp.gate is gate is vars(jaxmlp)["gate"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["[] ['check', 'gate', 'verify']", "['jax', 'jaxmlp._data'] True"]
+
+
+def test_all_names_can_be_had_without_matplotlib():
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+from jaxmlp import *
+import pydoc, jaxmlp
+assert "check(loss" in pydoc.plain(pydoc.render_doc(jaxmlp))
+print(check is jaxmlp.check, "plot" in dir(jaxmlp))
+try:
+    jaxmlp.plot
+except ImportError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["True False", "jaxmlp.plot needs matplotlib: pip install 'jaxmlp[plot]'."]
+
+
+def test_a_name_that_is_not_there_is_told():
+    with pytest.raises(AttributeError, match="chek"):
+        jaxmlp.chek  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_the_tables_of_these_tests_hold_every_activation_and_loss():

@@ -16,7 +16,7 @@ import jax
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 FIRST, RULE, TRACE, TEST, TRAIN, MANY, RUN, DEVICES = EXAMPLES
-COMMANDS = re.findall(r"^jaxmlp (check .*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^jaxmlp ((?:new|check) .*)$", README, re.MULTILINE)
 TRAINING = re.findall(r"^jaxmlp (train .*)$", README, re.MULTILINE)
 
 # The first example as a file for the command: it defines `inputs`, and the names of another command line too.
@@ -132,7 +132,7 @@ def test_the_commands_check_the_file(tmp_path):
     (tmp_path / "backprop.py").write_text(FILE, encoding="utf-8")
     commands = [re.split(r" *[#|]", command)[0] for command in COMMANDS]
     for command, (status, out) in zip(commands, in_turn(COMMANDS_IN_TURN, commands, tmp_path), strict=True):
-        assert status == (0 if "backward" in command else 1), command
+        assert status == (0 if "backward" in command or command.startswith("new") else 1), command
         assert '"verdict": "wrong"' in out if "--json" in command else "is " in out, command
         assert "--html" not in command or (tmp_path / "report.html").is_file()
 

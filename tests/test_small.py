@@ -161,3 +161,14 @@ def test_a_training_in_pieces_equals_the_whole_bit_for_bit(getkey, sizes, dtype)
         parts.append(part)
     chex.assert_trees_all_equal(state.params, whole.params)
     np.testing.assert_array_equal(jnp.concatenate(parts), losses)
+
+
+@pytest.mark.parametrize("steps", (0, 3))
+def test_steps_are_made_where_jit_is_disabled(getkey, steps):
+    params, x, y = problem(getkey(), (2, 3, 1))
+    train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.3), steps=steps)
+    expected = jax.jit(train)(params, (x, y))
+    with jax.disable_jit():
+        actual = train(params, (x, y))
+    chex.assert_trees_all_equal_shapes_and_dtypes(actual, expected)
+    chex.assert_trees_all_close(actual, expected, rtol=1e-14)  # XLA fuses, and rounds the last bit otherwise

@@ -4,11 +4,12 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import Any, TextIO, TYPE_CHECKING
 
 from ._files import write_whole
-from ._source import named, running
-from ._terminal import busy, CommandError, wants_color, write
+from ._parser import TakesFile
+from ._source import named, program, running
+from ._terminal import busy, CommandError, loading, wants_color, write
 
 
 if TYPE_CHECKING:
@@ -23,19 +24,24 @@ STANDARD_OUTPUT = Path("-")
 NARROWEST, WIDEST = 60, 100
 
 _DESCRIPTION = """\
-Run FILE, take from it a loss, a gradient written by hand and the inputs to compare them at,
-and say whether the gradient is right, which line is wrong, and what the mistake is.
+Check the hand-written gradient in a file.
 
-FILE is run as Python runs it, so check only files that you would run, but under another name
-than __main__: what stands under `if __name__ == "__main__":` stays out. It defines
+The report says whether it is right, which line is wrong, and what the mistake
+is. FILE, which `jaxmlp new FILE` writes to begin with, defines
 
   loss(params, *args)        a number; JAX must be able to differentiate it
-  hand_grads(params, *args)  its gradient, a tree like params; may also be called grads
-  inputs()                   where to check; may also be called make, or be a tuple. It gives
-                             (params, *args) or (params, (arg, ...)), whichever fits `loss`
+  hand_grads(params, *args)  its gradient, a tree like params; may also be
+                             called grads
+  inputs()                   where to check; may also be called make, or be a
+                             tuple. It gives (params, *args) or
+                             (params, (arg, ...)), whichever fits `loss`
 
-What FILE prints goes to standard error. The exit status is 0 if the gradient is right, 1 if it
-is wrong, 2 if nothing can be decided or the file cannot be used, and 130 after Ctrl-C.
+FILE is run as Python runs it, so check only files that you would run; but its
+name is not __main__, so what stands under `if __name__ == "__main__":` stays
+out. What it prints goes to standard error.
+
+The exit status is 0 if the gradient is right, 1 if it is wrong, 2 if nothing
+can be decided or FILE cannot be used, and 130 after Ctrl-C.
 """
 _EXAMPLES = """\
 examples:
@@ -54,10 +60,10 @@ def add_check(commands: Any) -> None:
         help="check the hand-written gradient in a file",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s FILE [OPTION ...]",
     )
-    check.add_argument("file", metavar="FILE", help="a Python file; it is run")
-    names = check.add_argument_group("names in the file, if they are others; MODEL.loss reaches into MODEL")
+    check.add_argument("file", action=TakesFile, metavar="FILE", help="a Python file; it is run")
+    names = check.add_argument_group("names in the file, if they are others (MODEL.loss reaches into MODEL)")
     names.add_argument("--loss", metavar="NAME", help="the loss (default: loss)")
     names.add_argument("--grads", metavar="NAME", help="its gradient by hand (default: grads or hand_grads)")
     names.add_argument("--inputs", metavar="NAME", help="where to check (default: inputs or make)")
@@ -71,7 +77,7 @@ def add_check(commands: Any) -> None:
     check.add_argument("--lang", choices=LANGUAGES, default=LANGUAGES[0], help="of the report (default: en)")
     for option, form in (("--html", "a page"), ("--json", "JSON")):
         shown = f"also write the report as {form}; - prints it instead"
-        check.add_argument(option, type=_destination, metavar="PATH", help=shown)
+        check.add_argument(option, type=_destination, action=TakesFile, metavar="PATH", help=shown)
     check.set_defaults(run=_check)
 
 
@@ -84,8 +90,8 @@ def _check(args: argparse.Namespace) -> int:
     printed = [path for path in (args.html, args.json) if path == STANDARD_OUTPUT]
     if len(printed) > 1:
         raise CommandError("--html - and --json - cannot both have standard output: name a file for one.")
-    with busy(f"checking {args.file} ...", sys.stderr):
-        report = _report(args)
+    with busy(f"checking {args.file} ...", sys.stderr) as others:
+        report = _report(args, others)
     if not printed:
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDEST
         width = max(NARROWEST, min(columns, WIDEST))
@@ -100,13 +106,16 @@ def _check(args: argparse.Namespace) -> int:
     return STATUS[report.verdict]
 
 
-def _report(args: argparse.Namespace) -> "GradientReport":
-    from .._placement import placed
-    from ..verify import check
-    from ._inputs import called_with
+def _report(args: argparse.Namespace, others: TextIO) -> "GradientReport":
+    code = program(args.file)
+
+    with loading():
+        from .._placement import placed
+        from ..verify import check
+        from ._inputs import called_with
 
     try:
-        with placed((), platform=args.platform), running(args.file) as module:
+        with placed((), platform=args.platform), running(code, prints=others) as module:
             loss = named(module, "loss", _names(args.loss, "loss"), callable, "a function")
             grads = named(module, "grads", _names(args.grads, "grads", "hand_grads"), callable, "a function")
             inputs = named(
@@ -126,7 +135,7 @@ def _report(args: argparse.Namespace) -> "GradientReport":
 def _is_pair(report: "GradientReport") -> bool:
     """Whether the gradient came as the second of something, where `params` is no such thing."""
     found = {path for finding in report.findings for path in finding.leaves}
-    return "0" in found and not any(leaf.path.split(".")[0] == "0" for leaf in report.leaves)
+    return "0" in found and "2" not in found and not any(leaf.path.split(".")[0] == "0" for leaf in report.leaves)
 
 
 def _names(chosen: str | None, *usual: str) -> tuple[str, ...]:

@@ -74,27 +74,22 @@ def outcome(
 
 
 def plot(path: Path, name: str, history: History) -> None:
-    """The loss of every step, on a logarithmic scale; of an ensemble, all of them.
+    """The loss of every step; of an ensemble the median, the spread, and some of its members.
 
     Raises:
       CommandError: matplotlib is missing, or the file cannot be written.
     """
     try:
-        import matplotlib
+        from ..plot import loss_curve
     except ImportError:
         raise CommandError("--plot needs matplotlib: pip install 'jaxmlp[plot]'.") from None
-    matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    losses = np.asarray(history.losses, np.float64).reshape(-1, history.steps)
     figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    every = max(1, history.steps // 2000)
-    steps = np.arange(1, history.steps + 1)[::every]
-    axes.plot(steps, losses[:, ::every].T, linewidth=0.8, color="C0", alpha=max(0.05, 1 / len(losses)))
-    if (losses[np.isfinite(losses)] > 0).all():
-        axes.set_yscale("log")
-    axes.set(xlabel="step", ylabel="loss", title=name)
+    ax = figure.subplots()
+    ax.set(title=name, xlabel="step", ylabel="loss")
+    if history.steps:  # none, if it was interrupted before the first
+        loss_curve(history.losses, ax=ax)
     try:
         figure.savefig(path)
     except OSError as error:

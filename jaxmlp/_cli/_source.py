@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 from .._frames import without_our_frames
 from ._terminal import CommandError
@@ -19,25 +19,33 @@ MODULE = "__checked__"
 _MAIN = 'if __name__ == "__main__":'
 
 
-@contextmanager
-def running(file: str) -> Iterator[ModuleType]:
-    """The module that `file` makes; within the context its functions can be called, and import their neighbours.
-
-    What it prints goes to standard error, so that standard output holds the report and nothing else.
+def program(file: str) -> CodeType:
+    """What `file` holds, compiled; nothing is run.
 
     Raises:
-      CommandError: there is no such file, it is not Python, it ends the program, or a line of it raised an error,
-        which is shown as Python shows it, with the lines of the user's files only.
+      CommandError: there is no such file, or it is not Python.
     """
-    path = _existing(file)
+    return _compiled(_existing(file))
+
+
+@contextmanager
+def running(code: CodeType, *, prints: TextIO) -> Iterator[ModuleType]:
+    """The module that a `program` makes; within the context its functions can be called, and import their neighbours.
+
+    What it prints goes to `prints`, so that standard output holds the report and nothing else.
+
+    Raises:
+      CommandError: it ends the program, or a line of it raised an error, which is shown as Python shows it, with the
+        lines of the user's files only.
+    """
+    path = Path(code.co_filename)
     module = ModuleType(MODULE)
     module.__file__ = str(path)
     arguments, folders = sys.argv, sys.path
     sys.argv, sys.path = [str(path)], [str(path.parent), *folders]
     sys.modules[MODULE] = module
     try:
-        code = _compiled(path)
-        with redirect_stdout(sys.stderr), _their_errors(path):
+        with redirect_stdout(prints), _their_errors(path):
             exec(code, vars(module))
             yield module
     finally:
@@ -63,7 +71,7 @@ def named(module: ModuleType, kind: str, names: tuple[str, ...], usable: Callabl
         name, value = next(iter(found.items()))
         raise CommandError(f"`{name}` in {file} has type {type(value).__name__}, but must be {what}.")
     wanted = " or ".join(f"`{name}`" for name in names)
-    raise CommandError(f"{file} has no {wanted}.{_instead(module, names, usable)} Say which with --{kind} NAME.")
+    raise CommandError(f"{file} has no {wanted}{_instead(module, kind, names, usable, what)}")
 
 
 def _existing(file: str) -> Path:
@@ -73,9 +81,9 @@ def _existing(file: str) -> Path:
     if path.is_dir():
         raise CommandError(f"{file} is a directory: name a Python file in it.")
     if not path.exists():
-        names = [other.name for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        close = difflib.get_close_matches(path.name, names, n=1)
-        raise CommandError(f"there is no file {file}.{f' Did you mean {path.parent / close[0]}?' if close else ''}")
+        others = {other.stem: other for other in path.parent.glob("*.py")}
+        close = difflib.get_close_matches(path.stem, others, n=1)
+        raise CommandError(f"there is no file {file}.{f' Did you mean {others[close[0]]}?' if close else ''}")
     if path.suffix == ".ipynb":
         raise CommandError(f"{file} is a notebook: call `jaxmlp.check` in a cell of it, or export it as a .py file.")
     return path.resolve()
@@ -102,7 +110,9 @@ def _their_errors(path: Path) -> Iterator[None]:
         yield
     except CommandError:
         raise
-    except (Exception, SystemExit) as error:
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
         full = traceback.format_exc()
         theirs = without_our_frames(error, keep=str(path)).__traceback__
         if isinstance(error, SystemExit):
@@ -138,8 +148,8 @@ def _attribute(module: ModuleType, name: str) -> Any:
     return value
 
 
-def _instead(module: ModuleType, names: tuple[str, ...], usable: Callable[[Any], bool]) -> str:
-    """What the file has that could have been meant."""
+def _instead(module: ModuleType, kind: str, names: tuple[str, ...], usable: Callable[[Any], bool], what: str) -> str:
+    """What the file has that could have been meant, and what to do."""
     theirs = [
         name
         for name, value in vars(module).items()
@@ -149,7 +159,8 @@ def _instead(module: ModuleType, names: tuple[str, ...], usable: Callable[[Any],
         and getattr(value, "__module__", MODULE) in (MODULE, "functools")
     ]
     if not theirs:
-        return " It defines no function."
+        return ", and defines no function. `jaxmlp new FILE` writes a file to begin with."
     close = [match for name in names for match in difflib.get_close_matches(name, theirs, n=1)]
-    mean = f" Did you mean `{close[0]}`?" if close else ""
-    return f"{mean} It has {', '.join(f'`{name}`' for name in theirs[:8])}{', ...' if len(theirs) > 8 else ''}."
+    mean = f". Did you mean `{close[0]}`?" if close else f", which must be {what}."
+    has = f"{', '.join(f'`{name}`' for name in theirs[:8])}{', ...' if len(theirs) > 8 else ''}"
+    return f"{mean} It has {has}. Say which with --{kind} NAME."

@@ -2,11 +2,12 @@
 
 import io
 import os
+import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
-from typing import TextIO
+from threading import current_thread, Event, main_thread, Thread
+from typing import Any, cast, TextIO
 
 from .._progress import Progress
 
@@ -21,8 +22,10 @@ class CommandError(Exception):
 
 
 def wants_color(stream: TextIO) -> bool:
-    """Whether `stream` is a terminal whose user has not asked for plain text."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether `stream` is a terminal, unless NO_COLOR or FORCE_COLOR says what its user wants; the first one wins."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def write(lines: Iterable[str], encoding: str | None = None) -> None:
@@ -34,8 +37,28 @@ def write(lines: Iterable[str], encoding: str | None = None) -> None:
 
 
 @contextmanager
-def busy(line: str, stream: TextIO) -> Iterator[None]:
-    """Show `line` on a terminal while the block runs, if it runs long."""
+def loading() -> Iterator[None]:
+    """Have Ctrl-C wait until the block, which imports JAX, is done: an extension module that it hits may crash."""
+    came: list[Any] = []
+    usual = signal.default_int_handler
+    if current_thread() is not main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *event: came.append(event))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if came:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def busy(line: str, stream: TextIO) -> Iterator[TextIO]:
+    """Show `line` on a terminal while the block runs, if it runs long; in the block, `stream` for what others print.
+
+    The first that they print takes the line away for good, be it a question that waits for its answer.
+    """
     progress, done = Progress(stream), Event()
 
     def wait() -> None:
@@ -44,10 +67,27 @@ def busy(line: str, stream: TextIO) -> Iterator[None]:
             done.wait()
             progress.clear()
 
+    def quiet() -> None:
+        done.set()
+        waiting.join()
+
     waiting = Thread(target=wait, daemon=True)
     waiting.start()
     try:
-        yield
+        yield cast(TextIO, _Others(stream, quiet))
     finally:
-        done.set()
-        waiting.join()
+        quiet()
+
+
+class _Others:
+    """`stream`, but `first` is called before anything is written."""
+
+    def __init__(self, stream: TextIO, first: Callable[[], None]) -> None:
+        self._stream, self._first = stream, first
+
+    def write(self, text: str) -> int:
+        self._first()
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

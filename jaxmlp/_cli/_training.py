@@ -15,7 +15,7 @@ import jaxmlp
 
 from .._placement import placed
 from ._compared import Comparison, Parted
-from ._dataset import Dataset, dataset
+from ._dataset import Dataset
 from ._metrics import Metrics
 from ._optimizer import optimizer_of
 from ._outcome import head, outcome, plot
@@ -26,13 +26,12 @@ DONE, FAILED = 0, 1
 _USUAL_OUTPUT = {"bce": "sigmoid"}
 
 
-def train(args: argparse.Namespace) -> int:
-    """Train as `args` says.
+def train(args: argparse.Namespace, data: Dataset) -> int:
+    """Train on `data` as `args` says.
 
     Raises:
       CommandError: they, or a file that they name, cannot be used; the text says why.
     """
-    data = dataset(args.data, target=args.target)
     loss = args.loss or data.usual_loss()
     targets = data.targets(loss)
     optimizer, written = optimizer_of(args.optimizer, args.set)

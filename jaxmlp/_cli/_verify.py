@@ -12,7 +12,8 @@ from typing import Any, TYPE_CHECKING
 
 from .._progress import Progress
 from ._files import check_destination, write_whole
-from ._terminal import CommandError, wants_color, write
+from ._parser import TakesFile
+from ._terminal import CommandError, loading, wants_color, write
 
 
 if TYPE_CHECKING:
@@ -23,11 +24,14 @@ HOLDS, FAILS = 0, 1
 LECTURE_IDS = ("000", "001", "002", "003", "004", "formulas")
 
 _DESCRIPTION = """\
-Run the formulas and every number of five lectures on the perceptron, exclusive or and
-backpropagation, and compare each with what the lecture printed. A claim holds if the two
-differ by no more than its tolerance.
+Check every number and formula of the lectures.
 
-The exit status is 0 if every claim holds, 1 if one does not, 2 for wrong usage.
+They are five, on the perceptron, exclusive or and backpropagation. Each of
+their claims is run and compared with what the lecture printed, and holds if the
+two differ by no more than its tolerance.
+
+The exit status is 0 if every claim holds, 1 if one does not, 2 for wrong usage,
+and 130 after Ctrl-C.
 """
 _EXAMPLES = """\
 examples:
@@ -44,7 +48,7 @@ def add_verify(commands: Any) -> None:
         help="check every number and formula of the lectures",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="%(prog)s [OPTION ...]",
     )
     verify.add_argument(
         "--lecture", action="append", choices=LECTURE_IDS, help="only this lecture; may be repeated (default: all)"
@@ -56,7 +60,7 @@ def add_verify(commands: Any) -> None:
         default="float32",
         help="what the training runs compute in (default: float32); claims about one format keep it",
     )
-    verify.add_argument("--json", type=Path, metavar="FILE", help="also write the claims to FILE")
+    verify.add_argument("--json", type=Path, action=TakesFile, metavar="FILE", help="also write the claims to FILE")
     verify.add_argument("--explain", action="store_true", help="say what claims mean and where tolerances come from")
     verify.set_defaults(run=_verify)
 
@@ -65,10 +69,11 @@ def _verify(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     if args.json:
         check_destination(args.json)
-    import jax
+    with loading():
+        import jax
 
-    from .._placement import first_device
-    from ..lectures import failures, LECTURES, run, table
+        from .._placement import first_device
+        from ..lectures import failures, LECTURES, run, table
 
     try:
         device = first_device(args.platform)
@@ -97,12 +102,15 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _watched(claims: Iterable["Claim"], progress: Progress) -> Iterable["Claim"]:
-    """`claims`, counted as they pass."""
+    """`claims`, counted as they pass; nothing of the count is left behind them, or behind Ctrl-C."""
     start = time.perf_counter()
     progress.say("starting")
-    for count, claim in enumerate(claims, start=1):
-        progress.say(f"{count} claims, {time.perf_counter() - start:.0f} s   {claim.lecture}  {claim.name}")
-        yield claim
+    try:
+        for count, claim in enumerate(claims, start=1):
+            progress.say(f"{count} claims, {time.perf_counter() - start:.0f} s   {claim.lecture}  {claim.name}")
+            yield claim
+    finally:
+        progress.clear()
 
 
 def _painter() -> Callable[[str, str], str]:

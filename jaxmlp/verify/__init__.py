@@ -1,17 +1,9 @@
-"""Is a gradient right? Knows nothing of networks: it takes any loss and any gradient of it."""
+"""Is a gradient right? Knows nothing of networks: it takes any loss and any gradient of it.
 
-from ._check import (
-    assert_gradients as assert_gradients,
-    check as check,
-    check_pair as check_pair,
-    check_rule as check_rule,
-)
-from ._nonfinite import trace_nonfinite as trace_nonfinite
-from ._nonfinite_report import NonfiniteReport as NonfiniteReport
-from ._report import (
-    Finding as Finding,
-    GradientError as GradientError,
-    GradientReport as GradientReport,
-    LeafCheck as LeafCheck,
-    Line as Line,
-)
+The public names are those in `__init__.pyi`, each imported when it is first used.
+"""
+
+import lazy_loader
+
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 import jax
@@ -44,6 +44,44 @@ def joined(arrays: Any, kept: Kept) -> Any:
     arrays = iter(arrays)
     leaves = [next(arrays) if leaf is None else _value(leaf[1]) for leaf in kept.leaves]
     return jax.tree.unflatten(kept.structure, leaves)
+
+
+def has_functions(tree: Any) -> bool:
+    """Whether functions stand among the leaves, as the activations do in a model that is a tree itself."""
+    return any(map(_is_function, jax.tree.leaves(tree)))
+
+
+def without_functions(tree: Any) -> Any:
+    """The tree with None, which is no leaf, for each function in it."""
+    return jax.tree.map(lambda leaf: None if _is_function(leaf) else leaf, tree)
+
+
+def functions_of(tree: Any) -> Kept:
+    """What `without_functions` takes out of a tree: `joined` puts it back."""
+    leaves, structure = jax.tree.flatten(tree)
+    return Kept(structure, tuple((type(leaf), Same(leaf)) if _is_function(leaf) else None for leaf in leaves))
+
+
+def _is_function(leaf: Any) -> bool:
+    return callable(leaf) and not is_array(leaf)
+
+
+# Cached, so that the same function of the same model has the same wrapper, which then compiles only once.
+@lru_cache(maxsize=256)
+def taking_no_functions(function: Same, structures: tuple[Kept, ...]) -> Callable[..., Any]:
+    """`function` of trees `without_functions`, which it gets back; it leaves out those that it returns.
+
+    Args:
+      function: a function of trees with functions among their leaves.
+      structures: the `functions_of` each of the first trees; what follows has none.
+    """
+
+    @wraps(function.value)
+    def call(*args: Any) -> Any:
+        whole = [joined(jax.tree.leaves(tree), kept) for tree, kept in zip(args, structures, strict=False)]
+        return without_functions(function.value(*whole, *args[len(structures) :]))
+
+    return call
 
 
 def _hashable(leaf: Any) -> Any:

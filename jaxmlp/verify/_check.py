@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ._call import forget
+from ._call import forget, functions_of, has_functions, Same, taking_no_functions, without_functions
 from ._evidence import Subject
 from ._in_jax import loss_in_jax
 from ._judge import judged
@@ -42,13 +42,14 @@ def check(
       grads: `grads(params, *args) -> grads`, a tree like `params`. Anything callable: if JAX cannot trace it (NumPy,
         torch, a compiled kernel) it is called as it is, with arrays of the kinds that `params` and `args` are. The
         lines of NumPy code are named too.
-      params: a pytree of floating arrays.
+      params: a pytree of floating arrays. Functions among its leaves, such as the activations of an equinox module,
+        are kept as they are; `grads` may return None for them.
       *args: what else both functions take; not differentiated. Floating arrays among them are widened as well.
       has_value: True if `grads` returns `(value, grads)`; the value is then checked too.
       numeric: True to measure the slopes of `loss` by differences of its values too. They find a derivative inside of
         the loss that is not that of its values (a custom rule, `stop_gradient`, a kernel), and the verdict then follows
-        the values. A loss that JAX cannot differentiate, such as one in NumPy, is judged by its values alone: a leaf is
-        right where an error above 1e-4 is excluded, and `allowed` is the error that could still be there.
+        the values. A loss that JAX cannot differentiate is judged by its values alone: a leaf is right where an error
+        above 1e-4 is excluded, and `allowed` is the error that could still be there.
 
     Returns:
       A `GradientReport`. Its verdict is "right", "wrong", or, where nothing can be decided, "undecided" with the
@@ -62,8 +63,13 @@ def check(
     forget()
     _check_callable("loss", loss)
     _check_callable("grads", grads)
+    name, source = _name(grads), None
+    if has_functions(params):
+        kept, source = (functions_of(params),), grads
+        loss, grads = (taking_no_functions(Same(function), kept) for function in (loss, grads))
+        params = without_functions(params)
     _check_params(params)
-    subject = Subject(_name(grads), loss, grads, args, has_value)
+    subject = Subject(name, loss, grads, args, has_value, source)
     if numeric:
         return measured(subject, params)
     try:
@@ -109,7 +115,9 @@ def check_rule(f: Callable[..., Any], *inputs: Any) -> GradientReport:
     """Whether the custom rules of `f`, a `jax.custom_vjp` or `jax.custom_jvp` function, are its derivative.
 
     The truth is what automatic differentiation makes of `f` with every rule in it replaced by what the function itself
-    computes, at seeded random cotangents and in float64, as in `check`. A rule must be linear in what comes in, and its
+    computes, at seeded random cotangents and in float64, as in `check`. Where that is NaN, or takes one branch of a
+    `where` or a `max` for the whole, or where JAX cannot differentiate at all, as in a kernel or a callback, slopes are
+    measured from the values of `f` instead, and the report says so. A rule must be linear in what comes in, and its
     forward half must return what `f` does. A rule that is right so far is then asked in forward mode, differentiated
     once more, and run under `jit`, `vmap` and the other transformations. The leaves are named after the arguments of
     `f`.
@@ -117,13 +125,13 @@ def check_rule(f: Callable[..., Any], *inputs: Any) -> GradientReport:
     Args:
       f: a function with a rule, or one that calls such functions; through `jax.jit` and `functools.partial` too.
       *inputs: where to check. Inputs without floating numbers and those in `nondiff_argnums` are not differentiated.
+        Functions among the leaves of an input, as in an equinox module, are kept as they are.
 
     Returns:
       A `GradientReport`, as from `check`.
 
     Raises:
-      TypeError: `f` is not callable, an input or output is complex, an input mixes floating arrays with others, or JAX
-        cannot differentiate `f` without its rules.
+      TypeError: `f` is not callable, an input or output is complex, or an input mixes floating arrays with others.
       ValueError: `f` has no rule, or takes other inputs, or these hold no floating number.
     """
     forget()

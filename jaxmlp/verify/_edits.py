@@ -18,6 +18,7 @@ class Edit:
       patches: what to put in place, for a factor on the corrected value (or on the corrected part of it).
       factor: whether a factor other than 1 may be tried.
       facts: what the words need.
+      whole: whether the factor multiplies all that the statement gives.
     """
 
     kind: str
@@ -25,6 +26,7 @@ class Edit:
     patches: Callable[[float], Patches]
     factor: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
+    whole: bool = False
 
 
 def axes_of(ndim: int) -> list[tuple[int, ...]]:

@@ -228,4 +228,4 @@ def _replaced(
         if offer.shape != shape and not reduced:
             cost += 0.3
         facts = {"offer": offer, "used": atom, "all": len(uses) > 1, "uses": tuple(uses)}
-        yield Edit("operand", cost, patches, True, facts)
+        yield Edit("operand", cost, patches, True, facts, whole=True)

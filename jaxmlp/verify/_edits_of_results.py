@@ -49,9 +49,10 @@ def of_result(
     What is `as_known`, as it stands, can only lack something or stand where another belongs: a value of the forward
     pass another value or a term; a cotangent a slope; a value that serves as a cotangent a slope or a factor.
     """
-    spots = []
+    spots, alone = [], True
     for equations in instances:
         outs = results(bench.program, equations)
+        alone &= len(outs) == 1
         if position >= len(outs):
             return
         index = bench.program.makers[outs[position]]
@@ -65,7 +66,7 @@ def of_result(
                 for i, (index, place) in enumerate(spots)
             }
 
-        return Edit(kind, cost, patches, factor, {"position": position, **facts})
+        return Edit(kind, cost, patches, factor, {"position": position, **facts}, alone)
 
     is_zero = not any(
         bench.run.at(out)[0].any() for i in instances for out in results(bench.program, i)[position : position + 1]

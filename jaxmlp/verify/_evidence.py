@@ -112,6 +112,8 @@ class View:
             value, expected = truth(self._subject.loss, params, self.args, evaluate=evaluate)
             evaluate = evaluate if self.is_traceable else called
             result = evaluate(self._subject.grads, params, *self.args)
+            if result is None:
+                raise TypeError(f"`{self._subject.name}` returns None instead of a tree: is its `return` missing?")
             if self._subject.has_value:
                 leaves = {VALUE: _pair(result)[0]} | named_leaves(result[1])
                 expected = {VALUE: np.asarray(value)} | expected

@@ -49,7 +49,8 @@ def finding(
     if place.must:
         fix = Sentence("fix.must" if place.name else "fix.must-line", name=place.name, must=place.must)
     message = Sentence(f"{table}.{sentence}", **facts)
-    return Finding(cause, paths, message, fix, factor, place.line, place.computes, place.must, place.evidence)
+    evidence = place.evidence if place.line else None  # which speaks of the line
+    return Finding(cause, paths, message, fix, factor, place.line, place.computes, place.must, evidence)
 
 
 def phrase(key: str, suffix: str = "code", **fact: Any) -> Sentence:

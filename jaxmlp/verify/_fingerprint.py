@@ -62,7 +62,7 @@ def _parts(program: Program, lines: bool) -> Iterator[bytes]:
 
 def _of_arrays(arrays: Iterable[Any]) -> Iterator[bytes]:
     for array in arrays:
-        if jax.dtypes.issubdtype(array.dtype, jax.dtypes.extended):  # a random key
+        if jax.numpy.issubdtype(array.dtype, jax.dtypes.extended):  # a random key
             array = jax.random.key_data(array)
         values = np.asarray(array)
         yield repr((values.shape, str(values.dtype))).encode()

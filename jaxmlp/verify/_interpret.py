@@ -17,7 +17,7 @@ from ._trace import Literal, Program, program_of
 _SMALL = 2**21
 """How many numbers all results of a small program hold together: 16 MiB."""
 
-_MEMORY: Memory[Callable[..., Any]] = Memory(32)
+_MEMORY: Memory[Callable[..., Any]] = Memory(8)
 """Functions that were compiled, by their programs."""
 
 _TINY, _LARGEST = np.finfo(np.float32).tiny, np.finfo(np.float32).max

@@ -229,7 +229,7 @@ def _distinct(quantities: Sequence[Quantity], arguments: set[int]) -> Iterator[Q
     one number throughout. What multiplies, such as a mask, is an argument and a slope; `out - y` may be a value and a
     cotangent.
     """
-    seen: dict[tuple[int, ...], list[tuple[np.ndarray, Quantity]]] = {}
+    seen: dict[tuple[int, ...], list[tuple[np.ndarray, float, Quantity]]] = {}
     for quantity in quantities:
         if not all(v.dtype.kind in "fb" and v.size and np.isfinite(v).all() for v in quantity.values):
             continue
@@ -238,10 +238,15 @@ def _distinct(quantities: Sequence[Quantity], arguments: set[int]) -> Iterator[Q
         if size == 0 or (quantity.kind in ("slope", "part") and np.ptp(flat) <= _SAME * size):
             continue
         shelf = seen.setdefault(quantity.values[0].shape, [])
-        others = [other for other, first in shelf if not _may_be_both(first, quantity, arguments)]
+        # Two arrays are no nearer to each other than their norms are.
+        others = [
+            other
+            for other, length, first in shelf
+            if abs(length - size) <= _SAME * size and not _may_be_both(first, quantity, arguments)
+        ]
         if others and (np.linalg.norm(np.stack(others) - flat, axis=1) <= _SAME * size).any():
             continue
-        shelf.append((flat, quantity))
+        shelf.append((flat, size, quantity))
         yield quantity
 
 

@@ -23,13 +23,13 @@ def measured(subject: Subject, params: Any) -> GradientReport:
     """The report on `subject` at `params`, by the derivative of its loss where that is what the values say it is."""
     numeric = numeric_gradient(subject.loss, params, *subject.args)
     if not _is_differentiable(subject, params):
-        return _by_values(subject, params, numeric)
+        return by_values(subject, params, numeric)
     report = judged(subject, params)
     autodiff = evaluated(jax.grad(subject.loss), params, subject.args)
     derived = {path: seen for path, seen in opinion(numeric, autodiff).leaves.items() if seen.verdict != "right"}
     lies = tuple(path for path, seen in derived.items() if seen.verdict == "wrong")
     if lies:
-        return _against_autodiff(report, _by_values(subject, params, numeric), lies)
+        return _against_autodiff(report, by_values(subject, params, numeric), lies)
     sizes = {path: norm(seen.slopes.values[seen.slopes.states == "ok"]) for path, seen in numeric.leaves.items()}
     whole = norm(np.array(list(sizes.values())))
     at = {path: on_host(leaf).astype(np.float64) for path, leaf in named_leaves(autodiff).items()}
@@ -56,7 +56,7 @@ def _is_differentiable(subject: Subject, params: Any) -> bool:
     return True
 
 
-def _by_values(subject: Subject, params: Any, numeric: Numeric) -> GradientReport:
+def by_values(subject: Subject, params: Any, numeric: Numeric) -> GradientReport:
     """The report by the values of the loss alone."""
     tree = evaluated(subject.gradient, params, subject.args)
     given = {path: in_float64(on_host(leaf)) for path, leaf in named_leaves(tree).items()}

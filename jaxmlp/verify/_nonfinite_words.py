@@ -5,13 +5,13 @@ import math
 import textwrap
 from collections.abc import Iterator
 from itertools import pairwise, takewhile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
 from ._nonfinite_operations import number
 from ._nonfinite_sentences import SENTENCES
+from ._place import place, short_place
 
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def as_text(report: "NonfiniteReport", lang: str) -> str:
 
 def as_html(report: "NonfiniteReport") -> str:
     """The same for a notebook."""
-    return f'<pre class="jaxmlp">{html.escape(str(report))}</pre>'
+    return f'<pre class="jaxmlp" style="font-family: monospace; overflow-x: auto">{html.escape(str(report))}</pre>'
 
 
 _WIDTH = 100
@@ -101,7 +101,7 @@ class _Words:
         before = None
         for position, (birth, equation) in enumerate(zip(chain, equations, strict=True), 1):
             line = birth.line
-            where = f"{Path(line.file).name}:{line.number}: {line.text}" if line else ""
+            where = f"{short_place(line.file, line.number)}: {line.text}" if line else ""
             yield f"{position:{_CODE}}. {equation:<{width}}  {where}".rstrip()[:_WIDTH]
             yield from (f"{'':{_CODE}}  {text}" for text in self._why(birth, before))
             before = birth
@@ -111,7 +111,7 @@ class _Words:
 
     def _line(self, line: "Line | None") -> Iterator[str]:
         if line:
-            yield f"  --> {line.file}:{line.number}"
+            yield f"  --> {place(line.file, line.number)}"
             yield f"      {line.text}"
 
     def _why(self, birth: "Birth", before: "Birth | None") -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._heat import BANDS, NONFINITE, picture
+from ._place import place
 from ._sentence import said, Sentence
 from ._style import FRAGMENT, PAGE
 from ._table import CODE, details, folded, head, rest_in_words, row
@@ -92,8 +93,8 @@ class _Html:
         for number, gutter, text in numbered(line):
             shown = _safe(gutter + text)
             lines.append(f"<mark>{shown}</mark>" if number == line.number else shown)
-        place = f"<figcaption>{_safe(line.file)}:{line.number}</figcaption>"
-        listing = f'<figure>{place}<pre tabindex="0">{chr(10).join(lines)}</pre></figure>'
+        caption = f"<figcaption>{_safe(place(line.file, line.number))}</figcaption>"
+        listing = f'<figure>{caption}<pre tabindex="0">{chr(10).join(lines)}</pre></figure>'
         return listing + (f"<p>{self._said('helper')}:</p>{self._listing(line.within)}" if line.within else "")
 
     def _table(self, leaves: list["LeafCheck"]) -> str:

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ._place import short_place
 from ._reasons import planted, survivors
 from ._sentence import MOST, said
 
@@ -70,4 +70,4 @@ class Power:
 
 def _place(survivor: Survivor) -> str:
     line = survivor.line
-    return f"{Path(line.file).name}:{line.number}: `{line.text}`" if line else survivor.operation
+    return f"{short_place(line.file, line.number)}: `{line.text}`" if line else survivor.operation

@@ -194,12 +194,12 @@ class GradientReport:
 
         An object of
 
-          schema: 2; it changes when a key changes its meaning or goes, not when one is added.
-          ok, summary: as the attributes are, like subject, verdict, precision and points.
-          leaves: objects of path, verdict, error, allowed, shape, dtype, ulps and autodiff_ulps.
-          findings: objects of cause, leaves, message, fix, factor, line, computes, must and evidence, with null where
-            something is not known; line is an object of file, number, text and within, which is null or a line.
-          reasons: strings.
+        - schema: 2; it changes when a key changes its meaning or goes, not when one is added.
+        - ok, summary: as the attributes are, like subject, verdict, precision and points.
+        - leaves: objects of path, verdict, error, allowed, shape, dtype, ulps and autodiff_ulps.
+        - findings: objects of cause, leaves, message, fix, factor, line, computes, must and evidence, with null where
+          something is not known; line is an object of file, number, text and within, which is null or a line.
+        - reasons: strings.
         """
         leaves = [_taken(leaf, without="difference") for leaf in self.leaves]
         findings = [_taken(finding) | {"line": _line(finding.line)} for finding in self.findings]
@@ -223,6 +223,8 @@ class GradientReport:
 
 class GradientError(AssertionError):
     """A gradient that is not right; `report` says why."""
+
+    __module__ = "jaxmlp"  # where users find it, and the name that pytest prints
 
     def __init__(self, report: GradientReport) -> None:
         super().__init__(str(report))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import _rule_words as words
-from ._call import Same
+from ._call import functions_of, has_functions, Same, taking_no_functions, without_functions
 from ._evidence import Subject, VALUE, View
 from ._judge import judged
 from ._primal import forward_only, has_rules, primal_of
@@ -22,6 +22,7 @@ from ._rule_questions import forward_mode, second_order
 from ._rule_refused import refusal_of, refused_report
 from ._rule_target import direct_pullback_of, pullback_of, Target, target
 from ._rule_transformed import with_transformations
+from ._rule_values import settled, undifferentiated, values_report
 from ._tree import is_floating, named_leaves
 from ._words import in_a_coarser_dtype
 
@@ -29,15 +30,18 @@ from ._words import in_a_coarser_dtype
 def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]) -> GradientReport:
     """The report on the custom rules of `function` at `inputs`.
 
-    The truth is the derivative of the function with every rule in it replaced by what it computes. Where the cotangents
-    are right, the rule is asked further: in forward mode, once more differentiated, and under transformations.
+    The truth is the derivative of the function with every rule in it replaced by what it computes; or, where that
+    cannot be had or trusted, the slopes of its values. Where the cotangents are right, the rule is asked further: in
+    forward mode, once more differentiated, and under transformations.
 
     Raises:
-      TypeError: an input or output is complex, an input mixes floating arrays with others, or JAX cannot differentiate
-        the function without its rules.
+      TypeError: an input or output is complex, or an input mixes floating arrays with others.
       ValueError: `function` has no rule, or takes other inputs, or these hold no floating number.
     """
     aim = target(function, inputs)
+    if aim.rule is None and has_functions(inputs):
+        arrays_only = taking_no_functions(Same(function), tuple(map(functions_of, inputs)))
+        aim = target(arrays_only, without_functions(inputs))
     differentiable(aim.names, aim.inputs)
     out = jax.eval_shape(lambda: aim.call(*aim.inputs))
     if not has_rules(aim.call, *aim.inputs):
@@ -51,7 +55,8 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
             f"`{name}` calls a custom rule inside of an operation that cannot be taken apart: check the rule by itself."
         )
     subject, params = pulled(name, primal, pullback, aim.inputs, aim.names, random_dout(out), has_value=True)
-    subject = replace(subject, loss=_differentiable_loss(subject, params), source=aim.source)
+    differentiable_loss, no_truth = _differentiable_loss(subject, params)
+    subject, values = replace(subject, loss=differentiable_loss, source=aim.source), subject
     if aim.is_readable:
         # JAX puts the line of the call in the place of the lines of `bwd`.
         halves = direct_pullback_of(Same(aim.rule), aim.fixed)
@@ -64,44 +69,44 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
         except Exception as refusal:
             return refused_report(aim, subject, params, refusal)
     try:
-        report = judged(subject, params)
+        report = values_report(values, params, no_truth) if no_truth else judged(subject, params)
     except Exception as refusal:  # what is traced is right, but what was traced before is read again
         return refused_report(aim, subject, params, refusal)
-    report = _said(report, "`fwd`" if aim.bwd else "the rule")
+    report = _said(report if no_truth else settled(subject, params, report), "`fwd`" if aim.bwd else "the rule")
     report = with_mistakes(
         report,
         *linearity(subject, params, out, report, aim.incoming if aim.bwd else "dout"),
         *_other_dtypes(subject, params, report),
     )
+    if report.verdict == "undecided" or no_truth:
+        return report
     if report.verdict == "wrong":
         return _doubted(aim, subject, params, report)
-    if report.verdict == "undecided":
-        return report
     if untraceable:
         return with_notes(report, words.not_under("`jit`", untraceable))
     report = _with_forward_mode(aim, subject, params, report)
-    report = _with_second_order(subject, params, report)
+    if not any(finding.cause == "autodiff-differs" for finding in report.findings):
+        report = _with_second_order(subject, params, report)
     return with_transformations(aim, subject, params, report)
 
 
-def _differentiable_loss(subject: Subject, params: Any) -> Callable[..., Any]:
-    """The loss, as JAX can differentiate it: in reverse mode, or if not, in forward mode."""
+def _differentiable_loss(subject: Subject, params: Any) -> tuple[Callable[..., Any], Exception | None]:
+    """The loss, as JAX can differentiate it: in reverse mode, or if not, in forward mode; or not at all, and why."""
     if refusal_of(jax.grad(subject.loss), params, *subject.args) is None:
-        return subject.loss
+        return subject.loss, None
     slow = forward_only(Same(subject.loss))
     refusal = refusal_of(jax.grad(slow), params, *subject.args)
-    if refusal is None:
-        return slow
-    raise TypeError(
-        f"JAX cannot differentiate `{subject.name}` without its rule, so there is no truth to compare the rule with "
-        f"({str(refusal).splitlines()[0]}). Use `check_pair` with a `fwd` that computes the same with jax.numpy."
-    ) from refusal
+    return (undifferentiated(subject.loss), refusal) if refusal else (slow, None)
 
 
 def _said(report: GradientReport, forward: str) -> GradientReport:
     """The report with a value that differs said in the words of a rule; how exact a right value is does not matter."""
     findings = [
-        words.other_value(f.leaves, forward) if f.leaves == (VALUE,) and f.cause == "wrong-forward" else f
+        words.other_value(f.leaves, forward)
+        if f.leaves == (VALUE,) and f.cause == "wrong-forward"
+        else words.in_rule(f)
+        if f.cause == "precision"
+        else f
         for f in report.findings
         if not (f.leaves == (VALUE,) and f.cause == "precision")
     ]
@@ -131,7 +136,8 @@ def _doubted(aim: Target, subject: Subject, params: Any, report: GradientReport)
     wrong = tuple(leaf.path for leaf in report.leaves if leaf.verdict == "wrong" and leaf.path != VALUE)
     at = View(subject, params, wide=False).at()
     flat = tuple(path for path in wrong if path in at.expected and not at.expected[path].any())
-    report = without_false_zeros(subject, params, report, flat)
+    if not any(finding.cause == "values-differ" for finding in report.findings):
+        report = without_false_zeros(subject, params, report, flat)
     inputs = [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
     outs = [np.asarray(leaf) for leaf in jax.tree.leaves(aim.call(*aim.inputs)) if is_floating(leaf)]
     is_identity = any(np.array_equal(out, leaf) for out in outs for leaf in inputs)

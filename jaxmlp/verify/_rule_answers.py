@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from ._evidence import Subject
 from ._judge import judged
 from ._report import Finding, GradientReport, LeafCheck
+from ._rule_values import settled
 from ._tree import named_leaves
 
 
@@ -34,7 +35,8 @@ def with_notes(report: GradientReport, *notes: Finding) -> GradientReport:
 
 def wrong_of(subject: Subject, at: Any, params: Any, label: str) -> tuple[tuple[LeafCheck, ...], tuple[str, ...]]:
     """The leaves that are wrong of a further question, labelled as its, and their paths among `params`."""
-    leaves = {leaf.path.removeprefix("inputs."): leaf for leaf in judged(subject, at).leaves if leaf.verdict == "wrong"}
+    report = settled(subject, at, judged(subject, at))
+    leaves = {leaf.path.removeprefix("inputs."): leaf for leaf in report.leaves if leaf.verdict == "wrong"}
     shapes = {path: jnp.shape(leaf) for path, leaf in named_leaves(params).items()}
     labelled = [
         replace(leaf, path=f"{path} ({label})", shape=shapes.get(path, leaf.shape)) for path, leaf in leaves.items()

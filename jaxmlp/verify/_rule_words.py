@@ -1,5 +1,6 @@
 """What a report says of a custom rule, beside what `_words` says of its leaves."""
 
+from dataclasses import replace
 from typing import Any
 
 from ._finding import finding
@@ -66,6 +67,25 @@ def leaks(paths: tuple[str, ...]) -> Finding:
 
 def deliberate() -> Finding:
     return finding("deliberate", (), None, table="rule-deliberate")
+
+
+def in_rule(poor: Finding) -> Finding:
+    """A finding of poor numbers, with what to look for in a rule."""
+    return replace(poor, fix=Sentence("rule-precision.fix"))
+
+
+def contradicted(paths: tuple[str, ...]) -> Finding:
+    return finding("values-differ", paths, None, table="rule-contradicted")
+
+
+def decided_by_values(paths: tuple[str, ...]) -> Finding:
+    """A note: these leaves are right, though automatic differentiation has another derivative."""
+    return finding("autodiff-differs", (), None, table="rule-decided-by-values", where=paths)
+
+
+def only_by_values(refusal: BaseException) -> Finding:
+    """A note: there is no derivative of the function but its rule."""
+    return finding("measured", (), None, table="rule-only-by-values", refusal=_said(refusal))
 
 
 def not_differentiated(paths: tuple[str, ...]) -> Sentence:

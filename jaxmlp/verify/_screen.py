@@ -61,8 +61,10 @@ class Screen:
             found = {path: 1.0 for path, right in zip(paths, close, strict=True) if right}
             if not edit.factor or len(found) == len(paths):
                 return found
-            zero = self._given(instances, edit, 0.0) or {}
-            nothing = self._inner(outs, view, {out: zero.get(out, base[out]) for out in outs})
+            nothing = np.zeros(now.shape)
+            if not edit.whole:
+                zero = self._given(instances, edit, 0.0) or {}
+                nothing = self._inner(outs, view, {out: zero.get(out, base[out]) for out in outs})
             slope, aim = then - nothing, needed + now - nothing
             factors = aim[:, 0] / slope[:, 0]
             fits = _is_near(factors * slope[:, 1], aim[:, 1], factors * slope[:, 1], aim[:, 1], needed[:, 1])

@@ -58,7 +58,6 @@ _MORE = 10_000
 _INNOCENT = 1.2
 """What it costs to blame a statement that computes a known quantity: another may only have been meant."""
 
-
 _FITS = 0.6
 """What it takes off the cost that a correction follows from what the statement reads."""
 

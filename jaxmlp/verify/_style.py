@@ -2,7 +2,7 @@
 
 # A notebook may be light or dark and does not say which in a way that all agree on: the fragment takes its text colour
 # and its background from what surrounds it, and adds translucent tints only. Blue and orange are told apart by
-# everyone, and nothing is said by colour alone.
+# everyone, and nothing is said by colour alone. JupyterLab floats every `dt` and `dd` at a width of its own.
 FRAGMENT = """
 .jaxmlp { max-width: 60em; line-height: 1.5; overflow-wrap: anywhere; text-align: left; }
 .jaxmlp:lang(ko) { word-break: keep-all; }
@@ -25,8 +25,8 @@ FRAGMENT = """
 .jaxmlp pre mark { display: inline-block; min-width: 100%; color: inherit; font-weight: 600;
   background: rgba(230, 110, 20, .25); box-shadow: inset .25em 0 #d95f0e; }
 .jaxmlp dl { display: grid; grid-template-columns: max-content 1fr; gap: .2em 1em; margin: .6em 0 0; }
+.jaxmlp dt, .jaxmlp dd { margin: 0; float: none; width: auto; }
 .jaxmlp dt { font-weight: 600; }
-.jaxmlp dd { margin: 0; }
 .jaxmlp .wide { overflow-x: auto; }
 .jaxmlp table { border-collapse: collapse; margin: .4em 0; color: inherit; font-size: .92em; }
 .jaxmlp th, .jaxmlp td { padding: .25em .7em; text-align: left; white-space: nowrap; background: none;

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from ._place import place
 from ._sentence import said, Sentence
 from ._table import details, folded, head, rest_in_words, row
 
@@ -84,7 +85,7 @@ class _Text:
 
     def _listing(self, line: "Line") -> Iterator[str]:
         """The line among its neighbours, marked and underlined; then the line of the helper that it calls."""
-        yield f"   {self._painted('-->', 'gutter')} {printable(line.file)}:{line.number}"
+        yield f"   {self._painted('-->', 'gutter')} {printable(place(line.file, line.number))}"
         for number, gutter, text in numbered(line):
             is_it = number == line.number
             shown = _cut(text, self._width - len(gutter))

@@ -132,10 +132,20 @@ def test_the_language_is_that_asked_for(file, capsys):
     assert capsys.readouterr().out != english
 
 
+def test_more_than_two_are_no_pair(file, capsys):
+    source = RIGHT.replace('return {"w": 2 *', "return 1, 2, (2 *").replace("y.size}", "y.size)")
+    assert _cli.main(["check", file(source)]) == 1
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         (RIGHT.replace("def loss", "def lose"), "Did you mean `lose`?"),
+        (
+            RIGHT.replace('return {"w": 2', '{"w": 2'),
+            "`hand_grads` returns None instead of a tree",
+        ),
         (RIGHT.replace("x.T @", "x.T @ missing @"), "NameError: name 'missing' is not defined"),
         (RIGHT.replace("reshape(4, 3)", "reshape(5, 3)"), ", in inputs\n"),
         (RIGHT.replace('params["w"] - y) **', 'params["v"] - y) **'), "KeyError: 'v'"),

@@ -7,8 +7,12 @@ import sys
 
 import pytest
 
-from jaxmlp._cli._source import MODULE, named, running
+from jaxmlp._cli._source import MODULE, named, program, running as running_program
 from jaxmlp._cli._terminal import CommandError
+
+
+def running(path):
+    return running_program(program(path), prints=sys.stderr)
 
 
 @pytest.fixture
@@ -65,7 +69,7 @@ def test_neighbours_are_imported_even_late_and_everything_is_put_back(file, tmp_
     assert (sys.path, sys.argv) == before and MODULE not in sys.modules
 
 
-def test_what_the_file_prints_goes_to_standard_error(file, capsys):
+def test_what_the_file_prints_goes_where_it_is_told(file, capsys):
     with running(file('print("loading")\ndef f():\n    print("running")')) as module:
         vars(module)["f"]()
     print("report")  # noqa: T201
@@ -79,7 +83,7 @@ def test_what_the_file_prints_goes_to_standard_error(file, capsys):
         ("-", "standard input"),
         (".", ". is a directory"),
         ("none.py", "there is no file none.py."),
-        ("candidat.py", "Did you mean candidate.py?"),
+        ("candidat.py", "there is no file candidat.py. Did you mean candidate.py?"),
         ("missing/none.py", "there is no file"),
         ("lesson.ipynb", "is a notebook"),
     ],
@@ -90,6 +94,12 @@ def test_what_is_no_python_file_is_one_sentence(file, tmp_path, monkeypatch, nam
     monkeypatch.chdir(tmp_path)
     said = refusal(name)
     assert sentence in said and "\n" not in said
+
+
+def test_a_suffix_alone_is_no_likeness(file, tmp_path, monkeypatch):
+    file("", "nojit.py")
+    monkeypatch.chdir(tmp_path)
+    assert refusal("none.py") == "there is no file none.py."
 
 
 def test_a_syntax_error_is_shown_with_its_caret_and_no_frame(file):
@@ -176,6 +186,11 @@ def test_a_file_that_reads_standard_input_reads_it(file, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_an_error_that_is_no_exception_is_one_of_theirs(file):
+    said = refusal(file("class Stop(BaseException): ...\nraise Stop('enough')\n"))
+    assert said.startswith("candidate.py raised an error.") and said.endswith("Stop: enough")
+
+
 def test_an_interrupt_passes_through(file):
     with pytest.raises(KeyboardInterrupt), running(file("raise KeyboardInterrupt")):
         pass
@@ -186,7 +201,8 @@ def test_an_interrupt_passes_through(file):
     ("source", "said"),
     [
         ("def lose(): ...\ndef g(): ...", "no `loss`. Did you mean `lose`? It has `lose`, `g`. Say which with --loss"),
-        ("from math import sin", "no `loss`. It defines no function."),
+        ("from math import sin", "no `loss`, and defines no function. `jaxmlp new FILE` writes a file to begin with."),
+        ("def f(): ...", "no `loss`, which must be a function. It has `f`. Say which with --loss NAME."),
         ("loss = 3", "`loss` in candidate.py has type int, but must be a function."),
         ("\n".join(f"def f{n}(): ..." for n in range(9)), "`f7`, ..."),
     ],

@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pytest
 
+from jaxmlp._progress import Progress
 from jaxmlp._run import _bar
 
 from .problem import train
@@ -60,6 +61,15 @@ def test_it_is_shown_where_it_is_asked_for(monkeypatch):
     monkeypatch.setattr("sys.stderr", stream)
     train(steps=4, progress=True)
     assert "100 %" in stream.getvalue() and stream.getvalue().endswith("\n")
+
+
+def test_in_a_notebook_blanks_cover_a_longer_line():
+    stream = io.StringIO()
+    progress = Progress(stream, shown=True)
+    progress.say("a long line")
+    progress.say("short")
+    progress.clear()
+    assert stream.getvalue() == "\ra long line\rshort      \r     "
 
 
 def test_nothing_to_do_leaves_no_empty_line(monkeypatch):

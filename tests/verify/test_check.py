@@ -456,3 +456,11 @@ def test_a_diagnosis_is_made_once_for_the_same_programs_and_numbers(monkeypatch)
     monkeypatch.setattr(_diagnose, "_diagnosed", lambda *args: made.append(1) or diagnosed(*args))
     check(squares, wrong, {"w": 2 * params["w"]})
     assert made == [1]
+
+
+def test_a_gradient_without_a_return_is_told():
+    def forgotten(w):
+        del w
+
+    with pytest.raises(TypeError, match="`forgotten` returns None instead of a tree"):
+        check(lambda w: w.sum(), forgotten, jnp.ones(2))
