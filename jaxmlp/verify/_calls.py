@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from . import _relate
-from ._bench import results
 from ._explanation import Explanation
 from ._names import line_of
 from ._patches import with_inputs
 from ._report import Finding
+from ._sites import results
 from ._source import caller
 
 

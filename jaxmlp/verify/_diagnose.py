@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from . import _causes, _causes_within, _words
-from ._bench import Bench, formulas, results, RIGHT, Site, sites
+from ._bench import Bench, RIGHT
 from ._call import split
 from ._calls import at_the_calls
 from ._case import Case
@@ -24,6 +24,7 @@ from ._names import line_of, Names
 from ._offers import offered
 from ._relate import multiple, same
 from ._report import Finding
+from ._sites import formulas, results, Site, sites
 from ._source import Source
 from ._trace import Literal, Program, program_of
 from ._tree import named_leaves

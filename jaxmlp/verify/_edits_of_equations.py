@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ._bench import Bench, Patch, Patches, results
+from ._bench import Bench, Patch, Patches
 from ._edits import axes_of, Edit
 from ._offers import fitted_to, Instances, is_fixed, Offer
 from ._patches import added, aligned, divided, product_of, then_scaled, with_input, with_inputs
+from ._sites import results
 from ._trace import Atom, Equation, Literal
 
 

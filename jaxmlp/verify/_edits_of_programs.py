@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from ._bench import Bench, Patch, Patches, results, Site
+from ._bench import Bench, Patch, Patches
 from ._edits import Edit
 from ._patches import after, with_inputs
+from ._sites import results, Site
 from ._trace import Atom
 
 

@@ -5,11 +5,12 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from ._bench import Bench, Patches, results
+from ._bench import Bench, Patches
 from ._edits import axes_of, Edit
 from ._known import Quantity
 from ._offers import fitted_to, Instances, is_fixed, Offer
 from ._patches import after, divided
+from ._sites import results
 from ._trace import Atom
 
 

@@ -7,14 +7,14 @@ import numpy as np
 
 from . import _relate, _words
 from ._adjoint import is_added
-from ._bench import results, Site
 from ._case import Case
 from ._known import Quantity
 from ._localize import Mistake
 from ._names import line_of, written
 from ._offers import Offer
 from ._report import Line
-from ._source import Statement
+from ._sites import results, Site
+from ._syntax import Statement
 from ._trace import Frame
 from ._words import Place
 

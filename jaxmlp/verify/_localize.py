@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ._bench import Bench, results, Site
+from ._bench import Bench
 from ._edits import Edit
 from ._known import Knowledge
 from ._offers import Offer
 from ._patches import after
 from ._relate import same, Values
 from ._search import Mistake as Mistake, Search
+from ._sites import results, Site
 
 
 def localized(

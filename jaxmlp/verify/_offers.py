@@ -6,9 +6,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ._bench import Bench, results, Site
+from ._bench import Bench
 from ._known import Knowledge, Quantity
 from ._matching import Known
+from ._sites import results, Site
 from ._trace import Program
 
 

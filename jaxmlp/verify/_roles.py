@@ -12,11 +12,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ._bench import Bench, results
+from ._bench import Bench
 from ._known import Knowledge, Quantity
 from ._matching import Known
 from ._offers import Instances, Offer
 from ._relate import same
+from ._sites import results
 from ._trace import Atom
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ._adjoint import is_linear
-from ._bench import Bench, results
+from ._bench import Bench
 from ._edits import Edit
 from ._matching import snapped
 from ._offers import Instances
+from ._sites import results
 
 
 _SCREEN = 1e-5
