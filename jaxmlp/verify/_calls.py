@@ -52,15 +52,16 @@ def _is_right_with_another_argument(e: Explanation) -> bool:
 
 
 def _is_given_another(e: Explanation) -> bool:
-    """Whether what a function must read instead of an argument is nothing that it has: it was given another one."""
+    """Whether a function was given a wrong argument: what it must read in its place, everywhere, is nothing it has."""
     if e.edit.kind != "operand" or e.frame is None or not e.facts["offer"].variables:
         return False
-    program, run = e.case.bench.program, e.mistake.instances[0]
+    program, run, used = e.case.bench.program, e.mistake.instances[0], e.facts["used"]
     call = caller(program.equations[run[0]].stacks, e.frame)
-    own = [eq for eq in program.equations if call is not None and caller(eq.stacks, e.frame) == call]
+    own = [equation for equation in program.equations if call and caller(equation.stacks, e.frame) == call]
     made = {out for equation in own for out in equation.outputs}
-    has = made | {atom for equation in own for atom in equation.inputs if isinstance(atom, int)}
-    return isinstance(e.facts["used"], int) and not {e.facts["used"]} & made and not {*e.facts["offer"].variables} & has
+    read = [atom for equation in own for atom in equation.inputs if isinstance(atom, int)]
+    everywhere = read.count(used) == len(e.facts["uses"])
+    return everywhere and used not in made and made.union(read).isdisjoint(e.facts["offer"].variables)
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:

@@ -81,6 +81,33 @@ def test_a_helper_that_is_given_another_operand(getkey):
     assert line == 'dw2, db2, da1 = dense_bwd(z1, params["w2"], dz2)'
 
 
+class Leaky:
+    """An activation that keeps its input, and then asks for the sign of something else."""
+
+    def forward(self, z):
+        self.z = z
+        return jnp.where(z > 0, z, 0.1 * z)
+
+    def backward(self, da):
+        return jnp.where(da > 0, da, 0.1 * da)
+
+
+def test_a_method_that_does_not_read_what_its_object_holds(getkey):
+    def leaky_loss(params, x, y):
+        a1 = jax.nn.leaky_relu(x @ params["w1"] + params["b1"][None, :], 0.1)
+        return 0.5 * jnp.sum((a1 @ params["w2"] + params["b2"][None, :] - y) ** 2)
+
+    def grads(params, x, y):
+        hidden = Leaky()
+        a1 = hidden.forward(x @ params["w1"] + params["b1"][None, :])
+        dout = a1 @ params["w2"] + params["b2"][None, :] - y
+        dz1 = hidden.backward(dout @ params["w2"].T)
+        return {"w1": x.T @ dz1, "b1": dz1.sum(axis=0), "w2": a1.T @ dout, "b2": dout.sum(axis=0)}
+
+    _, line = said(leaky_loss, grads, *gradients.problem(getkey()))
+    assert line in ("return jnp.where(da > 0, da, 0.1 * da)", 'dz1 = hidden.backward(dout @ params["w2"].T)')
+
+
 def slope_of_softsign(z):
     square = jnp.abs(z) ** 2
     slope = 1 / (1 + square)
