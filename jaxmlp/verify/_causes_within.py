@@ -175,6 +175,13 @@ def added(e: Explanation) -> Finding:
     return _words.missing_term(e.paths, place=e.place())
 
 
+def lacking(e: Explanation) -> Finding:
+    corrected = e.corrected()
+    if (corrected is not None and e.case.slopes.find(corrected) is not None) or e.leads_to_a_slope():
+        return _words.wrong_slope(e.paths, place=e.place())
+    return _words.missing_term(e.paths, place=e.place())
+
+
 def undone(e: Explanation) -> list[Finding]:
     """Steps that came too early: each statement that makes some."""
     found = []

@@ -174,3 +174,35 @@ def test_windows_that_overwrite_each_other(getkey):
     assert said(loss, at_the_wrong_place, *inputs) == [
         ("wrong-operand", "da = da.at[i // 2 : i // 2 + 3].add(2 * e[i] * a[i : i + 3].sum())")
     ]
+
+
+def slope_of_mish(z, lacking):
+    """The slope of `z tanh(softplus(z))` written out, its numerator summed up over statements."""
+    numerator = 4 * (z + 1)
+    numerator += 4 * jnp.exp(2 * z)
+    numerator += jnp.exp(z) * (4 * z + 6)
+    if not lacking:
+        numerator += jnp.exp(3 * z)
+    denominator = 2 * jnp.exp(z) + jnp.exp(2 * z) + 2
+    slope = jnp.exp(z) * numerator / denominator**2
+    return slope
+
+
+def test_a_sum_over_statements_that_lacks_a_product(columns):
+    params, xs, _ = columns
+
+    def loss(params, x):
+        z = params["w1"] @ x
+        return 0.5 * jnp.sum((params["w2"] @ (z * jnp.tanh(jax.nn.softplus(z)))) ** 2)
+
+    def grads(params, x, lacking=True):
+        z = params["w1"] @ x
+        h = z * jnp.tanh(jnp.log1p(jnp.exp(z)))
+        dout = params["w2"] @ h
+        dz = (params["w2"].T @ dout) * slope_of_mish(z, lacking)
+        return {"w1": dz @ x.T, "w2": dout @ h.T}
+
+    assert check(loss, lambda params, x: grads(params, x, lacking=False), params, xs).ok
+    [(cause, line)] = said(loss, grads, params, xs)
+    assert cause in ("missing-term", "wrong-activation-derivative")
+    assert line == "numerator += jnp.exp(z) * (4 * z + 6)"
