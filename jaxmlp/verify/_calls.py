@@ -9,6 +9,7 @@ from ._patches import with_inputs
 from ._report import Finding
 from ._sites import results
 from ._source import caller
+from ._syntax import reads_its_object
 
 
 def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
@@ -53,7 +54,7 @@ def _is_right_with_another_argument(e: Explanation) -> bool:
 
 def _is_given_another(e: Explanation) -> bool:
     """Whether a function was given a wrong argument: what it must read in its place, everywhere, is nothing it has."""
-    if e.edit.kind != "operand" or e.frame is None or not e.facts["offer"].variables:
+    if e.edit.kind != "operand" or e.frame is None or not e.facts["offer"].variables or reads_its_object(e.frame):
         return False
     program, run, used = e.case.bench.program, e.mistake.instances[0], e.facts["used"]
     call = caller(program.equations[run[0]].stacks, e.frame)
@@ -65,12 +66,17 @@ def _is_given_another(e: Explanation) -> bool:
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:
-    """Whether a statement gives right cotangents where another line calls it, in the scale that it must have here."""
+    """Whether a statement is right where another line calls it: it gives slopes, where it must give one here, or
+    cotangents in the scale that it must have here.
+    """
     known, corrected = e.case.each_cotangent, e.corrected()
     mine = [call for call in e.site.calls if set(call) & set(e.mistake.instances)]
-    scale = None if corrected is None or len(mine) != 1 else known.scale(corrected)
-    if scale is None:
+    if corrected is None or len(mine) != 1:
         return False
     others = [run for call in e.site.calls if call not in mine for run in call]
     given = [results(e.case.bench.program, run)[:1] for run in others]
-    return all(outs and known.scale(e.case.bench.run.at(outs[0])) == scale for outs in given)
+    values = [e.case.bench.run.at(outs[0]) for outs in given if outs]
+    scale = known.scale(corrected)
+    if scale is not None:
+        return len(values) == len(others) and all(known.scale(v) == scale for v in values)
+    return e.case.slopes.find(corrected) is not None and all(e.case.slopes.find(v) is not None for v in values)

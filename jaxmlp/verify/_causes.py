@@ -15,7 +15,10 @@ from ._terms import lacks_a_term, stale_operand
 from ._wanted import of_what_is_read
 
 
-_OF_A_SLOPE = ("scale-constant", "wrong-forward", "missing-factor", "extra-factor", "wrong-operand", "unknown")
+_OF_A_SLOPE = (
+    *("scale-constant", "wrong-forward", "missing-factor", "extra-factor", "wrong-operand", "unknown"),
+    *("missing-term", "double-counted-term"),
+)
 _OF_A_PENALTY = (
     *("extra-activation-derivative", "missing-activation-derivative", "wrong-activation-derivative", "sign", "epsilon"),
     *_OF_A_SLOPE,

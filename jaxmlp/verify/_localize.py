@@ -83,7 +83,9 @@ def _in_a_factor(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mista
     program, run = bench.program, mistake.instances[0]
     outs = results(program, run)
     found = [bench.values(run, mistake.patches, k) for k in range(bench.count)]
-    if len(mistake.instances) != 1 or mistake.site.leaf or len(outs) != 1 or None in found:
+    offer = mistake.edit.facts.get("offer")
+    is_simple = mistake.edit.kind not in ("known", "operand") or (offer is not None and offer.name is not None)
+    if is_simple or len(mistake.instances) != 1 or mistake.site.leaf or len(outs) != 1 or None in found:
         return mistake
     actual = bench.run.at(outs[0])
     expected = tuple(values.get(outs[0], a) for values, a in zip(found, actual, strict=True) if values is not None)

@@ -72,6 +72,12 @@ def is_worth_a_look(frame: Frame) -> bool:
     return len(body) > 2 or several or not returns or any(isinstance(v, ast.Tuple | ast.Dict) for v in returns)
 
 
+def reads_its_object(frame: Frame) -> bool:
+    """Whether a frame stands in a method that computes with what its object holds."""
+    function = function_of(frame)
+    return function is not None and any(_reads_of(function, name) for name in ("self", "cls"))
+
+
 def _reads_of(function: Any, name: str) -> bool:
     """Whether a function reads what an object holds, and does not only call its methods."""
     called = {id(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}

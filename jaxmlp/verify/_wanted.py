@@ -19,6 +19,10 @@ _MOVES = frozenset("scatter scatter-add gather slice dynamic_slice dynamic_updat
 """Operations that put or find elements at a place that is told them."""
 
 
+_LEAST = 4
+"""How many numbers have to be along those of a parameter."""
+
+
 def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] | None:
     """The mistake, if it is one of those below; `quantity` is what the statement must give, where that is known."""
     found = _penalty(e) or _operand(e)
@@ -128,7 +132,10 @@ def _penalty(e: Explanation) -> list[Finding] | None:
     alone += [tuple(along(value) for value in v) for v in alone for along in (np.sign, lambda v: v / norm(v))]
     read = [v for atoms in _columns(e) for v in [e.stacked(atoms)] if v is not None and not _relate.is_constant(v)]
     for scale in (1.0, -1.0, *(s * c for c in map(float, e.case.batches) for s in (1, -1, 1 / c**2, -1 / c**2))):
-        rest = np.concatenate([(a - scale * b).ravel() for a, b in zip(actual, expected, strict=True)])
+        rest = _flat(tuple(a - scale * b for a, b in zip(actual, expected, strict=True)))
+        wrong = np.abs(rest) > RIGHT * norm(rest)
+        if scale == 1 and _LEAST <= np.count_nonzero(wrong) < rest.size:  # of some of the parameters alone
+            alone += [tuple((_flat(v) * wrong).reshape(len(v), *shape)) for v in alone]
         for basis in _bases(alone, read, shape):
             if rest.size >= 2 * len(basis) + 2 and _is_made_of(rest, basis):
                 found = [_words.wrong_regularization(e.paths, place=e.place())]
