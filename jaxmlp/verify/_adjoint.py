@@ -27,7 +27,13 @@ _LINEAR = frozenset(
 
 
 def adjoints(
-    program: Program, order: Sequence[int], leaf: int, read: Read, projections: Sequence[np.ndarray], opaque: set[int]
+    program: Program,
+    order: Sequence[int],
+    leaf: int,
+    read: Read,
+    projections: Sequence[np.ndarray],
+    opaque: set[int],
+    cut: frozenset[int] = frozenset(),
 ) -> dict[int, list[np.ndarray]]:
     """The adjoints of every value that a leaf depends on, one for each projection.
 
@@ -41,10 +47,13 @@ def adjoints(
       read: the value of a variable or literal.
       projections: arrays like the leaf.
       opaque: equations that have been replaced.
+      cut: equations whose results are held, so that nothing passes through them.
     """
     found: dict[int, list[np.ndarray]] = {leaf: list(projections)}
     lost: set[int] = set()
     for index in reversed(order):
+        if index in cut or not any(out in lost or out in found for out in program.equations[index].outputs):
+            continue
         equation = program.equations[index]
         out = equation.outputs[0]
         variables = [atom for atom in equation.inputs if isinstance(atom, int)]

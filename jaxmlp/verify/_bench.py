@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -12,8 +12,7 @@ from ._accuracy import norm
 from ._adjoint import adjoints
 from ._known import Run
 from ._operations import applied as computed
-from ._source import Source, Statement
-from ._trace import Atom, Equation, Frame, Literal, Program
+from ._trace import Atom, Equation, Literal, Program
 
 
 RIGHT = 1e-6
@@ -31,30 +30,6 @@ Patches: TypeAlias = Mapping[int, Patch]
 """By the index of the equation."""
 
 
-@dataclass(frozen=True, eq=False)
-class Site:
-    """A statement of the candidate's source, and the equations that it stands for.
-
-    Attributes:
-      frame: its line; None where no line is known.
-      statement: it, as far as the source could be read.
-      instances: the equations of each time that it is executed, in the order of execution.
-      leaf: the leaf of the gradient that it returns, if it is a part of the return statement.
-      calls: of a statement of a function that is called on several lines, the executions that come from each.
-    """
-
-    frame: Frame | None
-    statement: Statement | None
-    instances: tuple[tuple[int, ...], ...]
-    leaf: str | None = None
-    calls: tuple[tuple[tuple[int, ...], ...], ...] = ()
-
-    @property
-    def first(self) -> int:
-        """Its first equation, by which sites are ordered."""
-        return self.instances[0][0]
-
-
 class Bench:
     """A gradient's program at a few points, beside the true gradient."""
 
@@ -68,7 +43,7 @@ class Bench:
         self.count = len(points)
         self.evaluations = 0
         self._applied: dict[int, Patch] = {}
-        self._adjoints: dict[str, tuple[dict[int, list[np.ndarray]], list[float]]] = {}
+        self._adjoints: dict[tuple[str, frozenset[int]], tuple[dict[int, list[np.ndarray]], list[float]]] = {}
         whole = [norm(np.array([norm(leaf) for leaf in leaves.values()])) for leaves in truth]
         self._sizes = [
             {path: max(norm(leaf), _VANISHED * size) for path, leaf in leaves.items()}
@@ -119,24 +94,27 @@ class Bench:
         """Whether a leaf is right at every point with `patches` in place."""
         return all(self.error(path, self.value(path, patches, k), k) <= RIGHT for k in range(self.count))
 
-    def adjoints(self, path: str) -> dict[int, list[np.ndarray]]:
-        """The adjoints of the values that a leaf depends on linearly, for two random projections of the leaf."""
-        if path not in self._adjoints:
+    def adjoints(self, path: str, cut: frozenset[int] = frozenset()) -> dict[int, list[np.ndarray]]:
+        """The adjoints of the values that a leaf depends on linearly, for two random projections of the leaf; the
+        results of the equations in `cut` are held.
+        """
+        if (path, cut) not in self._adjoints:
             leaf = self._base(path, 0)
             random = np.random.default_rng(0)
             projections = [random.normal(size=leaf.shape) for _ in range(2)]
             values = self.run.values[0]
             read: Read = lambda atom: atom.value if isinstance(atom, Literal) else values[atom]
-            found = adjoints(self.program, self.order[path], self.leaves[path], read, projections, set(self._applied))
+            order, applied = self.order[path], set(self._applied)
+            found = adjoints(self.program, order, self.leaves[path], read, projections, applied, cut)
             missing = self.truth[0][path] - leaf if leaf.shape == self.truth[0][path].shape else None
             needed = [] if missing is None else [float(np.vdot(r, missing)) for r in projections]
-            self._adjoints[path] = found, needed
-        return self._adjoints[path][0]
+            self._adjoints[path, cut] = found, needed
+        return self._adjoints[path, cut][0]
 
     def needed(self, path: str) -> list[float]:
         """By how much the projections of a leaf are short of the truth; empty if it has another shape."""
         self.adjoints(path)
-        return self._adjoints[path][1]
+        return self._adjoints[path, frozenset()][1]
 
     def apply(self, patches: Patches) -> None:
         """Keep `patches` in place from now on."""
@@ -173,57 +151,6 @@ class Bench:
         equation, applied = self.program.equations[index], self._applied.get(index)
         plain: Evaluate = lambda inputs: computed(equation, inputs)
         return plain if applied is None else lambda inputs: applied(inputs, plain, read, point)
-
-
-def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
-    """The statements of the candidate, in the order in which they are first executed."""
-    returns = dict(zip(range(len(program.equations) - len(paths), len(program.equations)), paths, strict=True))
-    groups: dict[Any, tuple[Frame | None, Statement | None, list[list[int]], str | None]] = {}
-    previous = None
-    for index, frame in enumerate(source.places(program)):
-        if index in returns:
-            [atom] = program.equations[index].inputs
-            constant = isinstance(atom, Literal) or atom in program.constants
-            frame, statement = (source.assigned(returns[index]) if constant else None) or source.returned(
-                returns[index]
-            )
-            groups[index] = (frame, statement, [[index]], returns[index])
-            continue
-        if frame is None:
-            continue
-        statement = source.statement(frame)
-        key = (frame.file, statement.first if statement else frame.number, frame.function)
-        instances = groups.setdefault(key, (frame, statement, [], None))[2]
-        if key != previous:
-            instances.append([])
-        instances[-1].append(index)
-        previous = key
-    return [
-        Site(f, s, runs, leaf, _calls(program, source, runs))
-        for f, s, instances, leaf in groups.values()
-        for runs in [tuple(map(tuple, instances))]
-    ]
-
-
-def _calls(
-    program: Program, source: Source, instances: tuple[tuple[int, ...], ...]
-) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """The executions of a statement by the line of the candidate that they come from; none if that is one line."""
-    found: dict[Frame | None, list[tuple[int, ...]]] = {}
-    for instance in instances if len(instances) > 1 else ():
-        found.setdefault(source.frame(program.equations[instance[0]].stacks), []).append(instance)
-    return tuple(map(tuple, found.values())) if len(found) > 1 else ()
-
-
-def results(program: Program, equations: Sequence[int]) -> list[int]:
-    """What `equations` define and others read."""
-    inside = set(equations)
-    return [
-        out
-        for index in equations
-        for out in program.equations[index].outputs
-        if out in program.outputs or any(user not in inside for user in program.users.get(out, ()))
-    ]
 
 
 def _with_returns(program: Program) -> Program:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from . import _relate, _words
-from ._bench import Bench, sites
+from ._bench import Bench
 from ._call import split
 from ._case import is_arithmetic
 from ._diagnose import named_inputs, Patient
@@ -19,6 +19,7 @@ from ._names import line_of, Names
 from ._offers import Offer, offered
 from ._relate import Values
 from ._report import Finding
+from ._sites import sites
 from ._source import Source
 from ._trace import Literal, Program, traced
 from ._tree import named_leaves

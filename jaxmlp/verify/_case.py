@@ -1,5 +1,6 @@
 """A gradient under diagnosis: its program, its source, and what its loss says of it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -34,6 +35,7 @@ class Case:
       loss: the loss, with its values.
       batches: what may be the number of examples.
       params: the variables of the parameters, and how they are written.
+      paths: the leaves that they are, by variable.
     """
 
     bench: Bench
@@ -43,6 +45,7 @@ class Case:
     loss: Run
     batches: frozenset[int]
     params: dict[int, str]
+    paths: dict[int, str]
 
     @cached_property
     def places(self) -> list[Frame | None]:
@@ -71,6 +74,11 @@ class Case:
         quantities = self.knowledge.quantities
         return (*quantities, *rows(quantities, self.batches))
 
+    @cached_property
+    def each_cotangent(self) -> Known:
+        """The cotangents in the loss, and those of each example alone."""
+        return Known(quantity for quantity in self.each if quantity.kind == "cotangent")
+
     def is_arithmetic(self, slope: Quantity) -> bool:
         """Whether a slope comes from products, quotients and powers alone: no activation then."""
         return is_arithmetic(self.loss.program, slope)
@@ -91,6 +99,13 @@ class Case:
             if index is not None:
                 pending += [a for a in program.equations[index].inputs if isinstance(a, int)]
         return seen & set(program.inputs)
+
+    def is_of_params_and_indices(self, variable: int, params: Collection[int] | None = None) -> bool:
+        """Whether a variable comes from (some of) the parameters, and from no data but indices."""
+        own = set(self.params if params is None else params)
+        values = {v: self.bench.run.at(v)[0] for v in self.bench.program.inputs if v not in own}
+        read = self.depends_on(variable)
+        return bool(read & own) and not any(v.ndim and v.dtype.kind == "f" for n, v in values.items() if n in read)
 
     def is_of_params_alone(self, variable: int) -> bool:
         """Whether a variable comes from parameters and plain numbers, and not from the data."""

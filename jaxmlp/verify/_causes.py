@@ -12,9 +12,13 @@ from ._offers import Offer
 from ._relations import related, related_term
 from ._report import Finding
 from ._terms import lacks_a_term, stale_operand
+from ._wanted import of_what_is_read
 
 
-_OF_A_SLOPE = ("scale-constant", "wrong-forward", "missing-factor", "extra-factor", "wrong-operand", "unknown")
+_OF_A_SLOPE = (
+    *("scale-constant", "wrong-forward", "missing-factor", "extra-factor", "wrong-operand", "unknown"),
+    *("missing-term", "double-counted-term"),
+)
 _OF_A_PENALTY = (
     *("extra-activation-derivative", "missing-activation-derivative", "wrong-activation-derivative", "sign", "epsilon"),
     *_OF_A_SLOPE,
@@ -103,15 +107,20 @@ def known(e: Explanation) -> Finding | list[Finding]:
     expected = e.corrected() or quantity.values
     what = e.described(offer)
     if _relate.is_zero(e.actual):
+        whole = all(_relate.is_zero(e.case.bench.run.at(e.case.bench.leaves[path])) for path in e.paths)
+        if not whole:  # what is zero is only one term of these leaves
+            return _words.missing_term(e.paths, place=e.place())
         return _words.zero_gradient(e.paths, place=e.place(_code(what)))
     if e.is_stale():
         return stale(e)
     if quantity.kind == "slope":
-        if _is_mask(expected) or _relate.is_another_mask(e.actual, expected):
+        if (_is_mask(expected) and _relate.is_masked_constant(e.actual)) or _relate.is_another_mask(e.actual, expected):
             return _words.wrong_mask(e.paths, place=e.place(what))
         if _relate.is_constant(e.actual):
             return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
         return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
+    if quantity.kind == "value" and e.case.each_cotangent.scale(expected) is not None:
+        return related(e, e.actual, expected) or _words.wrong_forward(e.paths, instead=what, place=e.place())
     if quantity.kind == "value":
         return _words.wrong_forward(e.paths, instead=what, place=e.place())
     times = _relate.multiple(e.actual, expected)
@@ -122,12 +131,11 @@ def known(e: Explanation) -> Finding | list[Finding]:
 
 def _not_that_cotangent(
     e: Explanation, quantity: Quantity, expected: tuple[np.ndarray, ...], what: str | None
-) -> Finding:
+) -> Finding | list[Finding]:
     place = e.place(_code(what) if _code(what) != e.name else None)
-    values = [q.values for q in e.case.knowledge.quantities if q.kind in ("value", "part")]
     if _relate.is_constant(e.actual):
         return _words.missing_upstream(e.paths, upstream=_code(what), place=place)
-    if _relate.is_softmax_diagonal(e.actual, expected, values):
+    if e.is_diagonal_of(expected):
         return _words.softmax_diagonal(e.paths, place=e.place())
     old = stale_operand(e)
     if old:
@@ -143,7 +151,8 @@ def _not_that_cotangent(
         return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
     if e.mistake.innocent and e.name and _code(what) and what != e.name:
         return _words.wrong_operand(e.paths, used=e.name, instead=what, place=place)
-    return related_term(e, expected) or _words.unknown(e.paths, place=place)
+    found = related_term(e, expected)
+    return found or of_what_is_read(e, quantity) or _words.unknown(e.paths, place=place)
 
 
 def _lacks_upstream(e: Explanation, offer: Offer) -> bool:
@@ -188,7 +197,7 @@ def _is_another_leaf(e: Explanation) -> bool:
     )
 
 
-def leaf(e: Explanation) -> Finding:
+def leaf(e: Explanation) -> Finding | list[Finding]:
     [path] = e.paths
     expected = tuple(leaves[path] for leaves in e.case.bench.truth)
     if _relate.is_zero(e.actual):
@@ -197,7 +206,8 @@ def leaf(e: Explanation) -> Finding:
         return _words.wrong_shape(e.paths, e.actual[0].shape, expected[0].shape, place=e.place())
     if _relate.is_constant(e.actual):
         return _words.missing_upstream(e.paths, place=e.place())
-    return related(e, e.actual, expected) or _words.unknown(e.paths, place=e.place())
+    found = related(e, e.actual, expected)
+    return found or of_what_is_read(e, None) or _words.unknown(e.paths, place=e.place())
 
 
 def transpose(e: Explanation) -> Finding:

@@ -100,6 +100,8 @@ def operand(e: Explanation) -> Finding:
             return found
         words = _words.missing_slope if constant else _words.wrong_slope
         return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
+    if equation.name in ("mul", "div") and _relate.is_constant(offer.values[0]) and not isinstance(atom, Literal):
+        return _words.extra_factor(e.paths, what=used, place=e.place())  # nothing but a number belongs there
     if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):
         return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there
     if _makes_a_slope(e):
@@ -167,6 +169,46 @@ def aligned(e: Explanation) -> Finding:
 
 def power(e: Explanation) -> Finding:
     return _words.unknown(e.paths, place=e.place())
+
+
+def added(e: Explanation) -> Finding:
+    return _words.missing_term(e.paths, place=e.place())
+
+
+def lacking(e: Explanation) -> Finding:
+    corrected = e.corrected()
+    if (corrected is not None and e.case.slopes.find(corrected) is not None) or e.leads_to_a_slope():
+        return _words.wrong_slope(e.paths, place=e.place())
+    return _words.missing_term(e.paths, place=e.place())
+
+
+def undone(e: Explanation) -> list[Finding]:
+    """Steps that came too early: each statement that makes some."""
+    found = []
+    for site in e.facts["across"]:
+        parameter = e.case.params[e.facts["parameters"][site]]
+        target = site.statement.target if site.statement else None
+        found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=e.place_of(site)))
+    return found
+
+
+def everywhere(e: Explanation) -> list[Finding]:
+    """A number that is used with another factor than the loss has: each statement that uses it."""
+    made, beside = {e.facts["variable"]}, set()
+    for equation in e.case.bench.program.equations:
+        read = {atom for atom in equation.inputs if isinstance(atom, int)}
+        if read & made:
+            beside |= read - made
+            made.update(equation.outputs if read <= made else ())
+    alone = bool(beside) and all(map(e.case.is_of_params_and_indices, beside))
+    found = []
+    for site in e.facts["across"]:
+        place = e.place_of(site)
+        if alone:
+            found.append(_words.wrong_regularization(e.paths, term=e.case.names.of(e.facts["variable"]), place=place))
+        else:
+            found += [replace(finding, line=place.line, fix=None) for finding in by_a_factor(e, e.mistake.factor)]
+    return found
 
 
 def mask(e: Explanation) -> Finding:

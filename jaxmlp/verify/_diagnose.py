@@ -10,8 +10,9 @@ import jax
 import numpy as np
 
 from . import _causes, _causes_within, _words
-from ._bench import Bench, results, RIGHT, Site, sites
+from ._bench import Bench, RIGHT
 from ._call import split
+from ._calls import at_the_calls
 from ._case import Case
 from ._causes import rephrased
 from ._explanation import Explanation
@@ -23,6 +24,7 @@ from ._names import line_of, Names
 from ._offers import offered
 from ._relate import multiple, same
 from ._report import Finding
+from ._sites import formulas, results, Site, sites
 from ._source import Source
 from ._trace import Literal, Program, program_of
 from ._tree import named_leaves
@@ -102,10 +104,12 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
     loss_sites = sites(loss, loss_source, [])
     offers = offered(bench, places, inputs, knowledge, _repeated(loss, loss_sites))
     names = Names(bench, places, inputs, knowledge, loss_inputs | _targets(loss, loss_sites))
-    case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params)
+    leaves = dict(zip(bench.program.inputs, named_leaves(patient.points[0]), strict=False))
+    case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params, leaves)
     factor = _common_factor(bench, left)
     found: list[tuple[int, Finding]] = []
-    for mistake in localized(bench, places, offers, knowledge, left, patient.batches):
+    statements = [*places, *formulas(bench.program, source)]
+    for mistake in localized(bench, statements, offers, knowledge, left, patient.batches):
         explained = _explained(case, mistake)
         if factor is not None and _undoes(mistake, factor):
             found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]
@@ -120,7 +124,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     words = getattr(_causes, kind, None) or getattr(_causes_within, kind)
     explanation = Explanation(case, mistake)
     found = words(explanation)
-    return rephrased(explanation, found if isinstance(found, list) else [found])
+    return at_the_calls(explanation, rephrased(explanation, found if isinstance(found, list) else [found]))
 
 
 def named_inputs(

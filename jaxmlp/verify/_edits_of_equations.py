@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ._bench import Bench, Patch, Patches, results
+from ._bench import Bench, Patch, Patches
 from ._edits import axes_of, Edit
 from ._offers import fitted_to, Instances, is_fixed, Offer
-from ._patches import aligned, divided, product_of, then_scaled, with_input, with_inputs
+from ._patches import added, aligned, divided, product_of, then_scaled, with_input, with_inputs
+from ._sites import results
 from ._trace import Atom, Equation, Literal
 
 
@@ -146,6 +147,8 @@ def _of_equation(
     if name in ("gt", "ge", "lt", "le") and not is_of_an_index:
         flipped: Patch = lambda inputs, evaluate, read, point: [~evaluate(inputs)[0]]
         yield edit("mask", 1.5, lambda c: flipped)
+    if name in ("scatter", "dynamic_update_slice"):
+        yield edit("added", 1.2, lambda c: added)
     if name.startswith("reduce_"):
         functions: dict[str, Any] = {"reduce_sum": np.sum, "reduce_max": np.max, "reduce_min": np.min}
         function: Any = functions.get(name)

@@ -5,11 +5,12 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from ._bench import Bench, Patches, results
+from ._bench import Bench, Patches
 from ._edits import axes_of, Edit
 from ._known import Quantity
 from ._offers import fitted_to, Instances, is_fixed, Offer
 from ._patches import after, divided
+from ._sites import results
 from ._trace import Atom
 
 
@@ -21,6 +22,9 @@ AsKnown: TypeAlias = Literal["forward", "cotangent", "value"]
 
 _KNOWN = {"slope": 2.2, "value": 2.4, "cotangent": 3.0, "part": 3.3}
 """The costs of putting a known quantity in the place of a result, by its kind."""
+
+_LEAF = 4.4
+"""The cost of putting the gradient of a parameter there: it makes that leaf right whatever the mistake is."""
 
 _NEXT = 0.1
 """The cost of the slope that the chain rule asks for next after a cotangent."""
@@ -70,7 +74,9 @@ def of_result(
     )
     innocent = as_known is not None
     if as_known in (None, "value") and not is_zero:
-        yield edit("scale", 0.1, lambda value, point, i: value)
+        # A factor is likeliest to be wrong where it is made.
+        is_a_number = not shape and len(instances) == 1
+        yield edit("scale", 0.0 if is_a_number else 0.1, lambda value, point, i: value)
     reduces = any(bench.program.equations[i].name == "reduce_sum" for equations in instances for i in equations)
     if as_known == "cotangent":
         # `2 * (y - out)` is right for the difference, and of the wrong sign for `out`.
@@ -91,7 +97,8 @@ def of_result(
         fitted = fitted_to(offer, shape)
         kind = offer.quantity.kind if offer.quantity else None
         if fitted is None:
-            if kind != "part" and not innocent and not is_zero and _broadcasts(offer.shape, shape):
+            wide = kind != "part" and (kind is None or len(offer.values) == 1) and _broadcasts(offer.shape, shape)
+            if wide and not innocent and not is_zero:
                 yield from _factors(edit, offer, offer.at)
             continue
         if as_known == "forward":
@@ -99,7 +106,8 @@ def of_result(
                 yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
             continue
         if kind is not None and (kind == "cotangent" or not innocent):
-            yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
+            cost = _LEAF if offer.is_a_leaf else _KNOWN[kind]
+            yield edit("known", cost, lambda value, point, i, f=fitted: f(i, point), offer=offer, held=True)
         if kind == "slope":
             near = next((n for n, slope in enumerate(slopes) if offer.quantity and slope.equals(offer.quantity)), None)
             cost = 1.5 if near is None else _NEXT + 0.01 * near

@@ -1,20 +1,20 @@
 """All that is at hand to put a mistake into words: the values, the names and the place in the source."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from . import _relate, _words
 from ._adjoint import is_added
-from ._bench import results
 from ._case import Case
 from ._known import Quantity
 from ._localize import Mistake
 from ._names import line_of, written
 from ._offers import Offer
 from ._report import Line
-from ._source import Statement
+from ._sites import results, Site
+from ._syntax import Statement
 from ._trace import Frame
 from ._words import Place
 
@@ -63,6 +63,10 @@ class Explanation:
         evidence = _words.corrected(self.paths, self._left())
         computes = self.text if must and self.statement is self.site.statement else None
         return Place(line, self.name, computes, must, evidence)
+
+    def place_of(self, site: Site) -> Place:
+        """Where another statement stands that the correction corrects as well."""
+        return Place(line_of(site.frame, self.case.source), None, None, None, self.place().evidence)
 
     def _line(self) -> Line | None:
         """The line: of a function in another file, that which calls it in the candidate, with the other within."""
@@ -151,8 +155,40 @@ class Explanation:
     def is_diagonal(self) -> bool:
         """Whether it is the diagonal of the softmax Jacobian, where all of it is needed."""
         corrected = self.corrected()
-        values = [q.values for q in self.case.knowledge.quantities if q.kind in ("value", "part")]
-        return corrected is not None and _relate.is_softmax_diagonal(self.actual, corrected, values)
+        return corrected is not None and self.is_diagonal_of(corrected)
+
+    def is_diagonal_of(self, expected: tuple[np.ndarray, ...]) -> bool:
+        """Whether it is the diagonal of the softmax Jacobian where `expected` needs all of it."""
+        values = [q.values for q in self.quantities() if q.kind in ("value", "part")]
+        return _relate.is_softmax_diagonal(self.actual, expected, values)
+
+    def quantities(self) -> Sequence[Quantity]:
+        """What is known of the loss; of the steps of a loop, each by itself."""
+        return self.case.knowledge.quantities if len(self.site.instances) == 1 else self.case.each
+
+    def every_run(self) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]] | None:
+        """What the statement gives in all of its runs that are corrected, and what it must give."""
+        bench, position = self.case.bench, self.facts.get("position", 0)
+        given = [results(bench.program, instance) for instance in self.mistake.instances]
+        if any(position >= len(outs) for outs in given):
+            return None
+        outs = [outs[position] for outs in given]
+        everything = range(min(self.mistake.patches), self.mistake.instances[-1][-1] + 1)
+        found = [bench.values(everything, self.mistake.patches, k) for k in range(bench.count)]
+        actual = self.stacked(outs)
+        if actual is None or any(values is None for values in found):
+            return None
+        made = [[values.get(out, bench.run.values[k][out]) for out in outs] for k, values in enumerate(found) if values]
+        if {value.shape for values in made for value in values} != {actual[0].shape[1:]}:
+            return None
+        return actual, tuple(np.stack(values) for values in made)
+
+    def stacked(self, variables: Sequence[int]) -> tuple[np.ndarray, ...] | None:
+        """The values of a variable in all runs; None if they have not one shape, or are no floating numbers."""
+        each = [self.case.bench.run.at(variable) for variable in variables]
+        if any(v[0].shape != each[0][0].shape or v[0].dtype.kind != "f" for v in each):
+            return None
+        return tuple(np.stack(values) for values in zip(*each, strict=True))
 
     def corrected(self) -> tuple[np.ndarray, ...] | None:
         """What the statement gives once it is corrected."""
@@ -198,7 +234,8 @@ class Explanation:
         if out is None or out not in self.case.bench.program.makers or not self.is_regularization():
             return False
         bench = self.case.bench
-        return all(
+        # What is returned in the place of another value of the candidate's is no term of a sum.
+        return self.edit.kind != "returned" and all(
             self.actual[0].shape == bench.truth[0][path].shape and is_added(bench.program, bench.order[path], {out})
             for path in self.paths
         )

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from ._accuracy import norm
-from ._bench import Bench, results, RIGHT
+from ._bench import Bench, RIGHT
 from ._edits import Edit
 from ._matching import Known, scale_cost, snapped
 from ._offers import Instances
+from ._sites import results
 
 
 class Factors:

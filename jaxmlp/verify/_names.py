@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ._accuracy import norm
-from ._bench import Bench, results, RIGHT, Site
+from ._bench import Bench, RIGHT
 from ._known import Knowledge, Quantity
 from ._report import Line
+from ._sites import results, Site
 from ._source import Source
 from ._trace import Atom, Frame, Literal
 

@@ -6,8 +6,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ._bench import Bench, results, Site
+from ._bench import Bench
 from ._known import Knowledge, Quantity
+from ._matching import Known
+from ._sites import results, Site
 from ._trace import Program
 
 
@@ -25,6 +27,7 @@ class Offer:
       quantity: what it is known to be, if it is known.
       before: the equation from which on it is there; None for what the candidate does not compute.
       variables: its variables in the candidate, by instance.
+      is_a_leaf: whether it is the gradient of a parameter: whatever gives that can be replaced by it.
       fits: whether it follows from what each instance reads, and so is likelier to belong there than another.
     """
 
@@ -34,6 +37,7 @@ class Offer:
     before: int | None = None
     variables: tuple[int, ...] = ()
     fits: bool = False
+    is_a_leaf: bool = False
 
     def at(self, instance: int, point: int) -> np.ndarray:
         """The value for an instance, at a point."""
@@ -72,6 +76,7 @@ def offered(
                     offers.append(Offer(part, name, None, makers[0], those))
                     offers.append(Offer(part[::-1], name, None, makers[0], those[::-1]))
             offers += [Offer((v,), name, None, m, (n,)) for v, m, n in zip(values, makers, variables, strict=True)]
+    leaves = Known(Quantity("value", tuple(leaves[path] for leaves in bench.truth)) for path in bench.leaves)
     rows = [[knowledge.cotangents.get(variable) for variable in variables] for variables in repeated]
     rows += [
         [knowledge.slopes.get(pair) for pair in zip(outs, ins, strict=True)]
@@ -83,10 +88,18 @@ def offered(
         quantities = [quantity for quantity in row if quantity is not None]
         if len(quantities) == len(row):
             values = tuple(quantity.values for quantity in quantities)
-            offers += [Offer(values, None, quantities[0]), Offer(values[::-1], None, quantities[-1])]
+            known = all(leaves.find(quantity.values) is not None for quantity in quantities)
+            offers += [
+                Offer(values, None, quantities[0], is_a_leaf=known),
+                Offer(values[::-1], None, quantities[-1], is_a_leaf=known),
+            ]
     offers += _repeated_terms(knowledge, repeated)
     offers = [o for o in offers if all(v.dtype.kind == "f" for values in o.values for v in values)]
-    return offers + [Offer((quantity.values,), None, quantity) for quantity in knowledge.quantities]
+    is_a_leaf = [q.kind in ("cotangent", "part") and leaves.find(q.values) is not None for q in knowledge.quantities]
+    return offers + [
+        Offer((quantity.values,), None, quantity, is_a_leaf=of_a_leaf)
+        for quantity, of_a_leaf in zip(knowledge.quantities, is_a_leaf, strict=True)
+    ]
 
 
 def _repeated_terms(knowledge: Knowledge, repeated: Sequence[Sequence[int]]) -> Iterator[Offer]:
@@ -128,4 +141,9 @@ def fitted_to(offer: Offer, shape: tuple[int, ...]) -> Callable[[int, int], np.n
         if [n for n in mine if n != 1] == [n for n in shape if n != 1]:
             return lambda i, point: offer.at(i, point).reshape(shape)
         return None
-    return offer.at if mine == shape else None
+    if mine == shape:
+        return offer.at
+    alike = {value.shape for values in offer.values for value in values} == {mine}
+    if alike and [n for n in mine if n != 1] == [n for n in shape if n != 1]:
+        return lambda i, point: offer.at(i, point).reshape(shape)
+    return None

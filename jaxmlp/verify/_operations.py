@@ -39,7 +39,8 @@ def applied(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """
     operation = _OPERATIONS.get(equation.name)
     results = NotImplemented
-    if operation is not None and not any(value.dtype == object for value in inputs):
+    # Of complex numbers NumPy and JAX hold different views: which is greater, what the sign is, how one becomes real.
+    if operation is not None and not any(value.dtype.kind in "Oc" for value in inputs):
         results = operation(equation.params, *inputs)
     if results is NotImplemented:
         with jax.enable_x64(True):
@@ -118,6 +119,8 @@ def _convert(params: dict[str, Any], operand: Any, *_: Any) -> Any:
     if jnp.issubdtype(dtype, jnp.floating):
         # A formula is judged in float64: a cast to fewer digits is a matter of the numbers.
         return operand if operand.dtype.kind == "f" else operand.astype(np.float64)
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        return operand.astype(np.complex128)
     return operand.astype(dtype)
 
 

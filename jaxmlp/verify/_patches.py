@@ -71,6 +71,11 @@ def aligned(which: int) -> Patch:
     return patch
 
 
+def added(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+    """An operation that sets a part of its first input: now it adds to what stands there."""
+    return [inputs[0] + evaluate([np.zeros_like(inputs[0]), *inputs[1:]])[0]]
+
+
 def _without_copies(value: np.ndarray) -> np.ndarray:
     """What was broadcast to `value`: one of each axis along which it is all the same."""
     for axis in range(value.ndim):

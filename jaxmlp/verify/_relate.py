@@ -74,6 +74,13 @@ def is_another_mask(actual: Values, expected: Values) -> bool:
     return norm(x[both] - c * y[both]) <= RIGHT * norm(x[both])
 
 
+def is_masked_constant(values: Values) -> bool:
+    """Whether it is one number wherever it is not zero."""
+    flat = _flat(values)
+    kept = flat[flat != 0]
+    return bool(kept.size and np.ptp(kept) <= RIGHT * np.abs(kept).max())
+
+
 def is_softmax_diagonal(actual: Values, expected: Values, probabilities: Sequence[Values]) -> bool:
     """Whether, with some `p` that sums to 1, `actual = u p (1 - p)` where `expected = p (u - sum(u p))`."""
     for p in probabilities:

@@ -7,15 +7,17 @@ comes the cotangent of its input. Where the loss takes all examples at once, wha
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
 
-from ._bench import Bench, results
+from ._bench import Bench
 from ._known import Knowledge, Quantity
 from ._matching import Known
 from ._offers import Instances, Offer
 from ._relate import same
+from ._sites import results
 from ._trace import Atom
 
 
@@ -25,7 +27,7 @@ _Found: TypeAlias = tuple[Quantity, float]
 Following: TypeAlias = tuple[Quantity, Callable[[np.ndarray, int, int], np.ndarray]]
 """A cotangent, and what turns the one before it into it: of a value, the point and the number of the run."""
 
-_MOST = 8
+_MOST = 16
 """How many quantities of one role are offered: those that are nearest in the loss."""
 
 
@@ -33,13 +35,30 @@ def rows(quantities: Sequence[Quantity], batches: frozenset[int]) -> Iterator[Qu
     """What is known of each example alone, where what is known of all lies along the first axis or the last."""
     for quantity in quantities:
         shape = quantity.values[0].shape
-        axis = next((axis for axis in (0, -1) if shape and shape[axis] in batches), None)
-        if axis is None or quantity.kind == "part":
+        axes = dict.fromkeys((0, -1) if len(shape) > 1 else range(len(shape)))
+        for axis in axes if quantity.kind != "part" else ():
+            for index in range(shape[axis]) if shape[axis] in batches else ():
+                values = tuple(np.take(value, index, axis) for value in quantity.values)
+                if any(value.any() for value in values):
+                    yield replace(quantity, values=values, terms=(), row=(axis, index))
+
+
+def slices(quantities: Sequence[Quantity], count: int) -> Iterator[Offer]:
+    """What is known of each of `count` runs alone, where the loss has all of them in one array, in either order.
+
+    Of loops in loops the runs lie along the first axes together.
+    """
+    for quantity in quantities:
+        shape = quantity.values[0].shape
+        if quantity.kind not in ("cotangent", "slope"):
             continue
-        for index in range(shape[axis]):
-            values = tuple(np.take(value, index, axis) for value in quantity.values)
-            if any(value.any() for value in values):
-                yield replace(quantity, values=values, terms=(), row=(axis, index))
+        taken = [[np.moveaxis(v, axis, 0) for v in quantity.values] for axis, n in enumerate(shape) if n == count]
+        for depth in range(2, len(shape) + 1):
+            if prod(shape[:depth]) == count:
+                taken.append([v.reshape(count, *shape[depth:]) for v in quantity.values])
+        for values in taken:
+            each = tuple(zip(*values, strict=True))
+            yield from (Offer(each, None, quantity), Offer(each[::-1], None, quantity))
 
 
 class Roles:

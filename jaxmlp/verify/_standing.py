@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from ._bench import Bench, results, Site
+from ._bench import Bench
 from ._known import Knowledge, Quantity
 from ._matching import Known
 from ._roles import Roles
+from ._sites import results, Site
 from ._trace import Atom, Literal
 
 

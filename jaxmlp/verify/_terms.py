@@ -3,10 +3,10 @@
 import numpy as np
 
 from . import _relate
-from ._bench import results
 from ._explanation import Explanation
 from ._known import Quantity
 from ._offers import Offer
+from ._sites import results
 from ._trace import Literal
 
 

@@ -207,6 +207,19 @@ def test_an_operation_without_an_entry_is_left_to_jax(getkey, primitive, functio
     follow(program, [array])
 
 
+def test_complex_numbers_are_left_to_jax_and_keep_their_digits(getkey):
+    def function(a, b):
+        z = lax.complex(a, b) * jnp.exp(lax.complex(a, -b))
+        return jnp.real(z @ jnp.conj(z)) + jnp.abs(z) + jnp.imag(z / (z + z * z)) + z.real
+
+    arrays = generator(getkey()).normal(size=(2, 3))
+    follow(traced(function, *arrays), arrays)
+    [narrowed] = traced(lambda a: a.astype("complex64"), arrays[0]).equations
+    [result] = evaluated(narrowed, [arrays[0]])
+    assert result.dtype == np.complex128
+    np.testing.assert_array_equal(result, arrays[0])
+
+
 def test_numbers_stay_in_float64_where_the_program_casts_them_down(getkey):
     array = generator(getkey()).normal(size=3)
     [equation] = traced(lambda a: a.astype("float32"), array).equations

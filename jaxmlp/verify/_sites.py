@@ -1,0 +1,109 @@
+"""The statements of a candidate, and the equations that each stands for every time that it is executed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ._source import caller, Source
+from ._syntax import Statement
+from ._trace import Frame, Literal, Program
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """A statement of the candidate's source, and the equations that it stands for.
+
+    Attributes:
+      frame: its line; None where no line is known.
+      statement: it, as far as the source could be read.
+      instances: the equations of each time that it is executed, in the order of execution.
+      leaf: the leaf of the gradient that it returns, if it is a part of the return statement.
+      calls: of a statement of a function that is called on several lines, the executions that come from each.
+      is_formula: whether it stands in a formula, whose equations belong to the statements that call it as well.
+    """
+
+    frame: Frame | None
+    statement: Statement | None
+    instances: tuple[tuple[int, ...], ...]
+    leaf: str | None = None
+    calls: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    is_formula: bool = False
+
+    @property
+    def first(self) -> int:
+        """Its first equation, by which sites are ordered."""
+        return self.instances[0][0]
+
+
+def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
+    """The statements of the candidate, in the order in which they are first executed."""
+    returns = dict(zip(range(len(program.equations) - len(paths), len(program.equations)), paths, strict=True))
+    groups: dict[Any, tuple[Frame | None, Statement | None, list[list[int]], str | None]] = {}
+    previous = None
+    for index, frame in enumerate(source.places(program)):
+        if index in returns:
+            [atom] = program.equations[index].inputs
+            constant = isinstance(atom, Literal) or atom in program.constants
+            frame, statement = (source.assigned(returns[index]) if constant else None) or source.returned(
+                returns[index]
+            )
+            groups[index] = (frame, statement, [[index]], returns[index])
+            continue
+        if frame is None:
+            continue
+        statement = source.statement(frame)
+        key = (frame.file, statement.first if statement else frame.number, frame.function)
+        instances = groups.setdefault(key, (frame, statement, [], None))[2]
+        if key != previous:
+            instances.append([])
+        instances[-1].append(index)
+        previous = key
+    return [
+        Site(f, s, runs, leaf, _calls(program, f, runs))
+        for f, s, instances, leaf in groups.values()
+        for runs in [tuple(map(tuple, instances))]
+    ]
+
+
+def formulas(program: Program, source: Source) -> list[Site]:
+    """The statements of formulas that are called on several lines, each of which has its own site as well."""
+    groups: dict[Any, tuple[Frame, Statement, list[list[int]]]] = {}
+    previous = None
+    for index, frame in enumerate(source.formulas(program)):
+        statement = source.statement(frame) if frame else None
+        key = None
+        if frame and statement:
+            key = (frame.file, statement.first, frame.function), caller(program.equations[index].stacks, frame)
+            instances = groups.setdefault(key[0], (frame, statement, []))[2]
+            if key != previous:
+                instances.append([])
+            instances[-1].append(index)
+        previous = key
+    found = []
+    for frame, statement, instances in groups.values():
+        runs = tuple(map(tuple, instances))
+        calls = _calls(program, frame, runs)
+        if calls and len({tuple(program.equations[index].name for index in run) for run in runs}) == 1:
+            found.append(Site(frame, statement, runs, None, calls, is_formula=True))
+    return found
+
+
+def _calls(
+    program: Program, frame: Frame | None, instances: tuple[tuple[int, ...], ...]
+) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """The executions of a statement by the line that calls its function; none if that is one line."""
+    found: dict[Frame | None, list[tuple[int, ...]]] = {}
+    for instance in instances if len(instances) > 1 else ():
+        found.setdefault(caller(program.equations[instance[0]].stacks, frame), []).append(instance)
+    return tuple(map(tuple, found.values())) if len(found) > 1 else ()
+
+
+def results(program: Program, equations: Sequence[int]) -> list[int]:
+    """What `equations` define and others read."""
+    inside = set(equations)
+    return [
+        out
+        for index in equations
+        for out in program.equations[index].outputs
+        if out in program.outputs or any(user not in inside for user in program.users.get(out, ()))
+    ]

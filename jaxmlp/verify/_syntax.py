@@ -1,0 +1,151 @@
+"""The syntax trees of functions: their statements, the calls on a line, the entries of what is returned."""
+
+import ast
+import functools
+import linecache
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ._trace import Frame
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A simple statement, or the entry of a dict or tuple that has lines of its own.
+
+    Attributes:
+      first: its first line.
+      last: its last line.
+      target: what it assigns, as it is written: `dz1`, or `grads["w1"]`; None for a return.
+      node: its syntax tree.
+    """
+
+    first: int
+    last: int
+    target: str | None
+    node: ast.AST
+
+
+@functools.lru_cache(maxsize=64)
+def functions(file: str) -> list[Any]:
+    """The syntax trees of all functions in a file."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return []
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)]
+
+
+def first_line(node: Any) -> int:
+    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+
+
+@functools.lru_cache(maxsize=1024)
+def function_of(frame: Frame) -> Any:
+    """The syntax tree of the function that a frame stands in."""
+    around = [node for node in functions(frame.file) if first_line(node) <= frame.number <= (node.end_lineno or 0)]
+    is_lambda = frame.function.endswith("<lambda>")
+    return max((n for n in around if isinstance(n, ast.Lambda) == is_lambda), key=first_line, default=None)
+
+
+@functools.lru_cache(maxsize=1024)
+def calls_on(frame: Frame) -> int:
+    """How many calls are written on a line, comprehensions and operators aside: at least one."""
+    definition = function_of(frame)
+    nodes = [node for node in ast.walk(definition) if isinstance(node, ast.Call)] if definition else []
+    return max(1, sum(node.lineno <= frame.number <= last_line(node) for node in nodes))
+
+
+@functools.lru_cache(maxsize=1024)
+def is_worth_a_look(frame: Frame) -> bool:
+    """Whether a function is more than a formula of one value: of several statements, arguments or results, or of none,
+    as a method that keeps what it computes.
+    """
+    node = function_of(frame)
+    if node is None or isinstance(node, ast.Lambda):
+        return False
+    body = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    returns = [s.value for s in ast.walk(node) if isinstance(s, ast.Return)]
+    taken = [argument.arg for argument in node.args.args if argument.arg not in ("self", "cls")]
+    several = len(taken) - len(node.args.defaults) > 1 or any(_reads_of(node, name) for name in ("self", "cls"))
+    return len(body) > 2 or several or not returns or any(isinstance(v, ast.Tuple | ast.Dict) for v in returns)
+
+
+def reads_its_object(frame: Frame) -> bool:
+    """Whether a frame stands in a method that computes with what its object holds."""
+    function = function_of(frame)
+    return function is not None and any(_reads_of(function, name) for name in ("self", "cls"))
+
+
+def _reads_of(function: Any, name: str) -> bool:
+    """Whether a function reads what an object holds, and does not only call its methods."""
+    called = {id(node.func) for node in ast.walk(function) if isinstance(node, ast.Call)}
+    return any(
+        isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in called
+        for node in ast.walk(function)
+        if is_name(getattr(node, "value", None), name)
+    )
+
+
+# A node of a syntax tree hashes as itself.
+@functools.lru_cache(maxsize=256)
+def statements_of(definition: Any) -> list[Statement]:
+    return sorted(_statements(definition), key=lambda s: (s.first, -s.last))
+
+
+def _statements(definition: ast.AST) -> Iterator[Statement]:
+    if isinstance(definition, ast.Lambda):  # one expression, and no statement
+        yield Statement(definition.body.lineno, last_line(definition), None, definition)
+    for node in ast.walk(definition):
+        if not isinstance(node, ast.stmt) or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        body = getattr(node, "body", None)
+        if body:  # of a loop or a branch only the head: what is inside has statements of its own
+            yield Statement(node.lineno, max(node.lineno, body[0].lineno - 1), None, node)
+            continue
+        yield Statement(node.lineno, node.end_lineno or node.lineno, _target(node), node)
+        for entry in _entries(getattr(node, "value", None)):
+            if entry.lineno > node.lineno:
+                yield Statement(entry.lineno, entry.end_lineno or entry.lineno, None, entry)
+
+
+def _target(node: ast.stmt) -> str | None:
+    match node:
+        case ast.Assign(targets=[target]) | ast.AugAssign(target=target) | ast.AnnAssign(target=target):
+            return ast.unparse(target)
+        case ast.Assign(targets=[*targets]):
+            return " = ".join(map(ast.unparse, targets))
+    return None
+
+
+def _entries(value: ast.AST | None) -> list[Any]:
+    match value:
+        case ast.Dict(values=entries) | ast.Tuple(elts=entries) | ast.List(elts=entries):
+            return entries
+        case ast.Call(func=ast.Name(id="dict"), keywords=entries):
+            return entries
+    return []
+
+
+def is_name(value: ast.AST | None, name: str) -> bool:
+    return isinstance(value, ast.Name) and value.id == name
+
+
+def last_line(node: Any) -> int:
+    return node.end_lineno or node.lineno
+
+
+def entry_of(value: ast.AST | None, path: str) -> Any:
+    """The part of a returned dict or tuple that becomes the leaf `path`."""
+    match value:
+        case ast.Dict(keys=keys, values=entries):
+            named = {
+                key.value: entry for key, entry in zip(keys, entries, strict=True) if isinstance(key, ast.Constant)
+            }
+            return named.get(path)
+        case ast.Call(func=ast.Name(id="dict"), keywords=keywords):
+            return next((keyword for keyword in keywords if keyword.arg == path), None)
+        case ast.Tuple(elts=entries) | ast.List(elts=entries):
+            return entries[int(path)] if path.isdigit() and int(path) < len(entries) else None
+    return None

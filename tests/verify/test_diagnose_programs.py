@@ -1,0 +1,126 @@
+"""The diagnosis where several statements are wrong together: parameters moved too early, a number wrong in all uses."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmlp import check
+
+
+def said(loss, grads, *inputs):
+    """The cause and the line of each finding on a wrong gradient."""
+    report = check(loss, grads, *inputs)
+    assert report.verdict == "wrong"
+    return [(finding.cause, finding.line and finding.line.text) for finding in report.findings]
+
+
+@pytest.fixture
+def pairs(getkey):
+    """Vectors of users and items, and which of them belong together."""
+    keys = jax.random.split(getkey(), 3)
+    params = {"users": jax.random.normal(keys[0], (3, 4)), "items": jax.random.normal(keys[1], (5, 4))}
+    rows = np.array([[0, 1], [0, 3], [1, 0], [2, 4], [2, 1]], np.int32)
+    return params, rows, jax.random.normal(keys[2], (5,)), jnp.asarray(0.2)
+
+
+def loss(params, rows, ratings, lam):
+    u, i = params["users"][rows[:, 0]], params["items"][rows[:, 1]]
+    return jnp.sum((jnp.sum(u * i, axis=1) - ratings) ** 2) + lam * jnp.sum(u**2 + i**2)
+
+
+def moved(params, rows, ratings, lam):
+    users, items = params["users"], params["items"]
+    total = {name: jnp.zeros_like(value) for name, value in params.items()}
+    for (u, i), rating in zip(rows, ratings, strict=True):
+        error = users[u] @ items[i] - rating
+        du = 2 * error * items[i] + 2 * lam * users[u]
+        di = 2 * error * users[u] + 2 * lam * items[i]
+        total["users"] = total["users"].at[u].add(du)
+        total["items"] = total["items"].at[i].add(di)
+        users = users.at[u].add(-0.1 * du)
+        items = items.at[i].add(-0.1 * di)
+    return total
+
+
+def summed(params, rows, ratings, lam, penalty_of_users=1.0, penalty_of_items=1.0):
+    users, items = jnp.zeros_like(params["users"]), jnp.zeros_like(params["items"])
+    for (u, i), rating in zip(rows, ratings, strict=True):
+        p, q = params["users"][u], params["items"][i]
+        error = p @ q - rating
+        users = users.at[u].add(2 * error * q + penalty_of_users * lam * p)
+        items = items.at[i].add(2 * error * p + penalty_of_items * lam * q)
+    return {"users": users, "items": items}
+
+
+def test_parameters_that_are_moved_while_the_gradient_is_summed_up(pairs):
+    assert said(loss, moved, *pairs) == [
+        ("stale-weights", "users = users.at[u].add(-0.1 * du)"),
+        ("stale-weights", "items = items.at[i].add(-0.1 * di)"),
+    ]
+
+
+@pytest.mark.parametrize("factor", (1.0, -2.0))
+def test_a_penalty_of_another_strength_wherever_it_stands(pairs, factor):
+    assert said(loss, lambda *inputs: summed(*inputs, factor, factor), *pairs) == [
+        ("wrong-regularization", "users = users.at[u].add(2 * error * q + penalty_of_users * lam * p)"),
+        ("wrong-regularization", "items = items.at[i].add(2 * error * p + penalty_of_items * lam * q)"),
+    ]
+
+
+def test_a_penalty_that_is_wrong_in_one_place_is_not_called_wrong_in_another(pairs):
+    assert check(loss, lambda *inputs: summed(*inputs, 2.0, 2.0), *pairs).ok
+    [(cause, line)] = said(loss, lambda *inputs: summed(*inputs, 2.0, -2.0), *pairs)
+    assert cause in ("wrong-regularization", "sign")
+    assert line == "items = items.at[i].add(2 * error * p + penalty_of_items * lam * q)"
+
+
+def a_step(params, rows, ratings, lam, sign=1):
+    """The gradient as what a step of descent does, divided by its length."""
+    grads = summed(params, rows, ratings, lam, 2.0, 2.0)
+    users = params["users"] - 0.1 * grads["users"]
+    items = params["items"] - sign * 0.1 * grads["items"]
+    return {"users": (params["users"] - users) / 0.1, "items": (params["items"] - items) / 0.1}
+
+
+def test_a_step_that_is_asked_for_is_not_called_too_early(pairs):
+    assert check(loss, a_step, *pairs).ok
+    [(cause, _)] = said(loss, lambda *inputs: a_step(*inputs, sign=-1), *pairs)
+    assert cause == "sign"
+
+
+def penalty_times_error(params, rows, ratings, lam):
+    users, items = jnp.zeros_like(params["users"]), jnp.zeros_like(params["items"])
+    for (u, i), rating in zip(rows, ratings, strict=True):
+        p, q = params["users"][u], params["items"][i]
+        error = p @ q - rating
+        users = users.at[u].add(2 * error * q + 2 * lam * p)
+        row = 2 * error * (p + lam * q)
+        items = items.at[i].add(row)
+    return {"users": users, "items": items}
+
+
+def test_a_penalty_inside_the_bracket_of_the_error(pairs):
+    assert said(loss, penalty_times_error, *pairs) == [("wrong-regularization", "row = 2 * error * (p + lam * q)")]
+
+
+def test_a_penalty_and_the_data_both_wrong_in_one_sum(getkey):
+    keys = jax.random.split(getkey(), 3)
+    inputs = (
+        {"w": jax.random.normal(keys[0], (4,))},
+        jax.random.normal(keys[1], (6, 4)),
+        jax.random.normal(keys[2], (6,)),
+    )
+
+    def lasso(params, x, y):
+        return 0.5 * jnp.mean((x @ params["w"] - y) ** 2) + 0.3 * jnp.sum(jnp.abs(params["w"]))
+
+    def grads(params, x, y):
+        error = x @ params["w"] - y
+        dw = x.T @ error + 0.3 * params["w"]
+        return {"w": dw}
+
+    assert said(lasso, grads, *inputs) == [
+        ("wrong-regularization", 'dw = x.T @ error + 0.3 * params["w"]'),
+        ("scale-batch", 'dw = x.T @ error + 0.3 * params["w"]'),
+    ]

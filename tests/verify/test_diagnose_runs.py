@@ -1,0 +1,208 @@
+"""The diagnosis of statements that run once for each example, step, unit or element: all runs are corrected at once."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxmlp import check
+
+
+def said(loss, grads, *inputs):
+    """The cause and the line of each finding on a wrong gradient."""
+    report = check(loss, grads, *inputs)
+    assert report.verdict == "wrong"
+    return [(finding.cause, finding.line and finding.line.text) for finding in report.findings]
+
+
+def sigmoid(z):
+    return 1 / (1 + jnp.exp(-z))
+
+
+@pytest.fixture
+def columns(getkey):
+    """A network on columns, with as many outputs as examples: both axes of the output may be those of the examples."""
+    keys = jax.random.split(getkey(), 4)
+    params = {"w1": jax.random.normal(keys[0], (4, 5)), "w2": jax.random.normal(keys[1], (3, 4))}
+    return params, jax.random.normal(keys[2], (5, 3)), jax.random.uniform(keys[3], (3, 3))
+
+
+def loss_of_columns(params, x, y):
+    return 0.5 * jnp.sum((sigmoid(params["w2"] @ jnp.tanh(params["w1"] @ x)) - y) ** 2)
+
+
+def errors_sent_back_without_their_slope(params, xs, ys):
+    w1, w2 = jnp.zeros_like(params["w1"]), jnp.zeros_like(params["w2"])
+    for k in range(xs.shape[1]):
+        x, y = xs[:, k : k + 1], ys[:, k : k + 1]
+        h = jnp.tanh(params["w1"] @ x)
+        out = sigmoid(params["w2"] @ h)
+        error = out - y
+        back = params["w2"].T @ error
+        w2 += (error * out * (1 - out)) @ h.T
+        w1 += (back * (1 - h * h)) @ x.T
+    return {"w1": w1, "w2": w2}
+
+
+def slope_of_another_function(params, xs, ys):
+    w1, w2 = jnp.zeros_like(params["w1"]), jnp.zeros_like(params["w2"])
+    for k in range(xs.shape[1]):
+        x, y = xs[:, k], ys[:, k]
+        h = jnp.tanh(params["w1"] @ x)
+        out = sigmoid(params["w2"] @ h)
+        dz2 = (out - y) * out * (1 - out)
+        dz1 = (params["w2"].T @ dz2) * jnp.cos(h)
+        w2 += jnp.outer(dz2, h)
+        w1 += jnp.outer(dz1, x)
+    return {"w1": w1, "w2": w2}
+
+
+def right_but_for_one_leaf(params, xs, ys):
+    w1, w2 = 0.0, 0.0
+    for k in range(xs.shape[1]):
+        x, y = xs[:, k], ys[:, k]
+        h = jnp.tanh(params["w1"] @ x)
+        out = sigmoid(params["w2"] @ h)
+        scaled = 2 * (out - y) * out * (1 - out)
+        back = (params["w2"].T @ scaled) * (1 - h * h)
+        w2 = w2 + jnp.outer(scaled, h)
+        w1 = w1 + jnp.outer(back, x)
+    return {"w1": w1 / 2, "w2": w2}
+
+
+@pytest.mark.parametrize(
+    ("grads", "cause", "line"),
+    (
+        (errors_sent_back_without_their_slope, "missing-activation-derivative", 'back = params["w2"].T @ error'),
+        (slope_of_another_function, "wrong-activation-derivative", 'dz1 = (params["w2"].T @ dz2) * jnp.cos(h)'),
+        (right_but_for_one_leaf, "scale-constant", None),
+    ),
+)
+def test_a_loop_over_examples(columns, grads, cause, line):
+    [(found, where)] = said(loss_of_columns, grads, *columns)
+    assert found == cause
+    assert where == line if line else where not in ("scaled = 2 * (out - y) * out * (1 - out)", None)
+
+
+def unit_by_unit(params, x, y):
+    """Sums written as loops: the sum over the units above lacks nothing, but each unit its slope."""
+    h = [jnp.tanh(sum(params["w1"][i, j] * x[j] for j in range(5))) for i in range(4)]
+    out = [sigmoid(sum(params["w2"][i, j] * h[j] for j in range(4))) for i in range(3)]
+    delta = [(out[i] - y[i]) * out[i] * (1 - out[i]) for i in range(3)]
+    below = []
+    for j in range(4):
+        total = 0.0
+        for i in range(3):
+            total = total + params["w2"][i, j] * delta[i] * out[i]
+        below.append(total * (1 - h[j] ** 2))
+    w2 = jnp.stack([jnp.stack([delta[i] * h[j] for j in range(4)]) for i in range(3)])
+    w1 = jnp.stack([jnp.stack([below[i] * x[j] for j in range(5)]) for i in range(4)])
+    return {"w1": w1, "w2": w2}
+
+
+def test_a_loop_over_units(columns):
+    params, xs, ys = columns
+    [(_, line)] = said(loss_of_columns, unit_by_unit, params, xs[:, 0], ys[:, 0])
+    assert line == 'total = total + params["w2"][i, j] * delta[i] * out[i]'
+
+
+@pytest.fixture
+def sequence(getkey):
+    keys = jax.random.split(getkey(), 4)
+    params = {"wx": jax.random.normal(keys[0], (4, 2)), "wh": 0.6 * jax.random.normal(keys[1], (4, 4))}
+    return params, jax.random.normal(keys[2], (3, 2)), jax.random.normal(keys[3], (3, 4))
+
+
+def loss_of_steps(params, xs, ys):
+    h, total = jnp.zeros(4), 0.0
+    for x, y in zip(xs, ys, strict=True):
+        h = sigmoid(params["wx"] @ x + params["wh"] @ h)
+        total = total + 0.5 * jnp.sum((h - y) ** 2)
+    return total
+
+
+def through_time(params, xs, ys, slope):
+    states = [jnp.zeros(4)]
+    for x in xs:
+        states.append(sigmoid(params["wx"] @ x + params["wh"] @ states[-1]))
+    wx, wh, later = 0.0, 0.0, jnp.zeros(4)
+    for t in (2, 1, 0):
+        dh = states[t + 1] - ys[t] + later
+        dz = dh * slope(states[t + 1])
+        wx = wx + jnp.outer(dz, xs[t])
+        wh = wh + jnp.outer(dz, states[t])
+        later = params["wh"].T @ dz
+    return {"wx": wx, "wh": wh}
+
+
+@pytest.mark.parametrize("slope", (lambda h: 1 - h**2, lambda h: sigmoid(h) * (1 - sigmoid(h)), lambda h: jnp.exp(-h)))
+def test_a_loop_through_time(sequence, slope):
+    found = said(loss_of_steps, lambda params, xs, ys: through_time(params, xs, ys, slope), *sequence)
+    assert found[0] == ("wrong-activation-derivative", "dz = dh * slope(states[t + 1])")
+
+
+def test_windows_that_overwrite_each_other(getkey):
+    keys = jax.random.split(getkey(), 3)
+    inputs = (
+        {"w": jax.random.normal(keys[0], (6, 3))},
+        jax.random.normal(keys[1], (3,)),
+        jax.random.normal(keys[2], (4,)),
+    )
+
+    def loss(params, x, y):
+        a = params["w"] @ x
+        return 0.5 * jnp.sum((jnp.stack([a[i : i + 3].sum() ** 2 for i in range(4)]) - y) ** 2)
+
+    def overwritten(params, x, y):
+        a = params["w"] @ x
+        e = jnp.stack([a[i : i + 3].sum() ** 2 for i in range(4)]) - y
+        da = jnp.zeros_like(a)
+        for i in range(4):
+            da = da.at[i : i + 3].set(2 * e[i] * a[i : i + 3].sum())
+        return {"w": jnp.outer(da, x)}
+
+    def at_the_wrong_place(params, x, y):
+        a = params["w"] @ x
+        e = jnp.stack([a[i : i + 3].sum() ** 2 for i in range(4)]) - y
+        da = jnp.zeros_like(a)
+        for i in range(4):
+            da = da.at[i // 2 : i // 2 + 3].add(2 * e[i] * a[i : i + 3].sum())
+        return {"w": jnp.outer(da, x)}
+
+    assert said(loss, overwritten, *inputs) == [
+        ("missing-term", "da = da.at[i : i + 3].set(2 * e[i] * a[i : i + 3].sum())")
+    ]
+    assert said(loss, at_the_wrong_place, *inputs) == [
+        ("wrong-operand", "da = da.at[i // 2 : i // 2 + 3].add(2 * e[i] * a[i : i + 3].sum())")
+    ]
+
+
+def slope_of_mish(z, lacking):
+    """The slope of `z tanh(softplus(z))` written out, its numerator summed up over statements."""
+    numerator = 4 * (z + 1)
+    numerator += 4 * jnp.exp(2 * z)
+    numerator += jnp.exp(z) * (4 * z + 6)
+    if not lacking:
+        numerator += jnp.exp(3 * z)
+    denominator = 2 * jnp.exp(z) + jnp.exp(2 * z) + 2
+    slope = jnp.exp(z) * numerator / denominator**2
+    return slope
+
+
+def test_a_sum_over_statements_that_lacks_a_product(columns):
+    params, xs, _ = columns
+
+    def loss(params, x):
+        z = params["w1"] @ x
+        return 0.5 * jnp.sum((params["w2"] @ (z * jnp.tanh(jax.nn.softplus(z)))) ** 2)
+
+    def grads(params, x, lacking=True):
+        z = params["w1"] @ x
+        h = z * jnp.tanh(jnp.log1p(jnp.exp(z)))
+        dout = params["w2"] @ h
+        dz = (params["w2"].T @ dout) * slope_of_mish(z, lacking)
+        return {"w1": dz @ x.T, "w2": dout @ h.T}
+
+    assert check(loss, lambda params, x: grads(params, x, lacking=False), params, xs).ok
+    [(cause, line)] = said(loss, grads, params, xs)
+    assert cause in ("missing-term", "wrong-activation-derivative")
+    assert line == "numerator += jnp.exp(z) * (4 * z + 6)"
