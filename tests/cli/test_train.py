@@ -192,7 +192,7 @@ def test_a_wrong_gradient_is_told_apart_and_a_right_one_is_not():
     (
         (
             ["qwe"],
-            "there is no data set qwe. Choose from and, or, nand, nor, xor, xnor, parity:BITS, spirals, digits, or name",
+            "there is no data set qwe. Choose from and, or, nand, nor, xor, xnor, parity:BITS, spirals, digits, ",
         ),
         (["parityy:3"], "there is no data set parityy:3. Did you mean parity? Choose from"),
         (["spirals:x"], "spirals:x must have a whole number from 2 to 10000000 behind the colon, as spirals:500."),
