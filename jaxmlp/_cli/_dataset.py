@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._parser import meant
 from ._table import read_table
 from ._terminal import CommandError
 
@@ -59,7 +60,9 @@ class Dataset:
             return self.labels
         count = len(self.classes)
         if loss.startswith("bce") and count > 2:
-            raise CommandError(f"{self.name} has {count} classes, and --loss {loss} is for two: softmax_cross_entropy.")
+            raise CommandError(
+                f"{self.name} has {count} classes, and --loss {loss} is for two: take softmax_cross_entropy."
+            )
         return np.eye(count)[self.labels] if count > 2 else self.labels[:, None].astype(np.float64)
 
     def _numbers(self) -> np.ndarray:
@@ -84,19 +87,20 @@ def dataset(spec: str, *, target: str | None) -> Dataset:
     if name in GATES and not size:
         return _table(spec, *_from_core(lambda core: core.gate(name)))
     if name == "parity":
-        bits = _count(spec, size, least=1, most=16)
+        bits = _count("parity:3", spec, size, least=1, most=16)
         return _table(spec, *_from_core(lambda core: core.parity(bits)))
     if name == "spirals":
         import jax
 
-        points = _count(spec, size, least=2, most=10**7) if size else _SPIRAL_POINTS
+        points = _count("spirals:500", spec, size, least=2, most=10**7) if size else _SPIRAL_POINTS
         x, labels = _from_core(lambda core: core.spirals(jax.random.key(0), points))
         return Dataset(spec, x.astype(np.float64), labels, None, ("arm 0", "arm 1"))
     if spec == "digits":
         x, labels = _from_core(lambda core: core.digits())
         return Dataset(spec, x.astype(np.float64), labels, None, tuple("0123456789"))
+    asked = meant(name, (*GATES, "parity", "spirals", "digits"))
     raise CommandError(
-        f"there is no data set {spec}: say {', '.join(GATES)}, parity:BITS, spirals or digits, "
+        f"there is no data set {spec}.{asked} Choose from {', '.join(GATES)}, parity:BITS, spirals, digits, "
         "or name a .csv or .npz file."
     )
 
@@ -116,9 +120,9 @@ def _table(name: str, x: np.ndarray, y: np.ndarray) -> Dataset:
     return Dataset(name, x.astype(np.float64), y[:, 0].astype(np.int32), None, ("0", "1"), columns, is_table=True)
 
 
-def _count(spec: str, text: str, *, least: int, most: int) -> int:
+def _count(example: str, spec: str, text: str, *, least: int, most: int) -> int:
     if not text.isdecimal() or not least <= int(text) <= most:
-        raise CommandError(f"{spec} must have a whole number from {least} to {most} behind the colon, as parity:3.")
+        raise CommandError(f"{spec} must have a whole number from {least} to {most} behind the colon, as {example}.")
     return int(text)
 
 

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ._terminal import USAGE
@@ -29,15 +30,18 @@ class Parser(argparse.ArgumentParser):
         if not unknown.startswith("-"):
             self.error(f"{unknown} is one argument too many.")
         option = unknown.partition("=")[0]
-        self.error(f"there is no option {option}.{_meant(option, re.findall('--[a-z-]+', self.format_help()))}")
+        self.error(f"there is no option {option}.{meant(option, re.findall('--[a-z-]+', self.format_help()))}")
 
 
-def whole(text: str) -> int:
-    """A whole number."""
+def seed(text: str) -> int:
+    """A whole number that fits the 32 bits of JAX's integers."""
     try:
-        return int(text)
+        value = int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a whole number, got {text}.") from None
+    if not -(2**31) <= value < 2**31:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at most 32 bits, got {text}.")
+    return value
 
 
 def count(text: str) -> int:
@@ -90,13 +94,14 @@ def _plain(message: str) -> str:
         given, choices = found[1], found[2].replace("'", "").split(", ")
         head = f"there is no command {given}." if name == COMMAND else f"{name} cannot be {given}."
         is_file = name == COMMAND and given.endswith(".py")
-        meant = f" Did you mean check {given}?" if is_file else _meant(given, choices)
-        return f"{head}{meant} Choose from {', '.join(choices)}."
+        asked = f" Did you mean check {given}?" if is_file else meant(given, choices)
+        return f"{head}{asked} Choose from {', '.join(choices)}."
     if _NO_VALUE.fullmatch(wrong):
         return f"{name} needs a value."
     return f"{name} {wrong}" if wrong.startswith("must be ") else f"{name}: {wrong}"
 
 
-def _meant(given: str, names: list[str]) -> str:
+def meant(given: str, names: Sequence[str]) -> str:
+    """The question whether one of `names` was meant, if one is close."""
     close = difflib.get_close_matches(given, names, n=1)
     return f" Did you mean {close[0]}?" if close else ""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ._files import check_destination
-from ._parser import count, number, TakesFile, TakesFolder, whole
+from ._parser import count, number, seed, TakesFile, TakesFolder
 from ._terminal import CommandError, loading
 
 
@@ -84,7 +84,7 @@ def add_train(commands: Any) -> None:
     training.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="arguments of the optimizer")
     training.add_argument("--steps", type=count, default=2000, metavar="N", help="updates (default: 2000)")
     training.add_argument("--batch-size", type=count, metavar="N", help="examples a step (default: all)")
-    training.add_argument("--seed", type=whole, default=0, metavar="N", help="of all that is random (default: 0)")
+    training.add_argument("--seed", type=seed, default=0, metavar="N", help="of all that is random (default: 0)")
     training.add_argument("--seeds", type=count, metavar="N", help="train N networks at once, from N seeds on")
     training.add_argument("--gradient", choices=GRADIENTS, default="hand", help="both: train by hand, and compare")
     training.add_argument("--chunk", type=count, metavar="N", help="steps between two looks (default: by the sizes)")

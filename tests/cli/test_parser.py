@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from jaxmlp import _cli
-from jaxmlp._cli._parser import count, number, whole
+from jaxmlp._cli._parser import count, number, seed
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,7 @@ from jaxmlp._cli._parser import count, number, whole
         ("train xor --hidden 4,0", " train", "--hidden must be none, or widths with commas between as 10,10, got 4,0."),
         ("train xor --steps 0", " train", "--steps must be a whole number of at least 1, got 0."),
         ("train xor --seed 1.5", " train", "--seed must be a whole number, got 1.5."),
+        ("train xor --seed 4294967296", " train", "--seed must be a whole number of at most 32 bits, got 4294967296."),
         ("train xor --stop-below nan", " train", "--stop-below must be a number, got nan."),
         ("train xor --set", " train", "--set needs a value."),
         ("train xor --pl x", " train", "ambiguous option: --pl could match --platform, --plot"),
@@ -54,7 +55,7 @@ def test_wrong_usage_exits_with_2_and_a_sentence(capsys, arguments, command, sen
 
 
 def test_numbers_are_read():
-    assert (whole("-3"), count(" 12 "), number("1e-3")) == (-3, 12, 0.001)
+    assert (seed("-3"), count(" 12 "), number("1e-3")) == (-3, 12, 0.001)
 
 
 @pytest.mark.parametrize("shell", _cli.SHELLS)

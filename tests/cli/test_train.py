@@ -192,8 +192,10 @@ def test_a_wrong_gradient_is_told_apart_and_a_right_one_is_not():
     (
         (
             ["qwe"],
-            "there is no data set qwe: say and, or, nand, nor, xor, xnor, parity:BITS, spirals or digits, ",
+            "there is no data set qwe. Choose from and, or, nand, nor, xor, xnor, parity:BITS, spirals, digits, or name",
         ),
+        (["parityy:3"], "there is no data set parityy:3. Did you mean parity? Choose from"),
+        (["spirals:x"], "spirals:x must have a whole number from 2 to 10000000 behind the colon, as spirals:500."),
         (["none.csv"], "there is no file none.csv."),
         (["parity:x"], "parity:x must have a whole number from 1 to 16 behind the colon"),
         (["parity"], "parity must have a whole number from 1 to 16"),
@@ -236,7 +238,7 @@ def test_arrays_that_cannot_be_used_are_refused_with_a_sentence(tmp_path, arrays
 @pytest.mark.parametrize(
     ("data", "loss", "message"),
     (
-        ("digits", "bce", "digits has 10 classes, and --loss bce is for two: softmax_cross_entropy."),
+        ("digits", "bce", "digits has 10 classes, and --loss bce is for two: take softmax_cross_entropy."),
         ("curve.npz", "softmax_cross_entropy", "curve.npz has numbers for targets, and --loss softmax_cross_entropy"),
     ),
 )
