@@ -142,7 +142,7 @@ def _not_that_cotangent(
         return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=e.place())
     if _relate.is_another_mask(e.actual, expected):
         return _words.wrong_mask(e.paths, place=e.place())
-    if lacks_a_term(e, quantity) or e.overwrites():
+    if lacks_a_term(e, quantity):
         return _words.missing_term(e.paths, place=place)
     found = related(e, e.actual, expected)
     if found is not None:

@@ -171,8 +171,9 @@ def power(e: Explanation) -> Finding:
     return _words.unknown(e.paths, place=e.place())
 
 
-def added(e: Explanation) -> Finding:
-    return _words.missing_term(e.paths, place=e.place())
+def added(e: Explanation) -> list[Finding]:
+    found = [_words.missing_term(e.paths, place=e.place())]
+    return found if e.mistake.factor == 1 else [*found, *by_a_factor(e, e.mistake.factor)]
 
 
 def lacking(e: Explanation) -> Finding:

@@ -148,7 +148,7 @@ def _of_equation(
         flipped: Patch = lambda inputs, evaluate, read, point: [~evaluate(inputs)[0]]
         yield edit("mask", 1.5, lambda c: flipped)
     if name in ("scatter", "dynamic_update_slice"):
-        yield edit("added", 1.2, lambda c: added)
+        yield edit("added", 1.2, lambda c: then_scaled(added(equation), c), factor=True)
     if name.startswith("reduce_"):
         functions: dict[str, Any] = {"reduce_sum": np.sum, "reduce_max": np.max, "reduce_min": np.min}
         function: Any = functions.get(name)

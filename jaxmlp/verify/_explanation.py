@@ -240,11 +240,6 @@ class Explanation:
             for path in self.paths
         )
 
-    def overwrites(self) -> bool:
-        """Whether the statement sets elements of an array, where several terms may belong to one element."""
-        equations = self.case.bench.program.equations
-        return any(equations[index].name == "scatter" for instance in self.mistake.instances for index in instance)
-
     def is_forward(self, values: tuple[np.ndarray, ...]) -> bool:
         """Whether it is a value of the loss."""
         return any(

@@ -1,10 +1,13 @@
 """What takes the place of an equation: its result changed, or one of its operands."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ._bench import Evaluate, Patch, Read
+from ._operations import evaluated
+from ._trace import Equation
 
 
 def after(place: int, change: Callable[[np.ndarray, int], np.ndarray]) -> Patch:
@@ -71,9 +74,15 @@ def aligned(which: int) -> Patch:
     return patch
 
 
-def added(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
-    """An operation that sets a part of its first input: now it adds to what stands there."""
-    return [inputs[0] + evaluate([np.zeros_like(inputs[0]), *inputs[1:]])[0]]
+def added(equation: Equation) -> Patch:
+    """An operation that sets parts of its first input: now it adds to what stands there, as often as it sets it."""
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        if equation.name == "scatter":
+            return evaluated(replace(equation, name="scatter-add"), inputs)
+        return [inputs[0] + evaluate([np.zeros_like(inputs[0]), *inputs[1:]])[0]]
+
+    return patch
 
 
 def _without_copies(value: np.ndarray) -> np.ndarray:

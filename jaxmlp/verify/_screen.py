@@ -136,9 +136,9 @@ class Screen:
         """Whether a leaf is linear in what a statement gives, and it is known how."""
         bench = self._bench
         adjoints, leading = bench.adjoints(path, cut), self._leading(path, cut)
-        return all(out in adjoints or out not in leading for out in outs) and is_linear(
-            bench.program, bench.order[path], set(outs)
-        )
+        order = [i for i in bench.order[path] if not leading.isdisjoint(bench.program.equations[i].outputs)]
+        known = all(out in adjoints or out not in leading for out in outs)
+        return known and is_linear(bench.program, order, set(outs))
 
     def _leading(self, path: str, cut: frozenset[int]) -> set[int]:
         """The variables that lead to a leaf other than through the equations in `cut`."""

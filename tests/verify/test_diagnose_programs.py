@@ -1,5 +1,7 @@
 """The diagnosis where several statements are wrong together: parameters moved too early, a number wrong in all uses."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,15 +64,15 @@ def test_parameters_that_are_moved_while_the_gradient_is_summed_up(pairs):
 
 @pytest.mark.parametrize("factor", (1.0, -2.0))
 def test_a_penalty_of_another_strength_wherever_it_stands(pairs, factor):
-    assert said(loss, lambda *inputs: summed(*inputs, factor, factor), *pairs) == [
+    assert said(loss, partial(summed, penalty_of_users=factor, penalty_of_items=factor), *pairs) == [
         ("wrong-regularization", "users = users.at[u].add(2 * error * q + penalty_of_users * lam * p)"),
         ("wrong-regularization", "items = items.at[i].add(2 * error * p + penalty_of_items * lam * q)"),
     ]
 
 
 def test_a_penalty_that_is_wrong_in_one_place_is_not_called_wrong_in_another(pairs):
-    assert check(loss, lambda *inputs: summed(*inputs, 2.0, 2.0), *pairs).ok
-    [(cause, line)] = said(loss, lambda *inputs: summed(*inputs, 2.0, -2.0), *pairs)
+    assert check(loss, partial(summed, penalty_of_users=2.0, penalty_of_items=2.0), *pairs).ok
+    [(cause, line)] = said(loss, partial(summed, penalty_of_users=2.0, penalty_of_items=-2.0), *pairs)
     assert cause in ("wrong-regularization", "sign")
     assert line == "items = items.at[i].add(2 * error * p + penalty_of_items * lam * q)"
 
@@ -85,7 +87,7 @@ def a_step(params, rows, ratings, lam, sign=1):
 
 def test_a_step_that_is_asked_for_is_not_called_too_early(pairs):
     assert check(loss, a_step, *pairs).ok
-    [(cause, _)] = said(loss, lambda *inputs: a_step(*inputs, sign=-1), *pairs)
+    [(cause, _)] = said(loss, partial(a_step, sign=-1), *pairs)
     assert cause == "sign"
 
 
