@@ -12,6 +12,7 @@ from ._names import with_name
 from ._offers import Offer
 from ._relations import related, related_by_a_slope
 from ._report import Finding
+from ._terms import stale_operand
 from ._trace import Literal
 from ._words import Place
 
@@ -59,6 +60,10 @@ def term(e: Explanation) -> Finding | list[Finding]:
     if isinstance(atom, int) and e.case.is_of_params_alone(atom):
         return _words.wrong_regularization(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor == 0:
+        made = e.case.bench.run.at(e.facts["equation"].outputs[0])
+        alone = isinstance(e.facts["equation"].inputs[1 - e.facts["operand"]], Literal)
+        if alone and e.case.slopes.find(made) is not None:  # without its term nothing is left of `1 - a**2` but the 1
+            return _words.extra_slope(e.paths, slope=e.case.names.slope(made), place=e.place())
         return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor in (1.0, -1.0):
         return _words.sign(e.paths, place=e.place())
@@ -106,6 +111,11 @@ def operand(e: Explanation) -> Finding:
         return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there
     if _makes_a_slope(e):
         return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
+    if isinstance(atom, int) and offer.variables and set(offer.variables) <= set(e.case.params):
+        if (old := stale_operand(e)) is not None:
+            return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=_with_operand(e, used, instead))
+        if all(map(e.case.is_of_params_alone, equation.outputs)):  # no data: a term that a penalty adds
+            return _words.wrong_regularization(e.paths, term=used, place=_with_operand(e, used, instead))
     if used is None or instead is None or used == instead:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
         return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())

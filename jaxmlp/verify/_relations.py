@@ -37,6 +37,23 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
                 return _words.missing_factor(e.paths, what=name, place=e.place())
             if multiple(actual, _times(expected, values)) is not None:
                 return _words.extra_factor(e.paths, what=name, place=e.place())
+    return _another_factor(e, actual, expected)
+
+
+def _another_factor(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """A product in which a factor is not the value of the loss that belongs there."""
+    for index in e.mistake.instances[0]:
+        equation = e.case.bench.program.equations[index]
+        for atom in equation.inputs if equation.name == "mul" else ():
+            used = e.case.bench.run.at(atom)
+            if used[0].shape != actual[0].shape or used[0].size < 2:
+                continue
+            with np.errstate(all="ignore"):
+                needed = tuple(b * u / a for a, b, u in zip(actual, expected, used, strict=True))
+            found = e.case.forward.find(needed) if all(np.isfinite(n).all() for n in needed) else None
+            if found is not None:
+                name, instead = e.case.names.of(atom), e.case.names.known(found)
+                return _words.wrong_operand(e.paths, used=name, instead=instead, place=e.place())
     return None
 
 

@@ -170,3 +170,94 @@ def test_a_path_that_is_missing_in_every_step(getkey):
 
     found = first(check(loss, grads, params, jax.random.normal(keys[2], (4, 3))))
     assert found == ("missing-term", "carry = u.T @ da")
+
+
+def tanh_loss(params, x, y):
+    out = jnp.tanh(x @ params["w1"]) @ params["w2"]
+    return jnp.sum((out - y) ** 2) / 2 + 0.05 * sum(jnp.sum(w**2) for w in params.values())
+
+
+@pytest.fixture
+def two_layers(getkey):
+    keys = jax.random.split(getkey(), 4)
+    params = {"w1": jax.random.normal(keys[0], (3, 4)), "w2": jax.random.normal(keys[1], (4, 2))}
+    return params, jax.random.normal(keys[2], (5, 3)), jax.random.normal(keys[3], (5, 2))
+
+
+def test_a_parameter_after_its_step_is_stale_where_it_is_used(two_layers):
+    def grads(params, x, y):
+        w1, w2 = params["w1"], params["w2"]
+        h = jnp.tanh(x @ w1)
+        e = h @ w2 - y
+        dw2 = h.T @ e + 0.1 * w2
+        w2 = w2 - 0.5 * dw2
+        dz = (e @ w2.T) * (1 - h**2)
+        return {"w1": x.T @ dz + 0.1 * w1, "w2": dw2}
+
+    cause, line = first(check(tanh_loss, grads, *two_layers))
+    assert cause == "stale-weights" and line.startswith("dz =")
+
+
+def test_a_penalty_of_the_square_of_a_parameter(two_layers):
+    def grads(params, x, y):
+        w1, w2 = params["w1"], params["w2"]
+        h = jnp.tanh(x @ w1)
+        e = h @ w2 - y
+        dz = (e @ w2.T) * (1 - h**2)
+        return {"w1": x.T @ dz + 0.1 * w1, "w2": h.T @ e + 0.1 * jnp.square(w2)}
+
+    cause, line = first(check(tanh_loss, grads, *two_layers))
+    assert cause == "wrong-regularization" and line.startswith("return")
+
+
+def test_a_slope_too_many_in_one_run_of_a_loop(getkey):
+    keys = jax.random.split(getkey(), 5)
+    params = {f"w{n}": jax.random.normal(keys[n], (3, 3)) for n in range(3)}
+
+    def loss(params, x, y):
+        for n in range(3):
+            x = jnp.tanh(x @ params[f"w{n}"])
+        return jnp.sum((x - y) ** 2) / 2
+
+    def grads(params, x, y):
+        outs = [x]
+        for n in range(3):
+            outs.append(jnp.tanh(outs[-1] @ params[f"w{n}"]))
+        e = (outs[3] - y) * (1 - outs[3] ** 2)
+        found = {}
+        for n in (2, 1, 0):
+            d = e * (1 - outs[n + 1] ** 2)
+            found[f"w{n}"] = outs[n].T @ d
+            e = d @ params[f"w{n}"].T
+        return found
+
+    cause, line = first(check(loss, grads, params, *(jax.random.normal(key, (4, 3)) for key in keys[3:])))
+    assert cause == "extra-activation-derivative" and line.startswith(("e =", "d ="))
+
+
+def test_another_value_of_the_loss_as_a_factor_in_every_run(getkey):
+    keys = jax.random.split(getkey(), 3)
+    params = {"w": jax.random.normal(keys[0], (3, 4))}
+
+    def loss(params, x, y):
+        c = jnp.zeros((2, 4))
+        for t in range(3):
+            c = jax.nn.sigmoid(x[t] @ params["w"]) * c + x[t, :, :1]
+        return jnp.sum((c - y) ** 2) / 2
+
+    def grads(params, x, y):
+        gates, cells = [], [jnp.zeros((2, 4))]
+        for t in range(3):
+            gates.append(jax.nn.sigmoid(x[t] @ params["w"]))
+            cells.append(gates[t] * cells[t] + x[t, :, :1])
+        dc, dw = cells[3] - y, jnp.zeros_like(params["w"])
+        for t in (2, 1, 0):
+            df = dc * cells[t + 1]
+            dw = dw + x[t].T @ (df * gates[t] * (1 - gates[t]))
+            dc = dc * gates[t]
+        return {"w": dw}
+
+    cause, line = first(
+        check(loss, grads, params, jax.random.normal(keys[1], (3, 2, 3)), jax.random.normal(keys[2], (2, 4)))
+    )
+    assert cause in ("wrong-operand", "off-by-one-layer") and line == "df = dc * cells[t + 1]"
