@@ -16,6 +16,8 @@ from ._trace import Atom, Equation, Literal
 _WITH_NUMBERS = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
 _FLEXIBLE = frozenset("dot_general mul add sub div broadcast_in_dim reshape transpose reduce_sum".split())
 
+_PUTS = ("scatter", "dynamic_update_slice")
+
 
 def of_equations(
     bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool]
@@ -38,6 +40,11 @@ def of_equations(
                 yield from _replaced(bench, instances, [(place, position)], atom, offers)
     yield from _of_common_numbers(bench, instances)
     yield from _of_common_axes(bench, instances)
+    # A loop of one statement is one execution of it.
+    puts = [i for instance in instances for i in instance if equations[i].name in _PUTS]
+    if len(puts) > len(instances):
+        summed: Patches = {index: added(equations[index]) for index in puts}
+        yield Edit("added", 1.2, lambda c: summed)
     outside: dict[int, list[tuple[int, int]]] = {}
     for place, index in enumerate(instances[0]):
         for position, atom in enumerate(equations[index].inputs):
@@ -147,7 +154,7 @@ def _of_equation(
     if name in ("gt", "ge", "lt", "le") and not is_of_an_index:
         flipped: Patch = lambda inputs, evaluate, read, point: [~evaluate(inputs)[0]]
         yield edit("mask", 1.5, lambda c: flipped)
-    if name in ("scatter", "dynamic_update_slice"):
+    if name in _PUTS:
         yield edit("added", 1.2, lambda c: then_scaled(added(equation), c), factor=True)
     if name.startswith("reduce_"):
         functions: dict[str, Any] = {"reduce_sum": np.sum, "reduce_max": np.max, "reduce_min": np.min}
