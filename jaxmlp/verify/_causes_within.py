@@ -114,7 +114,8 @@ def operand(e: Explanation) -> Finding:
     if isinstance(atom, int) and offer.variables and set(offer.variables) <= set(e.case.params):
         if (old := stale_operand(e)) is not None:
             return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=_with_operand(e, used, instead))
-        if all(map(e.case.is_of_params_alone, equation.outputs)):  # no data: a term that a penalty adds
+        sums = equation.name in ("mul", "div", "add", "sub")
+        if sums and all(map(e.case.is_of_params_alone, equation.outputs)):  # no data: a term that a penalty adds
             return _words.wrong_regularization(e.paths, term=used, place=_with_operand(e, used, instead))
     if used is None or instead is None or used == instead:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
