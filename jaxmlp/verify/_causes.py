@@ -186,6 +186,14 @@ def returned(e: Explanation) -> Finding:
     return _words.wrong_operand(e.paths, used=used, instead=offer.name, place=e.place())
 
 
+def accumulated(e: Explanation) -> Finding:
+    """What a loop makes anew in each of its runs, where the leaf is the sum of all of them."""
+    made = e.case.source.assigned(e.paths[0])
+    if made is not None:
+        e.frame, e.statement = made
+    return _words.missing_term(e.paths, place=e.place())
+
+
 def _is_another_leaf(e: Explanation) -> bool:
     """Whether what is given is what belongs to another leaf."""
     bench = e.case.bench

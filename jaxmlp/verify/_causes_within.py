@@ -159,7 +159,7 @@ def _is_a_layer_off(e: Explanation, used: tuple[np.ndarray, ...], offer: Offer) 
 
     mine, other = layer(used), layer(instead)
     if other and not mine:
-        mine = {len(layers)} if e.is_forward(used) else set()
+        mine = {len(layers)} if e.is_output(used) else set()
     return any(abs(a - b) == 1 for a in mine for b in other)
 
 

@@ -247,6 +247,13 @@ class Explanation:
             for q in self.case.knowledge.quantities
         )
 
+    def is_output(self, values: tuple[np.ndarray, ...]) -> bool:
+        """Whether it is what the loss computes of its last matrix product."""
+        program = self.case.loss.program
+        last = max(equation.outputs[0] for equation in program.equations if equation.name == "dot_general")
+        late = (q for variable, q in self.case.knowledge.values.items() if variable >= last)
+        return any(q.values[0].shape == values[0].shape and _relate.same(values, q.values) for q in late)
+
 
 def _and_rows(values: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:
     """A value, and each of its rows."""

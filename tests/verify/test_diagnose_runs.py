@@ -206,3 +206,25 @@ def test_a_sum_over_statements_that_lacks_a_product(columns):
     [(cause, line)] = said(loss, grads, params, xs)
     assert cause in ("missing-term", "wrong-activation-derivative")
     assert line == "numerator += jnp.exp(z) * (4 * z + 6)"
+
+
+def test_a_leaf_that_a_loop_makes_anew_in_each_run_lacks_the_sum(getkey):
+    keys = jax.random.split(getkey(), 4)
+    params = {"w": jax.random.normal(keys[0], (3, 2)), "b": jax.random.normal(keys[1], (2,))}
+
+    def loss(params, x, y):
+        return jnp.sum((jnp.tanh(x @ params["w"] + params["b"][None, :]) - y) ** 2) / 2
+
+    def grads(params, x, y):
+        dw, db = jnp.zeros_like(params["w"]), jnp.zeros_like(params["b"])
+        for n in range(x.shape[0]):
+            out = jnp.tanh(x[n] @ params["w"] + params["b"])
+            dz = (out - y[n]) * (1 - out**2)
+            dw = dw + jnp.outer(x[n], dz)
+            db = dz
+        return {"w": dw, "b": db}
+
+    report = check(loss, grads, params, jax.random.normal(keys[2], (4, 3)), jax.random.normal(keys[3], (4, 2)))
+    [finding] = report.findings
+    assert (finding.cause, finding.leaves) == ("missing-term", ("b",))
+    assert finding.line and finding.line.text == "db = dz"

@@ -268,3 +268,15 @@ def test_another_value_of_the_loss_as_a_factor_in_every_run(getkey):
 
     cause, line = first(check(loss, grads, params, jax.random.normal(keys[2], (3, 2, 3)), jnp.zeros((2, 4))))
     assert cause == "wrong-operand" and line == "df = dc * new"
+
+
+def test_a_pre_activation_is_of_the_same_layer(two_layers):
+    def grads(params, x, y):
+        z = x @ params["w1"]
+        h = jnp.tanh(z)
+        e = h @ params["w2"] - y
+        dw2 = z.T @ e + 0.1 * params["w2"]
+        return {"w1": x.T @ ((e @ params["w2"].T) * (1 - h**2)) + 0.1 * params["w1"], "w2": dw2}
+
+    cause, line = first(check(tanh_loss, grads, *two_layers))
+    assert cause == "wrong-operand" and line.startswith("dw2 =")
