@@ -27,8 +27,8 @@ def gradient_in_jax(
 
     To be called where 64-bit types are on.
     """
-    program = replace(subject, grads=as_jax(subject.grads), readable=None).program
     try:
+        program = replace(subject, grads=as_jax(subject.grads), readable=None).program
         leaves = [named_leaves(interpreted(program, params, *args)) for params in points]
     except Exception:  # torch, a compiled kernel, a branch on a number
         return None
@@ -39,10 +39,10 @@ def loss_in_jax(loss: Callable[..., Any], params: Any, args: tuple[Any, ...]) ->
     """A loss in NumPy code as a program of JAX, if it has the same values and its slopes are those of the values."""
     if is_traceable(loss, params, *args):
         return None
-    program = as_jax(loss)
     with jax.enable_x64(True):
         params, args = widened((params, args))
         try:
+            program = as_jax(loss)
             for point in (params, NEAR[0](params)):
                 value = np.asarray(called(loss, point, *args))
                 if value.shape != () or not _is_same(interpreted(program, point, *args), value, _size(value)):

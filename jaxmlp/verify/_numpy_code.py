@@ -209,7 +209,8 @@ def _with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
     made[id(value)] = own = types.FunctionType(value.__code__, names, value.__name__, value.__defaults__, cells)
     own.__kwdefaults__ = value.__kwdefaults__
     for cell, old in zip(cells, closure, strict=True):
-        cell.cell_contents = _with_our_numpy(old.cell_contents, made)
+        if old != types.CellType():  # a name that is not assigned yet has an empty cell
+            cell.cell_contents = _with_our_numpy(old.cell_contents, made)
     for name in _names(value.__code__):
         if name in names:
             names[name] = _with_our_numpy(names[name], made)

@@ -108,6 +108,18 @@ def test_methods_and_functions_within_functions_are_followed():
     np.testing.assert_allclose(jax.jit(as_jax(Layer().forward))(X), 2 * np.tanh(X), rtol=1e-12)
 
 
+def test_a_name_that_is_not_assigned_yet_is_left_so():
+    def outer(assign):
+        def inner(x):
+            return np.exp(x) if x.ndim else later
+
+        if assign:
+            later = 1.0
+        return inner
+
+    np.testing.assert_allclose(jax.jit(as_jax(outer(False)))(X), np.exp(X), rtol=1e-12)
+
+
 def test_what_the_function_knows_stays_as_it_was():
     before = dict(globals())
     as_jax(accumulated)(X)
