@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 import script
 
-from jaxmlp.verify._differences import ladder, slopes
-from jaxmlp.verify._opinion import opinion
-from jaxmlp.verify._structured import dense_differences
+from jaxmlp.verify._numeric._differences import ladder, slopes
+from jaxmlp.verify._numeric._opinion import opinion
+from jaxmlp.verify._numeric._structured import dense_differences
 
 
 LINES = 4000

@@ -4,7 +4,7 @@ Every public function of the modules below is traced at a few kinds of inputs; t
 checked there, and then with every number of every floating input replaced by an extreme one: zeros of both signs, tiny,
 large and infinite numbers, equal inputs. What is not "right" is printed with its first finding, or why it is undecided.
 Flax and equinox are asked where they are installed. The table of the last run is kept in `rules.md`, with the defects
-of the libraries that it led to; `tests/verify/test_rules_of_the_field.py` asserts that each is still there.
+of the libraries that it led to; `tests/verify/rule/test_the_field.py` asserts that each is still there.
 
     python benchmarks/rules.py                                   float32, every module
     python benchmarks/rules.py --dtype float64 --module jax.nn   another dtype, one module
@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxmlp import check_rule
-from jaxmlp.verify._primal import has_rules
+from jaxmlp.verify._program._primal import has_rules
 
 
 MODULES = (

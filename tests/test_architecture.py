@@ -10,6 +10,7 @@ import jaxmlp
 
 PACKAGE = Path(jaxmlp.__file__).parent
 EVERY_FILE = sorted((*PACKAGE.rglob("*.py"), PACKAGE.parent / "_jaxmlp_pytest.py"))
+VERIFY = sorted(path for path in (PACKAGE / "verify").rglob("_*.py") if path.name != "__init__.py")
 CORE = sorted(path for path in PACKAGE.glob("_*.py") if path.name not in ("__init__.py", "__main__.py"))
 
 # A module imports from lower floors only. A new module needs a floor.
@@ -22,6 +23,20 @@ FLOORS = (
     {"_train"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+
+# The rooms of `verify`, and the modules beside them, likewise; a room is a folder, and free in itself.
+VERIFY_FLOORS = (
+    {"_program", "_report"},
+    {"_verdict", "_nonfinite"},
+    {"_numeric", "_line"},
+    {"_mistake", "_mutants", "_in_jax"},
+    {"_findings", "_power"},
+    {"_judge"},
+    {"_measured"},
+    {"_rule"},
+    {"_check"},
+)
+VERIFY_FLOOR_OF = {name: floor for floor, names in enumerate(VERIFY_FLOORS) for name in names}
 
 DIFFERENTIATES = {
     *("grad", "value_and_grad", "vjp", "jvp", "linearize", "linear_transpose", "fwd_and_bwd", "saved_input_vjp"),
@@ -47,7 +62,7 @@ def names_used(tree):
 
 
 def imported_modules(tree, inside):
-    """The modules of the package that a file in the folder `inside` imports, as paths from the package's root."""
+    """The modules of the package that a file in the folders `inside` imports, as paths from the package's root."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules = [alias.name.split(".") for alias in node.names]
@@ -70,10 +85,18 @@ def above(source, module):
     return {name for name in imports if FLOOR_OF.get(name, len(FLOORS)) >= FLOOR_OF[module]}
 
 
-def crosses(source, folder):
-    """What a file in `folder` imports of the package outside that folder."""
-    imports = imported_modules(ast.parse(source), (folder,))
-    return {".".join(path) or "jaxmlp" for path in imports if path[:1] != (folder,)}
+def crosses(source, *folders):
+    """What a file in `folders`, from the outermost inward, imports of the package outside the first of them."""
+    imports = imported_modules(ast.parse(source), folders)
+    return {".".join(path) or "jaxmlp" for path in imports if path[:1] != folders[:1]}
+
+
+def above_in_verify(source, *rooms):
+    """What a file of `verify`, in a room or itself the last of `rooms`, imports that is not on a lower floor."""
+    own, *module = rooms
+    inside = ("verify", own) if module else ("verify",)
+    imports = {path[1] for path in imported_modules(ast.parse(source), inside) if path[1:] and path[0] == "verify"}
+    return {name for name in imports - {own} if VERIFY_FLOOR_OF.get(name, len(VERIFY_FLOORS)) >= VERIFY_FLOOR_OF[own]}
 
 
 def loud(source):
@@ -163,9 +186,34 @@ def test_a_planted_import_from_above_is_caught(source):
     assert not above("from ._types import Dense\nimport jax", "_dense")
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "verify").rglob("*.py")), ids=id_of)
+@pytest.mark.parametrize("path", VERIFY, ids=id_of)
 def test_verify_knows_nothing_of_the_core(path):
-    assert not crosses(path.read_text(encoding="utf-8"), "verify")
+    assert not crosses(path.read_text(encoding="utf-8"), *path.relative_to(PACKAGE).parts[:-1])
+
+
+def test_every_room_of_verify_has_a_floor():
+    rooms = {path.relative_to(PACKAGE / "verify").parts[0].removesuffix(".py") for path in VERIFY}
+    assert rooms == set(VERIFY_FLOOR_OF)
+
+
+@pytest.mark.parametrize("path", VERIFY, ids=id_of)
+def test_the_imports_of_verify_point_down(path):
+    *rooms, _ = path.relative_to(PACKAGE / "verify").parts
+    assert not above_in_verify(path.read_text(encoding="utf-8"), *(rooms or ()), path.stem)
+
+
+@pytest.mark.parametrize(
+    ("source", "rooms"),
+    (
+        ("from .._judge import judged", ("_line", "_bench")),
+        ("from .._mistake import _diagnose", ("_line", "_bench")),
+        ("from ._check import check", ("_judge",)),
+        ("from jaxmlp.verify import check", ("_line", "_bench")),
+    ),
+)
+def test_a_planted_import_from_a_higher_room_is_caught(source, rooms):
+    assert above_in_verify(source, *rooms)
+    assert not above_in_verify("from .._program._trace import traced\nfrom ._known import Run", "_line", "_bench")
 
 
 @pytest.mark.parametrize(
@@ -229,7 +277,9 @@ def test_a_planted_picture_is_caught(source, folder):
 @pytest.mark.parametrize("source", ("from ..lectures import run", "from jaxmlp._cli import main", "import jaxmlp"))
 def test_a_planted_import_from_pictures_is_caught(source):
     assert below_pictures(source)
-    assert not below_pictures("from .._types import Dense\nfrom ..verify._heat import BANDS\nfrom ._canvas import INK")
+    assert not below_pictures(
+        "from .._types import Dense\nfrom ..verify._report._heat import BANDS\nfrom ._canvas import INK"
+    )
 
 
 @pytest.mark.parametrize("path", EVERY_FILE, ids=id_of)

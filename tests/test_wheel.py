@@ -31,7 +31,7 @@ def test_it_is_pure_small_and_typed_and_holds_the_package_and_nothing_else(wheel
     names = set(zipfile.ZipFile(wheel).namelist())
     package = {path.relative_to(ROOT).as_posix() for path in (ROOT / "jaxmlp").rglob("*") if path.is_file()}
     expected = {name for name in package if "__pycache__" not in name} | {"_jaxmlp_pytest.py"}
-    assert {"jaxmlp/py.typed", "jaxmlp/__init__.pyi", "jaxmlp/verify/words/ko.toml"} <= expected
+    assert {"jaxmlp/py.typed", "jaxmlp/__init__.pyi", "jaxmlp/verify/_report/words/ko.toml"} <= expected
     assert {name for name in names if ".dist-info/" not in name} == expected
     assert {PurePosixPath(name).suffix for name in expected} == {".py", ".pyi", ".toml", ".json", ".npz", ".typed"}
 

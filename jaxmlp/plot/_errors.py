@@ -9,7 +9,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
 
 from ..verify import GradientReport, LeafCheck
-from ..verify._heat import BANDS, NONFINITE
+from ..verify._report._heat import BANDS, NONFINITE
 from ._canvas import color_bar, INK, ink, panels
 
 

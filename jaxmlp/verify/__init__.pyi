@@ -4,9 +4,9 @@ from ._check import (
     check_pair as check_pair,
     check_rule as check_rule,
 )
-from ._nonfinite import trace_nonfinite as trace_nonfinite
-from ._nonfinite_report import NonfiniteReport as NonfiniteReport
-from ._report import (
+from ._nonfinite._report import NonfiniteReport as NonfiniteReport
+from ._nonfinite._training import trace_nonfinite as trace_nonfinite
+from ._report._gradient_report import (
     Finding as Finding,
     GradientError as GradientError,
     GradientReport as GradientReport,

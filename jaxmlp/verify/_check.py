@@ -7,15 +7,15 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from ._call import forget, functions_of, has_functions, Same, taking_no_functions, without_functions
-from ._evidence import Subject
 from ._in_jax import loss_in_jax
 from ._judge import judged
 from ._measured import measured
-from ._pair import pair_report
-from ._report import GradientError, GradientReport
-from ._rule import rule_report
-from ._tree import named_leaves
+from ._program._call import forget, functions_of, has_functions, Same, taking_no_functions, without_functions
+from ._program._tree import named_leaves
+from ._report._gradient_report import GradientError, GradientReport
+from ._rule._custom_rule import rule_report
+from ._rule._pair import pair_report
+from ._verdict._evidence import Subject
 
 
 def check(

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import jax
 
-from ._black_box import recognized
-from ._call import is_traceable
-from ._diagnose import diagnosed, Patient
-from ._evidence import Subject, VALUE, View
-from ._explain import batch_sizes, explained, WrongLeaf
-from ._formula import Formula
 from ._in_jax import gradient_in_jax
-from ._report import Finding
+from ._mistake._black_box import recognized
+from ._mistake._diagnose import diagnosed, Patient
+from ._mistake._leaf import batch_sizes, explained, WrongLeaf
+from ._program._call import is_traceable
+from ._report._gradient_report import Finding
+from ._verdict._evidence import Subject, VALUE, View
+from ._verdict._formula import Formula
 
 
 def _readable(patient: Patient, subject: Subject) -> Patient:

@@ -7,13 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from ._call import called, is_traceable
-from ._evidence import Evidence, Subject, VALUE
-from ._interpret import interpreted
-from ._numpy_code import as_jax
-from ._points import NEAR
-from ._taylor import taylor_remainder
-from ._tree import named_leaves, widened
+from ._numeric._taylor import taylor_remainder
+from ._program._call import called, is_traceable
+from ._program._interpret import interpreted
+from ._program._numpy_code import as_jax
+from ._program._tree import named_leaves, widened
+from ._verdict._evidence import Evidence, Subject, VALUE
+from ._verdict._points import NEAR
 
 
 _SAME = 1e-9

@@ -7,17 +7,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ._accuracy import Comparison
-from ._evidence import Evidence, Subject, VALUE, View
-from ._explain import WrongLeaf
 from ._findings import found
-from ._formula import Formula
-from ._heat import difference
-from ._numbers import Numbers
+from ._mistake._leaf import WrongLeaf
 from ._power import powered
-from ._report import GradientReport, LeafCheck
-from ._tree import named_leaves
-from ._words import only_in
+from ._program._tree import named_leaves
+from ._report._gradient_report import GradientReport, LeafCheck
+from ._report._heat import difference
+from ._report._words import only_in
+from ._verdict._accuracy import Comparison
+from ._verdict._evidence import Evidence, Subject, VALUE, View
+from ._verdict._formula import Formula
+from ._verdict._numbers import Numbers
 
 
 def judged(subject: Subject, params: Any) -> GradientReport:

@@ -7,16 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._accuracy import compared, FORMULA, norm, VANISHED
-from ._evidence import Subject, VALUE
-from ._explain import explained, WrongLeaf
 from ._judge import judged
-from ._measured_words import autodiff_differs, unmeasured, values_differ
-from ._numeric import LeafSlopes, Numeric, numeric_gradient
-from ._opinion import evaluated, LeafOpinion, opinion, REAL
-from ._reference import truth
-from ._report import Finding, GradientReport, LeafCheck
-from ._tree import in_float64, named_leaves, on_host
+from ._mistake._leaf import explained, WrongLeaf
+from ._numeric._gradient import LeafSlopes, Numeric, numeric_gradient
+from ._numeric._opinion import evaluated, LeafOpinion, opinion, REAL
+from ._numeric._words import autodiff_differs, unmeasured, values_differ
+from ._program._tree import in_float64, named_leaves, on_host
+from ._report._gradient_report import Finding, GradientReport, LeafCheck
+from ._verdict._accuracy import compared, FORMULA, norm, VANISHED
+from ._verdict._evidence import Subject, VALUE
+from ._verdict._reference import truth
 
 
 def measured(subject: Subject, params: Any) -> GradientReport:

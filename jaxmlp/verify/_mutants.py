@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._bench import Bench, Evaluate, Patch, Patches, Read
-from ._edits import axes_of
-from ._patches import then_scaled, with_input, with_inputs
-from ._trace import Atom, Equation, Literal
+from ._line._bench import Bench, Evaluate, Patch, Patches, Read
+from ._line._edits import axes_of
+from ._line._patches import then_scaled, with_input, with_inputs
+from ._program._trace import Atom, Equation, Literal
 
 
 @dataclass(frozen=True, eq=False)

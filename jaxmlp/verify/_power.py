@@ -8,20 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._accuracy import norm, relative
-from ._bench import Bench
-from ._call import compiled, joined, split
-from ._evidence import Subject, VALUE, View
-from ._explain import batch_sizes
-from ._formula import Formula
+from ._line._bench import Bench
+from ._mistake._leaf import batch_sizes
+from ._mistake._names import line_of
 from ._mutants import Mutant, mutants
-from ._names import line_of
-from ._planted import Power, Survivor
-from ._points import moved
-from ._reasons import survives_data, survives_one_example, survives_point, survives_small
-from ._source import Source
-from ._trace import traced
-from ._tree import is_array, is_floating, named_leaves
+from ._program._call import compiled, joined, split
+from ._program._source import Source
+from ._program._trace import traced
+from ._program._tree import is_array, is_floating, named_leaves
+from ._report._planted import Power, Survivor
+from ._report._reasons import survives_data, survives_one_example, survives_point, survives_small
+from ._verdict._accuracy import norm, relative
+from ._verdict._evidence import Subject, VALUE, View
+from ._verdict._formula import Formula
+from ._verdict._points import moved
 
 
 MOST = 400

@@ -8,7 +8,7 @@ import pytest
 import jaxmlp
 from jaxmlp import _cli, _placement
 from jaxmlp._cli import _check, _template
-from jaxmlp.verify import _sentence
+from jaxmlp.verify._report import _sentence
 
 
 def left(capsys, *arguments) -> tuple[int, str, str]:

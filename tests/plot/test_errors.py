@@ -8,7 +8,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 
 from jaxmlp import check, GradientReport, LeafCheck, plot
-from jaxmlp.verify._heat import BANDS, NONFINITE
+from jaxmlp.verify._report._heat import BANDS, NONFINITE
 
 from .helpers import overlapping, rendered, texts
 

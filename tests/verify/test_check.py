@@ -10,7 +10,8 @@ import pytest
 
 import jaxmlp
 from jaxmlp import check
-from jaxmlp.verify import _diagnose, assert_gradients, GradientError
+from jaxmlp.verify import assert_gradients, GradientError
+from jaxmlp.verify._mistake import _diagnose
 
 from .gradients import changed, grads, loss, problem, without
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmlp.verify._bench import Bench
+from jaxmlp.verify._line._bench import Bench
 from jaxmlp.verify._mutants import mutants
-from jaxmlp.verify._trace import traced
+from jaxmlp.verify._program._trace import traced
 
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

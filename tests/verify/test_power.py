@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jaxmlp import check, check_pair
-from jaxmlp.verify._planted import Power, Survivor
+from jaxmlp.verify._report._planted import Power, Survivor
 
 from .gradients import changed, grads, loss, problem
 

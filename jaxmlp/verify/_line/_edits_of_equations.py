@@ -1,0 +1,239 @@
+"""Corrections inside a statement: of a number, a sign, an operand, an axis, a condition, the order of a product."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._program._sites import results
+from .._program._trace import Atom, Equation, Literal
+from ._bench import Bench, Patch, Patches
+from ._edits import axes_of, Edit
+from ._offers import fitted_to, Instances, is_fixed, Offer
+from ._patches import added, aligned, divided, product_of, then_scaled, with_input, with_inputs
+
+
+_WITH_NUMBERS = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
+_FLEXIBLE = frozenset("dot_general mul add sub div broadcast_in_dim reshape transpose reduce_sum".split())
+
+_PUTS = ("scatter", "dynamic_update_slice")
+
+
+def of_equations(
+    bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool]
+) -> Iterator[Edit]:
+    """Corrections inside a statement: of a number, a sign, an operand, an axis, the order of a product.
+
+    Only an operand that is right in itself can be a wrong operand: any other is corrected where it comes from.
+    """
+    equations = bench.program.equations
+    names = [tuple(equations[index].name for index in instance) for instance in instances]
+    if len(set(names)) > 1:
+        return
+    inside = {out for index in instances[0] for out in equations[index].outputs}
+    for place, index in enumerate(instances[0]):
+        spots = [instance[place] for instance in instances]
+        ndim = bench.run.at(equations[index].inputs[0])[0].ndim if equations[index].inputs else 0
+        yield from _of_equation(equations[index], spots, ndim, is_of_an_index=_is_of_an_index(bench, index))
+        for position, atom in enumerate(equations[index].inputs):
+            if isinstance(atom, Literal) or atom in inside or is_innocent(atom):
+                yield from _replaced(bench, instances, [(place, position)], atom, offers)
+    yield from _of_common_numbers(bench, instances)
+    yield from _of_common_axes(bench, instances)
+    # A loop of one statement is one execution of it.
+    puts = [i for instance in instances for i in instance if equations[i].name in _PUTS]
+    if len(puts) > len(instances):
+        summed: Patches = {index: added(equations[index]) for index in puts}
+        yield Edit("added", 1.2, lambda c: summed)
+    outside: dict[int, list[tuple[int, int]]] = {}
+    for place, index in enumerate(instances[0]):
+        for position, atom in enumerate(equations[index].inputs):
+            if isinstance(atom, int) and atom not in inside:
+                outside.setdefault(atom, []).append((place, position))
+    for atom, uses in outside.items():
+        if len(uses) > 1 and is_innocent(atom):
+            yield from _replaced(bench, instances, uses, atom, offers)
+
+
+def _of_common_numbers(bench: Bench, instances: Instances) -> Iterator[Edit]:
+    """A number that stands in several places of a statement, such as the batch size, wrong in all of them."""
+    found: dict[tuple[str, int, float], list[int]] = {}
+    for place, index in enumerate(instances[0]):
+        equation = bench.program.equations[index]
+        for position, atom in enumerate(equation.inputs):
+            if isinstance(atom, Literal) and atom.value.ndim == 0 and equation.name in ("mul", "div"):
+                number = float(atom.value)
+                if abs(number) not in (0.0, 1.0):
+                    found.setdefault((equation.name, position, number), []).append(place)
+    for (name, position, number), places in found.items():
+        if len(places) < 2:
+            continue
+        below = name == "div" and position == 1
+
+        def patches(c: float, places: list[int] = places, position: int = position, below: bool = below) -> Patches:
+            scaled = with_input(position, lambda value: divided(value, np.asarray(c)) if below else value * c)
+            return {instance[place]: scaled for instance in instances for place in places}
+
+        facts = {"number": number, "operand": position, "below": below}
+        yield Edit("number", 0.0, patches, True, facts)
+
+
+def _of_common_axes(bench: Bench, instances: Instances) -> Iterator[Edit]:
+    """The axes of several sums in a statement, wrong in all of them; a mean has another divisor over other axes."""
+    equations = bench.program.equations
+    found: dict[tuple[tuple[int, ...], tuple[int, ...]], list[int]] = {}
+    for place, index in enumerate(instances[0]):
+        if equations[index].name == "reduce_sum":
+            shape = bench.run.at(equations[index].inputs[0])[0].shape
+            found.setdefault((shape, tuple(equations[index].params["axes"])), []).append(place)
+    for (shape, was), places in found.items():
+        for axes in axes_of(len(shape)) if len(places) > 1 else ():
+            for keep in (False, True) if axes != was else ():
+                summed: Patch = lambda inputs, evaluate, read, point, a=axes, k=keep: [
+                    inputs[0].sum(axis=a, keepdims=k)
+                ]
+
+                def patches(c: float, places: list[int] = places, summed: Patch = summed) -> Patches:
+                    return {instance[place]: then_scaled(summed, c) for instance in instances for place in places}
+
+                yield Edit("axes", 1.6, patches, True, {"axes": axes, "was": was})
+
+
+def _is_of_an_index(bench: Bench, index: int) -> bool:
+    """Whether a comparison only chooses between integers, as JAX asks whether an index counts from the end."""
+    program = bench.program
+    users = [program.equations[user] for user in program.users.get(program.equations[index].outputs[0], ())]
+    return bool(users) and all(
+        user.name == "select_n" and bench.run.at(user.outputs[0])[0].dtype.kind == "i" for user in users
+    )
+
+
+def _of_equation(
+    equation: Equation, spots: Sequence[int], ndim: int, *, is_of_an_index: bool = False
+) -> Iterator[Edit]:
+    def edit(kind: str, cost: float, patch: Callable[[float], Patch], *, factor: bool = False, **facts: Any) -> Edit:
+        def patches(c: float) -> Patches:
+            made = patch(c)
+            return {index: made for index in spots}
+
+        return Edit(kind, cost, patches, factor, {"equation": equation, **facts})
+
+    name = equation.name
+    for position, atom in enumerate(equation.inputs):
+        if isinstance(atom, Literal) and atom.value.dtype.kind == "f" and name in _WITH_NUMBERS:
+            below = name == "div" and position == 1
+            scaled: Callable[[float], Patch] = lambda c, p=position, b=below: with_input(
+                p, lambda value: divided(value, np.asarray(c)) if b else value * c
+            )
+            yield edit("number", 0.0, scaled, factor=True, number=float(atom.value), operand=position, below=below)
+        elif name in ("add", "sub") and not isinstance(atom, Literal):
+            yield edit(
+                "term",
+                0.3,
+                lambda c, p=position: with_input(p, lambda value: c * value),
+                factor=True,
+                operand=position,
+            )
+        elif name in ("exp", "tanh", "logistic", "log", "sin"):
+            yield edit("term", 1.2, lambda c, p=position: with_input(p, lambda value: -value), operand=position)
+    if name in ("mul", "div", "add", "sub", "max", "min", "pow"):
+        kept: Callable[[int], Patch] = lambda p: (
+            lambda inputs, evaluate, read, point: [np.broadcast_to(inputs[p], evaluate(inputs)[0].shape)]
+        )
+        for position in (0, 1):
+            if not isinstance(equation.inputs[1 - position], Literal):
+                yield edit("dropped", 1.9, lambda c, p=position: kept(p), dropped=equation.inputs[1 - position])
+    if name in ("mul", "div", "add", "sub"):
+        for which in (0, 1):
+            yield edit("aligned", 1.0, lambda c, w=which: aligned(w))
+    if name == "integer_pow":
+        for exponent in (1, 2, 3, -1):
+            if exponent != equation.params["y"]:
+                power: Patch = lambda inputs, evaluate, read, point, y=exponent: [inputs[0] ** float(y)]
+                yield edit("power", 1.8, lambda c, p=power: p, exponent=exponent)
+    if name in ("gt", "ge", "lt", "le") and not is_of_an_index:
+        flipped: Patch = lambda inputs, evaluate, read, point: [~evaluate(inputs)[0]]
+        yield edit("mask", 1.5, lambda c: flipped)
+    if name in _PUTS:
+        yield edit("added", 1.2, lambda c: then_scaled(added(equation), c), factor=True)
+    if name.startswith("reduce_"):
+        functions: dict[str, Any] = {"reduce_sum": np.sum, "reduce_max": np.max, "reduce_min": np.min}
+        function: Any = functions.get(name)
+        for axes in (*axes_of(ndim), ()) if function else ():
+            for keep in (False, True):
+                if tuple(equation.params["axes"]) != axes or keep:
+                    reduced: Patch = lambda inputs, evaluate, read, point, a=axes, k=keep, f=function: [
+                        f(inputs[0], axis=a, keepdims=k)
+                    ]
+                    scaled_too: Callable[[float], Patch] = lambda c, p=reduced: then_scaled(p, c)
+                    was = tuple(equation.params["axes"])
+                    yield edit("axes", 1.6, scaled_too, factor=True, axes=axes, was=was)
+    if name == "dot_general":
+        for swap in (False, True):
+            for turn in ((False, False), (True, False), (False, True), (True, True)):
+                if swap or any(turn):
+                    yield edit("product", 1.5, lambda c, s=swap, t=turn: product_of(s, t), swap=swap, turn=turn)
+
+
+def _replaced(
+    bench: Bench, instances: Instances, uses: Sequence[tuple[int, int]], atom: Atom, offers: Sequence[Offer]
+) -> Iterator[Edit]:
+    """Another value in the place of one that a statement uses."""
+    program = bench.program
+    first = instances[0][0]
+    if (
+        isinstance(atom, Literal)
+        and atom.value.ndim == 0
+        and program.equations[instances[0][uses[0][0]]].name
+        not in (
+            "mul",
+            "div",
+        )
+    ):
+        return
+    # What is offered are floating numbers, and none of these is an index.
+    made = bench.run.at(program.equations[instances[0][uses[0][0]]].outputs[0])[0]
+    if bench.run.at(atom)[0].dtype.kind != "f" and made.dtype.kind != "f":
+        return
+    olds = [program.equations[instance[uses[0][0]]].inputs[uses[0][1]] for instance in instances]
+    shape = bench.run.at(atom)[0].shape
+    flexible = all(program.equations[instances[0][place]].name in _FLEXIBLE for place, _ in uses)
+    for offer in offers:
+        if offer.before is not None and offer.before > first:
+            continue
+        if len(offer.values) not in (1, len(instances)) or not (len(instances) == 1 or is_fixed(offer, instances)):
+            continue
+        kind = offer.quantity.kind if offer.quantity else None
+        reduced = all(program.equations[instances[0][place]].name == "reduce_sum" for place, _ in uses)
+        if kind in ("cotangent", "part") and not isinstance(atom, Literal):
+            # What is summed up wrongly is made in place; any other cotangent has a statement of its own.
+            if not reduced or (fitted_to(offer, shape) is None and (kind == "part" or 1 in offer.shape)):
+                continue
+        elif kind == "part":
+            continue
+        if offer.variables and all(v == o for v, o in zip(offer.variables, olds, strict=False)):
+            continue
+        fitted = fitted_to(offer, shape)
+        if fitted is None and not flexible:
+            continue
+        get = fitted or offer.at
+
+        def patches(c: float, get: Callable[[int, int], np.ndarray] = get) -> Patches:
+            changed: dict[int, Patch] = {}
+            for i, instance in enumerate(instances):
+                by_equation: dict[int, list[int]] = {}
+                for place, position in uses:
+                    by_equation.setdefault(instance[place], []).append(position)
+                for index, positions in by_equation.items():
+                    changed[index] = with_inputs(positions, lambda point, i=i: get(i, point))
+                if c != 1:
+                    for out in results(program, instance):
+                        index = program.makers[out]
+                        changed[index] = then_scaled(changed.get(index), c)
+            return changed
+
+        cost = 2.0 if offer.name else 2.1 if reduced else 2.4
+        if offer.shape != shape and not reduced:
+            cost += 0.3
+        facts = {"offer": offer, "used": atom, "all": len(uses) > 1, "uses": tuple(uses)}
+        yield Edit("operand", cost, patches, True, facts, whole=True)

@@ -1,0 +1,72 @@
+"""Corrections of several statements at once: of steps that came too early, and of a number wherever it is used."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from .._program._sites import results, Site
+from .._program._trace import Atom
+from ._bench import Bench, Patch, Patches
+from ._edits import Edit
+from ._patches import after, with_inputs
+
+
+_STEPS = frozenset(("add", "sub", "scatter-add", "scatter", "dynamic_update_slice"))
+
+
+def of_programs(
+    bench: Bench, sites: Sequence[Site], params: Sequence[int], is_a_value: Callable[[int], bool]
+) -> Iterator[tuple[list[Site], Edit]]:
+    """Corrections that belong to several statements, and those statements; `params` are the parameters' variables."""
+    owners = {index: site for site in sites for instance in site.instances for index in instance if _owns(site)}
+    yield from _undone(bench, owners, params, is_a_value)
+    yield from _everywhere(bench, owners, params)
+
+
+def _owns(site: Site) -> bool:
+    return site.leaf is None and not site.is_formula
+
+
+def _undone(
+    bench: Bench, owners: dict[int, Site], params: Sequence[int], is_a_value: Callable[[int], bool]
+) -> Iterator[tuple[list[Site], Edit]]:
+    """The parameters themselves, wherever they have been moved already."""
+    program = bench.program
+    moved: dict[Atom, int] = {parameter: parameter for parameter in params}
+    patches: dict[int, Patch] = {}
+    for index, equation in enumerate(program.equations):
+        start = next((moved[atom] for atom in equation.inputs if atom in moved), None)
+        if start is None or equation.name not in _STEPS or index not in owners:
+            continue
+        [out] = equation.outputs
+        first = results(program, owners[index].instances[0])
+        if bench.run.at(out)[0].shape != bench.run.at(start)[0].shape or any(map(is_a_value, first)):
+            continue
+        moved[out] = start
+        values = bench.run.at(start)
+        patches[index] = after(0, lambda value, point, values=values: values[point])
+    if patches:
+        where = list(dict.fromkeys(owners[index] for index in patches))
+        names = {site: moved[program.equations[index].outputs[0]] for index in patches for site in [owners[index]]}
+        yield where, Edit("undone", 1.0, lambda c: patches, False, {"across": where, "parameters": names})
+
+
+def _everywhere(bench: Bench, owners: dict[int, Site], params: Sequence[int]) -> Iterator[tuple[list[Site], Edit]]:
+    """Another factor on an argument that is one number, in all of its uses."""
+    program = bench.program
+    for variable in set(program.inputs).difference(params):
+        value = bench.run.at(variable)[0]
+        uses = [index for index in program.users.get(variable, ()) if index in owners]
+        where = list(dict.fromkeys(owners[index] for index in uses))
+        if value.ndim or value.dtype.kind != "f" or len(where) < 2:
+            continue
+
+        def patches(c: float, variable: int = variable, uses: Sequence[int] = uses) -> Patches:
+            values = tuple(c * np.asarray(v) for v in bench.run.at(variable))
+            found: dict[int, Patch] = {}
+            for index in uses:
+                positions = [p for p, atom in enumerate(program.equations[index].inputs) if atom == variable]
+                found[index] = with_inputs(positions, lambda point: values[point])
+            return found
+
+        yield where, Edit("everywhere", 0.9, patches, True, {"across": where, "variable": variable, "uses": uses})

@@ -1,0 +1,220 @@
+"""What may be tried: the corrections of each statement, of all its executions and of some."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
+
+from .._program._sites import results, Site
+from ._bench import Bench
+from ._edits import Edit
+from ._edits_of_equations import of_equations
+from ._edits_of_programs import of_programs
+from ._edits_of_results import AsKnown, of_result, of_return
+from ._known import Quantity
+from ._offers import Instances, Offer
+from ._roles import Following, slices
+from ._screen import Screen
+from ._standing import Standing
+
+
+# How many corrections of one statement there are at most; those most often needed come first.
+_LIMIT, _LIMIT_OF_LOOPS = 4000, 1000
+
+_INNOCENT = 1.2
+"""What it costs to blame a statement that computes a known quantity: another may only have been meant."""
+
+_FITS = 0.6
+"""What it takes off the cost that a correction follows from what the statement reads."""
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A correction to be tried.
+
+    Attributes:
+      site: the statement.
+      instances: those of its executions that are corrected.
+      edit: the correction.
+      wrong: the leaves that it may make right.
+      innocent: whether what the statement computes is a known quantity as it stands.
+      cheap: whether what it does to the leaves is told by inner products.
+    """
+
+    site: Site
+    instances: Instances
+    edit: Edit
+    wrong: list[str]
+    innocent: bool
+    cheap: bool
+
+    @property
+    def first(self) -> int:
+        """The first equation that is corrected: of two corrections that do the same, the earlier one is believed."""
+        return self.instances[0][0]
+
+    @cached_property
+    def cost(self) -> float:
+        """The cost of the correction, without that of a factor."""
+        return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits
+
+    @cached_property
+    def fits(self) -> bool:
+        """Whether what is put in place follows from what the statement reads."""
+        return bool("offer" in self.edit.facts and self.edit.facts["offer"].fits)
+
+
+class Jobs:
+    """The corrections that may make some of the leaves `wrong` right; only those of the kinds `planted`, if given."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        sites: Sequence[Site],
+        offers: Sequence[Offer],
+        wrong: Sequence[str],
+        standing: Standing,
+        screen: Screen,
+        planted: frozenset[str] | None,
+    ) -> None:
+        self.bench, self.sites, self.wrong = bench, sites, wrong
+        self.standing, self.screen, self.planted = standing, screen, planted
+        self.offers = offers
+        self.repeated = [offer for offer in offers if offer.quantity and len(offer.values) > 1]
+        self.alone = [offer for offer in offers if not offer.quantity or len(offer.values) == 1]
+        self.quantities: list[Quantity] = [offer.quantity for offer in self.alone if offer.quantity]
+
+    def by_reach(self) -> Iterator[list[Job]]:
+        """The corrections, those of statements that lead to most leaves first."""
+        reach = {site: self._reach(chain(*site.instances)) for site in self.sites}
+        several = self._of_programs()
+        for count in sorted({len(paths) for paths in reach.values()} - {0}, reverse=True):
+            jobs = [job for job in several if len(job.wrong) == count]
+            for site in self.sites:
+                if len(reach[site]) == count:
+                    jobs += self._of_site(site, reach[site])
+            yield jobs
+
+    def _of_site(self, site: Site, wrong: Sequence[str]) -> Iterator[Job]:
+        """The corrections of all executions of a statement, of the last alone, and of those that one line calls."""
+        runs = tuple(run for run in site.instances if results(self.bench.program, run))
+        yield from self._of_runs(site, runs or site.instances)
+        if len(site.instances) > 1:
+            some = [*((instance,) for instance in self._last(site, wrong)), self._ends(site), *site.calls]
+            for instances in dict.fromkeys(some):
+                if instances != site.instances:
+                    yield from self._of_runs(site, instances)
+
+    def _reach(self, equations: Iterable[int]) -> list[str]:
+        return [path for path in self.bench.reached(tuple(equations)) if path in self.wrong]
+
+    def _last(self, site: Site, wrong: Sequence[str]) -> list[tuple[int, ...]]:
+        """The executions of a statement that alone lead to some leaf, all others only through them."""
+        found = []
+        for path in wrong:
+            instances = [i for i in site.instances if path in self._reach(i)]
+            last = instances[-1]
+            held = set(results(self.bench.program, last))
+            if last not in found and not any(self._leads(i, path, held) for i in instances[:-1]):
+                found.append(last)
+        return found
+
+    def _ends(self, site: Site) -> Instances:
+        """The executions of a statement that no other one goes on from: the last of each inner loop."""
+        runs = {index for instance in site.instances for index in instance}
+        users = self.bench.program.users
+        return tuple(
+            instance
+            for instance in site.instances
+            if not any(runs.intersection(users.get(out, ())) for out in results(self.bench.program, instance))
+        )
+
+    def _leads(self, instance: tuple[int, ...], path: str, held: set[int]) -> bool:
+        """Whether what an execution gives reaches a leaf other than through `held`."""
+        program, leaf = self.bench.program, self.bench.leaves[path]
+        reached = set(results(program, instance))
+        for index in self.bench.order[path]:
+            equation = program.equations[index]
+            if index > instance[-1] and any(atom in reached for atom in equation.inputs if isinstance(atom, int)):
+                reached.update(out for out in equation.outputs if out not in held)
+        return leaf in reached
+
+    def _of_runs(self, site: Site, instances: Instances) -> list[Job]:
+        """The corrections of a statement that are worth a trial."""
+        bench, wrong = self.bench, self._reach(chain(*instances))
+        if not wrong:
+            return []
+        outs = results(bench.program, instances[0])
+        if any(bench.run.at(out)[0].dtype == object for out in outs):  # random keys
+            return []
+        returned = any(self.standing.is_returned(out) for out in outs)
+        innocent = site.leaf is None and bool(outs) and not returned and all(map(self.standing.is_as_known, outs))
+        # A difference such as `out - y` may be a value of the loss as it stands, and yet lack a factor as a cotangent.
+        value = not returned and bool(outs) and all(self.standing.is_a_value(out) for out in outs)
+        if self.planted is not None:
+            innocent = value = False
+        several = len(instances) > 1
+        if several and (innocent or value) and self._is_right_elsewhere(instances):
+            return []  # what is known as it stands and leads to right leaves in all of its runs
+        forward = (innocent or value) and not several and self.screen.of(instances, wrong) is None
+        role: AsKnown | None = "forward" if forward else "cotangent" if innocent else "value" if value else None
+        edits: Iterable[Edit]
+        if site.leaf:
+            edits = of_return(bench, instances, site.leaf, self.offers)
+        elif several:
+            sliced = slices(self.quantities, len(instances))
+            roles = [*self.standing.roles.offers(instances), *self.repeated, *sliced]
+            edits = chain(
+                self._edits(instances, roles, role, [self.standing.roles.following(out) for out in outs]),
+                self._edits(instances, self.alone, role),
+            )
+        else:
+            edits = self._edits(instances, self.offers, role)
+        cheap = self.screen.of(instances, wrong) is not None
+        return [
+            Job(site, instances, edit, wrong, innocent or forward, cheap or self._is_cheap(instances, edit, wrong))
+            for edit in islice(edits, _LIMIT_OF_LOOPS if several else _LIMIT)
+            if self.planted is None or edit.kind in self.planted
+        ]
+
+    def _of_programs(self) -> list[Job]:
+        """The corrections of several statements at once."""
+        jobs = []
+        params = self.bench.program.inputs[: len(self.bench.leaves)]
+        for sites, edit in of_programs(self.bench, self.sites, params, self.standing.is_a_value):
+            wrong = self._reach(edit.patches(1.0))
+            if wrong and (self.planted is None or edit.kind in self.planted):
+                jobs.append(Job(sites[0], sites[0].instances, edit, wrong, False, False))
+        return jobs
+
+    def _edits(
+        self,
+        instances: Instances,
+        offers: Sequence[Offer],
+        role: AsKnown | None,
+        following: Sequence[Iterable[Following]] = (),
+    ) -> Iterator[Edit]:
+        bench = self.bench
+        for position in range(len(results(bench.program, instances[0]))):
+            after = following[position] if following else ()
+            first = results(bench.program, instances[0])[position]
+            slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
+            yield from of_result(
+                bench,
+                instances,
+                position,
+                offers,
+                self.standing.is_innocent,
+                as_known=role,
+                following=after,
+                slopes=slopes,
+            )
+        if role is None:
+            yield from of_equations(bench, instances, offers, self.standing.is_innocent)
+
+    def _is_cheap(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> bool:
+        return edit.kind in ("plus", "known") and self.screen.of(instances, wrong, edit) is not None
+
+    def _is_right_elsewhere(self, instances: Instances) -> bool:
+        """Whether every run of a statement leads to some leaf that is right as it stands."""
+        return all(set(self.bench.reached(instance)) - set(self.wrong) for instance in instances)

@@ -1,0 +1,37 @@
+"""Which line: the statement whose correction makes leaves right, and the least that has to be corrected in it."""
+
+from collections.abc import Iterator, Sequence
+
+from .._program._sites import Site
+from ._bench import Bench
+from ._known import Knowledge
+from ._offers import Offer
+from ._relocate import where_it_is_made
+from ._search import Mistake as Mistake, Search
+
+
+def localized(
+    bench: Bench,
+    sites: Sequence[Site],
+    offers: Sequence[Offer],
+    knowledge: Knowledge,
+    wrong: Sequence[str],
+    batches: frozenset[int],
+    *,
+    planted: frozenset[str] | None = None,
+) -> Iterator[Mistake]:
+    """The mistakes, peeled off one after another: that which makes most leaves wrong comes first.
+
+    The bench is left with all of them corrected. With `planted`, which names the kinds of edits to try, the program is
+    right, and it is mistakes that are put into it, to give what the truth of the bench stands for.
+    """
+    left = list(wrong)
+    while left:
+        found = Search(bench, sites, offers, knowledge, left, batches, planted).best()
+        if found is None:
+            return
+        if planted is None:
+            found = where_it_is_made(bench, [site for site in sites if not site.is_formula], found)
+        yield found
+        bench.apply(found.patches)
+        left = [path for path in left if path not in found.leaves]

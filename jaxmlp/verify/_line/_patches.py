@@ -1,0 +1,100 @@
+"""What takes the place of an equation: its result changed, or one of its operands."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .._program._operations import evaluated
+from .._program._trace import Equation
+from ._bench import Evaluate, Patch, Read
+
+
+def after(place: int, change: Callable[[np.ndarray, int], np.ndarray]) -> Patch:
+    """The equation, with its output at `place` changed."""
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        outputs = list(evaluate(inputs))
+        outputs[place] = change(outputs[place], point)
+        return outputs
+
+    return patch
+
+
+def with_input(position: int, change: Callable[[np.ndarray], np.ndarray]) -> Patch:
+    """The equation, with its input at `position` changed."""
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        return evaluate([change(value) if p == position else value for p, value in enumerate(inputs)])
+
+    return patch
+
+
+def with_inputs(positions: Sequence[int], get: Callable[[int], np.ndarray]) -> Patch:
+    """The equation, with another value for its inputs at `positions`."""
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        return evaluate([get(point) if p in positions else value for p, value in enumerate(inputs)])
+
+    return patch
+
+
+def then_scaled(patch: Patch | None, c: float) -> Patch:
+    """A patch, or the equation itself, with all it gives multiplied by `c`."""
+
+    def scaled(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        return [c * out for out in (patch(inputs, evaluate, read, point) if patch else evaluate(inputs))]
+
+    return scaled
+
+
+def product_of(swap: bool, turn: tuple[bool, bool]) -> Patch:
+    """A product of two matrices the other way round, or of their transposes."""
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        a, b = (operand.T if t else operand for operand, t in zip(inputs, turn, strict=True))
+        return evaluate([b, a] if swap else [a, b])
+
+    return patch
+
+
+def aligned(which: int) -> Patch:
+    """An operation on two rows of numbers that paired each with every other: now number by number.
+
+    In the shape of the operand `which`.
+    """
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        alone = [_without_copies(value) for value in inputs]
+        a, b = alone
+        if a.size != b.size or a.size < 2 or a.shape == b.shape:
+            raise ValueError("these are no two rows in different directions")
+        return evaluate([value.reshape(alone[which].shape) for value in alone])
+
+    return patch
+
+
+def added(equation: Equation) -> Patch:
+    """An operation that sets parts of its first input: now it adds to what stands there, as often as it sets it."""
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        if equation.name == "scatter" and inputs[1].ndim > 1:  # several places, some of them perhaps the same
+            return evaluated(replace(equation, name="scatter-add"), inputs)
+        return [inputs[0] + evaluate([np.zeros_like(inputs[0]), *inputs[1:]])[0]]
+
+    return patch
+
+
+def _without_copies(value: np.ndarray) -> np.ndarray:
+    """What was broadcast to `value`: one of each axis along which it is all the same."""
+    for axis in range(value.ndim):
+        first = np.take(value, [0], axis)
+        if (value == first).all():
+            value = first
+    return value
+
+
+def divided(value: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """A quotient, silent where it is not finite."""
+    with np.errstate(all="ignore"):
+        return np.asarray(value / by)

@@ -1,0 +1,101 @@
+"""How a value differs from the known quantity that ought to be in its place."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from .._verdict._accuracy import norm
+from ._bench import RIGHT
+
+
+Values = tuple[np.ndarray, ...]
+"""A value at each point."""
+
+
+def is_zero(values: Values) -> bool:
+    """Whether it is zero everywhere."""
+    return not any(value.any() for value in values)
+
+
+def is_constant(values: Values) -> bool:
+    """Whether it is the same number everywhere, at every point."""
+    flat = _flat(values)
+    return bool(np.ptp(flat) <= RIGHT * np.abs(flat).max())
+
+
+def same(a: Values, b: Values) -> bool:
+    """Whether two values are equal, of whatever shape."""
+    return a[0].size == b[0].size and norm(_flat(a) - _flat(b)) <= RIGHT * norm(_flat(b))
+
+
+def multiple(a: Values, b: Values) -> float | None:
+    """The factor `c` with `a = c b` at every point, if there is one."""
+    if a[0].size != b[0].size:
+        return None
+    x, y = _flat(a), _flat(b)
+    size = float(np.vdot(y, y))
+    if size == 0 or not np.isfinite(x).all():
+        return None
+    c = float(np.vdot(x, y)) / size
+    return c if c != 0 and norm(x - c * y) <= RIGHT * norm(x) else None
+
+
+def missing_terms(actual: Values, terms: Sequence[Values]) -> list[Values] | None:
+    """Those of the terms of a sum that `actual` lacks, where it is a sum of the others, up to a factor."""
+    for size in range(1, len(terms)):
+        for kept in combinations(range(len(terms)), size):
+            total = tuple(sum(terms[i][k] for i in kept) for k in range(len(actual)))
+            if multiple(actual, tuple(np.asarray(value) for value in total)) is not None:
+                return [term for i, term in enumerate(terms) if i not in kept]
+    return None
+
+
+def contracted(a: Values, b: Values, axes: tuple[Any, Any]) -> Iterator[Values]:
+    """The terms of a matrix product, one for each number that is summed over."""
+    (left,), (right,) = axes
+    for index in range(a[0].shape[left]):
+        yield tuple(
+            np.multiply.outer(np.take(x, index, left), np.take(y, index, right)) for x, y in zip(a, b, strict=True)
+        )
+
+
+def is_another_mask(actual: Values, expected: Values) -> bool:
+    """Whether the two are equal, up to a factor, wherever neither is zero, and differ in where they are zero."""
+    if actual[0].shape != expected[0].shape:
+        return False
+    x, y = _flat(actual), _flat(expected)
+    both = (x != 0) & (y != 0)
+    # What has no zero at all is not masked: it lacks a slope that is one.
+    if not both.any() or not ((x == 0) ^ (y == 0)).any() or not (x == 0).any():
+        return False
+    c = float(np.vdot(x[both], y[both]) / np.vdot(y[both], y[both]))
+    return norm(x[both] - c * y[both]) <= RIGHT * norm(x[both])
+
+
+def is_masked_constant(values: Values) -> bool:
+    """Whether it is one number wherever it is not zero."""
+    flat = _flat(values)
+    kept = flat[flat != 0]
+    return bool(kept.size and np.ptp(kept) <= RIGHT * np.abs(kept).max())
+
+
+def is_softmax_diagonal(actual: Values, expected: Values, probabilities: Sequence[Values]) -> bool:
+    """Whether, with some `p` that sums to 1, `actual = u p (1 - p)` where `expected = p (u - sum(u p))`."""
+    for p in probabilities:
+        if p[0].shape != actual[0].shape:
+            continue
+        for axis in range(p[0].ndim):
+            if not all(np.allclose(value.sum(axis), 1) for value in p):
+                continue
+            with np.errstate(all="ignore"):
+                u = [a / (q * (1 - q)) for a, q in zip(actual, p, strict=True)]
+                full = tuple(q * (v - (v * q).sum(axis, keepdims=True)) for v, q in zip(u, p, strict=True))
+            if multiple(full, expected) is not None:
+                return True
+    return False
+
+
+def _flat(values: Values) -> np.ndarray:
+    return np.concatenate([np.ravel(value) for value in values]).astype(np.float64)

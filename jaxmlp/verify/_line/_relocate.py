@@ -1,0 +1,195 @@
+"""Where a mistake is made: before the statement that was corrected, where that only adds, multiplies or collects."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .._program._operations import evaluated
+from .._program._sites import results, Site
+from .._program._trace import Literal
+from ._bench import Bench, RIGHT
+from ._edits import Edit
+from ._patches import after
+from ._relate import multiple, same, Values
+from ._search import Mistake
+
+
+_PUTS = {"scatter": 2, "dynamic_update_slice": 1}
+"""Operations that put something into their first input, and which input that is."""
+
+
+def where_it_is_made(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The same mistake at the statement that makes it."""
+    for moved in (_in_its_term, _in_a_factor, _in_a_part):
+        found = moved(bench, sites, mistake)
+        if found is not mistake:
+            return found
+    return mistake
+
+
+def _in_a_part(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The same mistake where it is made: in an earlier statement that put the wrong part into an array.
+
+    The first run tells which part; what is wrong with later ones may come of it.
+    """
+    program, runs = bench.program, mistake.instances
+    outs = [out for run in runs for out in results(program, run)]
+    if mistake.edit.kind != "known" or len(outs) != len(runs):
+        return mistake
+    expected = [_corrected(bench, run, out, mistake) for run, out in zip(runs, outs, strict=True)]
+    actual = bench.run.at(outs[0])[0]
+    if any(len(values) < bench.count or values[0].shape != actual.shape for values in expected):
+        return mistake
+    wrong = np.abs(actual - expected[0][0]) > RIGHT * np.abs(expected[0][0]).max()
+    owners = {tuple(results(program, run)): site for site in sites for run in site.instances if not site.leaf}
+    found: Site | None = None
+    while all(out in program.makers and program.equations[program.makers[out]].name in _PUTS for out in outs):
+        before = [program.equations[program.makers[out]].inputs[0] for out in outs]
+        earlier = [atom for atom in before if isinstance(atom, int)]
+        at = {owners.get((atom,)) for atom in earlier}
+        site = at.pop() if len(at) == 1 and len(earlier) == len(outs) else None
+        if site is None or (wrong & _touched(bench, outs[0])).any():
+            break
+        found, outs = site, earlier
+    if found is None:
+        return mistake
+    instances = tuple(run for run in found.instances if set(results(program, run)) & set(outs))
+    part = _touched(bench, outs[0])
+    patches = {
+        program.makers[out]: after(0, lambda value, point, right=right: np.where(part, right[point], value))
+        for out, right in zip(outs, expected, strict=True)
+    }
+    if not all(bench.is_right(path, patches) for path in mistake.leaves):
+        return mistake
+    edit = Edit("known", mistake.edit.cost, lambda c: patches, False, {**mistake.edit.facts, "position": 0})
+    return replace(mistake, site=found, instances=instances, edit=edit, factor=1.0, patches=patches)
+
+
+def _corrected(bench: Bench, run: Sequence[int], out: int, mistake: Mistake) -> list[np.ndarray]:
+    """What one run gives once it is corrected, at each point."""
+    patches = {index: mistake.patches[index] for index in run if index in mistake.patches}
+    made = [bench.values(run, patches, k) for k in range(bench.count)] if patches else []
+    return [values[out] for values in made if values and out in values]
+
+
+def _touched(bench: Bench, out: int) -> np.ndarray:
+    """Where an operation puts something into its first input."""
+    equation = bench.program.equations[bench.program.makers[out]]
+    if equation.name not in _PUTS:
+        return np.ones(bench.run.at(out)[0].shape, bool)
+    inputs = [atom.value if isinstance(atom, Literal) else bench.run.at(atom)[0] for atom in equation.inputs]
+    inputs[0] = np.zeros_like(inputs[0])
+    inputs[_PUTS[equation.name]] = np.ones_like(inputs[_PUTS[equation.name]])
+    return evaluated(equation, inputs)[0] != 0
+
+
+def _in_its_term(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The same mistake where it is made: in a term that the statement only adds, which another mask makes right."""
+    program, edit = bench.program, mistake.edit
+    if edit.kind != "known" or len(mistake.instances) != 1:
+        return mistake
+    out = results(program, mistake.instances[0])[edit.facts["position"]]
+    total = program.equations[program.makers[out]]
+    if total.name not in ("add", "sub"):
+        return mistake
+    corrected = [bench.values(mistake.instances[0], mistake.patches, k) for k in range(bench.count)]
+    sums = [values[out] for values in corrected if values]
+    for position, atom in enumerate(total.inputs):
+        if not isinstance(atom, int):
+            continue
+        other = bench.run.at(total.inputs[1 - position])
+        wanted = tuple(
+            value + b if total.name == "sub" and position == 0 else b - value if total.name == "sub" else value - b
+            for value, b in zip(sums, other, strict=True)
+        )
+        for site in sites:
+            if site is mistake.site or site.leaf or len(site.instances) != 1:
+                continue
+            if results(program, site.instances[0]) != [atom] or len(program.users[atom]) > 1:
+                continue
+            maker = program.equations[program.makers[atom]]
+            masked = [bench.run.at(operand) for operand in maker.inputs]
+            if any(_is_masked(wanted, v) and _is_masked(bench.run.at(atom), v) for v in masked):
+                patches = {program.makers[atom]: after(0, lambda value, point, w=wanted: w[point])}
+                inner = Edit("known", edit.cost, lambda c, p=patches: p, False, {**edit.facts, "position": 0})
+                return replace(mistake, site=site, instances=site.instances, edit=inner, factor=1.0, patches=patches)
+    return mistake
+
+
+def _in_a_factor(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The same mistake where it is made: in a value that the statement only multiplies, if all that is missing there is
+    the product of two values at hand.
+    """
+    program, run = bench.program, mistake.instances[0]
+    outs = results(program, run)
+    found = [bench.values(run, mistake.patches, k) for k in range(bench.count)]
+    offer = mistake.edit.facts.get("offer")
+    is_simple = mistake.edit.kind not in ("known", "operand") or (offer is not None and offer.name is not None)
+    if is_simple or len(mistake.instances) != 1 or mistake.site.leaf or len(outs) != 1 or None in found:
+        return mistake
+    actual = bench.run.at(outs[0])
+    expected = tuple(values.get(outs[0], a) for values, a in zip(found, actual, strict=True) if values is not None)
+    inside = {out for index in run for out in program.equations[index].outputs}
+    read = {a: None for i in run for a in program.equations[i].inputs if isinstance(a, int) and a not in inside}
+    for site in sites:
+        [*_, last] = site.instances
+        made = results(program, last)
+        if len(site.instances) != 1 or len(made) != 1 or made[0] not in read or program.users[made[0]][0] not in run:
+            continue
+        values = bench.run.at(made[0])
+        if values[0].dtype.kind != "f" or {values[0].shape, actual[0].shape} != {expected[0].shape}:
+            continue
+        twice = _given(bench, run, outs[0], program.makers[made[0]], tuple(2 * v for v in values))
+        if twice is None or not same(twice, tuple(2 * a for a in actual)):
+            continue
+        with np.errstate(all="ignore"):
+            wanted = tuple(v * x / a for v, x, a in zip(values, expected, actual, strict=True))
+        missing = tuple(w - v for w, v in zip(wanted, values, strict=True))
+        if not all(np.isfinite(m).all() for m in missing) or multiple(missing, values) is not None:
+            continue
+        patches = {program.makers[made[0]]: after(0, lambda value, point, w=wanted: w[point])}
+        if _is_a_product(missing, _at_hand(bench, sites, site)) and all(
+            bench.is_right(path, patches) for path in mistake.leaves
+        ):
+            inner = Edit("lacking", mistake.edit.cost, lambda c, p=patches: p)
+            return replace(mistake, site=site, instances=site.instances, edit=inner, factor=1.0, patches=patches)
+    return mistake
+
+
+def _given(bench: Bench, run: Sequence[int], out: int, maker: int, values: Values) -> Values | None:
+    """What a statement gives where it reads `values` of the equation `maker`."""
+    patches = {maker: after(0, lambda value, point: values[point])}
+    made = [bench.values((maker, *run), patches, k) for k in range(bench.count)]
+    return (
+        tuple(each[out] for each in made if each and out in each)
+        if all(each and out in each for each in made)
+        else None
+    )
+
+
+def _at_hand(bench: Bench, sites: Sequence[Site], site: Site) -> list[Values]:
+    """The values that the function computes up to a statement, of that statement's shape."""
+    program, shape = bench.program, bench.run.at(results(bench.program, site.instances[0])[0])[0].shape
+    same_function = [s for s in sites if s.frame and site.frame and s.frame.function == site.frame.function]
+    indices = [i for s in same_function for run in s.instances for i in run if i <= site.instances[0][-1]]
+    atoms = dict.fromkeys(a for i in indices for a in (*program.equations[i].inputs, *program.equations[i].outputs))
+    values = [bench.run.at(atom) for atom in atoms if isinstance(atom, int)]
+    return [v for v in values if v[0].shape == shape and v[0].dtype.kind == "f"]
+
+
+def _is_a_product(missing: Values, values: Sequence[Values]) -> bool:
+    return any(
+        multiple(missing, tuple(a * b for a, b in zip(first, second, strict=True))) is not None
+        for position, first in enumerate(values)
+        for second in values[: position + 1]
+    )
+
+
+def _is_masked(values: Values, whole: Values) -> bool:
+    """Whether it is `whole` where it is not zero."""
+    if values[0].shape != whole[0].shape or whole[0].size < 2 or whole[0].dtype.kind != "f":
+        return False
+    size = max(float(np.abs(w).max()) for w in whole)
+    kept = tuple(np.where(np.abs(v) > 1e-9 * size, w, 0) for v, w in zip(values, whole, strict=True))
+    return any(k.any() for k in kept) and same(kept, values)

@@ -1,0 +1,176 @@
+"""What ought to stand in a statement that runs many times: told, for each run, by what it reads and by what it gives.
+
+A loop over layers, steps or examples gives each run of one statement another layer's slope or cotangent. Which one
+follows from what the run reads: beside an activation's output belongs its slope, after the cotangent of that output
+comes the cotangent of its input. Where the loss takes all examples at once, what belongs to one is a row.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from math import prod
+from typing import TypeAlias
+
+import numpy as np
+
+from .._program._sites import results
+from .._program._trace import Atom
+from ._bench import Bench
+from ._known import Knowledge, Quantity
+from ._matching import Known
+from ._offers import Instances, Offer
+from ._relate import same
+
+
+_Found: TypeAlias = tuple[Quantity, float]
+"""A quantity, and how many times it a value is."""
+
+Following: TypeAlias = tuple[Quantity, Callable[[np.ndarray, int, int], np.ndarray]]
+"""A cotangent, and what turns the one before it into it: of a value, the point and the number of the run."""
+
+_MOST = 16
+"""How many quantities of one role are offered: those that are nearest in the loss."""
+
+
+def rows(quantities: Sequence[Quantity], batches: frozenset[int]) -> Iterator[Quantity]:
+    """What is known of each example alone, where what is known of all lies along the first axis or the last."""
+    for quantity in quantities:
+        shape = quantity.values[0].shape
+        axes = dict.fromkeys((0, -1) if len(shape) > 1 else range(len(shape)))
+        for axis in axes if quantity.kind != "part" else ():
+            for index in range(shape[axis]) if shape[axis] in batches else ():
+                values = tuple(np.take(value, index, axis) for value in quantity.values)
+                if any(value.any() for value in values):
+                    yield replace(quantity, values=values, terms=(), row=(axis, index))
+
+
+def slices(quantities: Sequence[Quantity], count: int) -> Iterator[Offer]:
+    """What is known of each of `count` runs alone, where the loss has all of them in one array, in either order.
+
+    Of loops in loops the runs lie along the first axes together.
+    """
+    for quantity in quantities:
+        shape = quantity.values[0].shape
+        if quantity.kind not in ("cotangent", "slope"):
+            continue
+        taken = [[np.moveaxis(v, axis, 0) for v in quantity.values] for axis, n in enumerate(shape) if n == count]
+        for depth in range(2, len(shape) + 1):
+            if prod(shape[:depth]) == count:
+                taken.append([v.reshape(count, *shape[depth:]) for v in quantity.values])
+        for values in taken:
+            each = tuple(zip(*values, strict=True))
+            yield from (Offer(each, None, quantity), Offer(each[::-1], None, quantity))
+
+
+class Roles:
+    """The roles of values in the loss, found by their numbers."""
+
+    def __init__(self, bench: Bench, knowledge: Knowledge, known: Known, scales: Sequence[float]) -> None:
+        self._bench, self._knowledge, self._known, self._scales = bench, knowledge, known, scales
+        self._seen: dict[Atom, _Found | None] = {}
+        self._alike: dict[tuple[str, int], list[int]] = {}
+
+    def offers(self, instances: Instances) -> Iterator[Offer]:
+        """What belongs beside what each run reads, and after what it gives; one value for each run."""
+        for atoms in zip(*(self._atoms(instance) for instance in instances), strict=False):
+            found = [self._match(atom) for atom in atoms]
+            roles = [list(self._roles(*match)) if match else [] for match in found]
+            for options in zip(*roles, strict=False):
+                kinds = {quantity.kind for quantity, _ in options}
+                if len(kinds) == 1:
+                    values = tuple(tuple(scale * v for v in quantity.values) for quantity, scale in options)
+                    yield Offer(values, None, options[0][0], fits=True)
+
+    def following(self, variable: int) -> Iterator[Following]:
+        """If a value is a cotangent of the loss: those that come after it, through one operation or more.
+
+        Each with what turns such a cotangent, whichever it is, into the one after it: where one run leads to the next,
+        the next is told from what the corrected one before it gives.
+        """
+        match = self._match(variable)
+        if match is None or match[0].kind != "cotangent":
+            return
+        for which, (quantity, _) in enumerate(self._roles(*match)):
+            if quantity.kind == "cotangent":
+                yield quantity, lambda value, point, instance, which=which: self._next(value, point, which)
+
+    def slopes_after(self, variable: int) -> list[Quantity]:
+        """If a value is a cotangent of the loss: the slopes that it may be multiplied by next, the nearest first."""
+        match = self._match(variable)
+        if match is None or match[0].kind != "cotangent" or self._is_passed_on(variable):
+            return []
+        alike = self._variables(match[0])
+        slopes = self._knowledge.slopes
+        return [slopes[pair] for pair in sorted(slopes, key=lambda pair: -pair[1]) if pair[0] in alike]
+
+    def _is_passed_on(self, variable: int) -> bool:
+        """Whether an operation gives the value as it is, so that what is lacking may be lacking there."""
+        program, values = self._bench.program, self._bench.run.at(variable)
+        after = [out for index in program.users.get(variable, ()) for out in program.equations[index].outputs]
+        return any(
+            len(program.equations[program.makers[out]].inputs) > 1 and same(self._bench.run.at(out), values)
+            for out in after
+        )
+
+    def _next(self, value: np.ndarray, point: int, which: int) -> np.ndarray:
+        known = self._known.at(point)
+        scale = known.scale((value,))
+        quantity = None if scale is None else known.find((value,), (scale,))
+        if scale is None or quantity is None or quantity.kind != "cotangent":
+            return value
+        after = [found for found in self._roles(quantity, scale) if found[0].kind == "cotangent"]
+        if which >= len(after) or after[which][0].values[point].size != value.size:
+            return value
+        return scale * after[which][0].values[point].reshape(value.shape)
+
+    def _atoms(self, instance: tuple[int, ...]) -> list[Atom]:
+        """What a run gives, then what it reads, in the order of its equations."""
+        equations = [self._bench.program.equations[index] for index in instance]
+        inside = {out for equation in equations for out in equation.outputs}
+        read = [atom for equation in equations for atom in equation.inputs]
+        outside = [atom for atom in read if isinstance(atom, int) and atom not in inside]
+        return [*results(self._bench.program, instance), *dict.fromkeys(outside)]
+
+    def _match(self, atom: Atom) -> _Found | None:
+        if atom not in self._seen:
+            values = self._bench.run.at(atom)
+            scale = self._known.scale(values)
+            quantity = self._known.find(values, (1.0 if scale is None else scale, *self._scales))
+            factor = scale if scale is not None and quantity is not None and quantity.kind == "cotangent" else 1.0
+            self._seen[atom] = None if quantity is None else (quantity, factor)
+        return self._seen[atom]
+
+    def _roles(self, quantity: Quantity, scale: float) -> Iterator[_Found]:
+        """What belongs beside a value or after a cotangent, the nearest first."""
+        if quantity.kind == "slope" and quantity.by in self._knowledge.cotangents:
+            yield _row(self._knowledge.cotangents[quantity.by], quantity), 1.0
+        if quantity.kind not in ("value", "cotangent") or quantity.variable is None:
+            return
+        alike = self._variables(quantity)
+        slopes = self._knowledge.slopes
+        after = sorted((pair for pair in slopes if pair[0] in alike), key=lambda pair: -pair[1])[:_MOST]
+        before = sorted((pair for pair in slopes if pair[1] in alike), key=lambda pair: pair[0])[:_MOST]
+        if quantity.kind == "cotangent":
+            for _, by in after:
+                yield _row(self._knowledge.cotangents[by], quantity), scale
+        for pair in (*after, *before):
+            if np.ptp(slopes[pair].values[0]) > 0:
+                yield _row(slopes[pair], quantity), 1.0
+
+    def _variables(self, quantity: Quantity) -> list[int]:
+        """The variables of the loss that have the same value, or the same cotangent."""
+        assert quantity.variable is not None
+        key = quantity.kind, quantity.variable
+        if key not in self._alike:
+            self._alike[key] = list(self._knowledge.alike(quantity))
+        return self._alike[key]
+
+
+def _row(quantity: Quantity, like: Quantity) -> Quantity:
+    """The same example's row, where `like` is one."""
+    if like.row is None:
+        return quantity
+    axis, index = like.row
+    values = quantity.values
+    if not values[0].ndim or index >= values[0].shape[axis]:
+        return quantity
+    return replace(quantity, values=tuple(np.take(v, index, axis) for v in values), terms=(), row=like.row)

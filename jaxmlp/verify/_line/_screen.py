@@ -1,0 +1,171 @@
+"""Which corrections are worth trying: found by inner products, where a leaf is linear in what a statement gives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._program._adjoint import is_linear
+from .._program._sites import results
+from ._bench import Bench
+from ._edits import Edit
+from ._matching import snapped
+from ._offers import Instances
+
+
+_SCREEN = 1e-5
+"""How far inner products may differ for a correction to be worth trying."""
+
+
+_NONE: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """What a statement gives, and the leaves that are linear in it; `cut` are the equations whose results are held."""
+
+    outs: list[int]
+    paths: list[str]
+    cut: frozenset[int]
+
+
+class Screen:
+    """What the adjoints of a bench say of corrections, before any is tried."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._stacked: dict[Any, np.ndarray] = {}
+        self._standing: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
+        self._apart: dict[Instances, bool] = {}
+        self._views: dict[tuple[Instances, frozenset[int]], _View | None] = {}
+
+    def passed(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
+        """The leaves that `edit` may make right, and with which factor; None where only trying tells."""
+        view = self.of(instances, wrong, edit)
+        if view is None:
+            return None
+        bench, paths = self._bench, view.paths
+        one = self._given(instances, edit, 1.0)
+        if one is None:
+            return {}
+        base = bench.run.values[0]
+        outs = [out for out in view.outs if out in one]  # what the correction leaves as it is cancels
+        if any(one[out].shape != base[out].shape for out in outs):
+            return None
+        if not outs:
+            return {}
+        needed, now = self._as_it_stands(outs, view)
+        then = self._inner(outs, view, one)
+        with np.errstate(all="ignore"):
+            close = _is_near(then[:, 0] - now[:, 0], needed[:, 0], now[:, 0], needed[:, 0])
+            found = {path: 1.0 for path, right in zip(paths, close, strict=True) if right}
+            if not edit.factor or len(found) == len(paths):
+                return found
+            nothing = np.zeros(now.shape)
+            if not edit.whole:
+                zero = self._given(instances, edit, 0.0) or {}
+                nothing = self._inner(outs, view, {out: zero.get(out, base[out]) for out in outs})
+            slope, aim = then - nothing, needed + now - nothing
+            factors = aim[:, 0] / slope[:, 0]
+            fits = _is_near(factors * slope[:, 1], aim[:, 1], factors * slope[:, 1], aim[:, 1], needed[:, 1])
+            fits &= np.isfinite(factors) & (np.abs(slope[:, 0]) > 1e-12 * np.abs(then[:, 0]))
+        if edit.kind not in ("number", "term"):
+            fits &= np.abs(factors) > 1e-9
+        solved = {path: snapped(float(c)) for path, c, fit in zip(paths, factors, fits, strict=True) if fit}
+        return {path: found.get(path, solved.get(path, 1.0)) for path in paths if path in found or path in solved}
+
+    def _as_it_stands(self, outs: Sequence[int], view: _View) -> tuple[np.ndarray, np.ndarray]:
+        """What the projections of the leaves are short of, and the inner products of the values as they are."""
+        key = tuple(outs), tuple(view.paths), view.cut
+        if key not in self._standing:
+            needed = np.array([self._bench.needed(path) for path in view.paths])
+            self._standing[key] = needed, self._inner(outs, view, self._bench.run.values[0])
+        return self._standing[key]
+
+    def _inner(self, outs: Sequence[int], view: _View, values: Mapping[int, np.ndarray]) -> np.ndarray:
+        """The inner products of values with their adjoints: a row for each leaf, a column for each projection."""
+        with np.errstate(all="ignore"):
+            total = sum(self._rows(out, view) @ values[out].ravel() for out in outs)
+            return np.reshape(total, (len(view.paths), 2))
+
+    def _rows(self, out: int, view: _View) -> np.ndarray:
+        key = out, tuple(view.paths), view.cut
+        if key not in self._stacked:
+            size = self._bench.run.values[0][out].size
+            found = [self._bench.adjoints(path, view.cut).get(out, [np.zeros(size)] * 2) for path in view.paths]
+            self._stacked[key] = np.array([row.ravel() for rows in found for row in rows])
+        return self._stacked[key]
+
+    def _given(self, instances: Instances, edit: Edit, factor: float) -> dict[int, np.ndarray] | None:
+        """What each run gives with its correction alone; None if that does not fit."""
+        patches, found = edit.patches(factor), {}
+        for instance in instances:
+            given = self._bench.values(instance, {i: patches[i] for i in instance if i in patches}, 0)
+            if given is None:
+                return None
+            found.update(given)
+        return found
+
+    def of(self, instances: Instances, wrong: Sequence[str], edit: Edit | None = None) -> _View | None:
+        """The results of a statement and the leaves that are linear in them; None if one leaf is not.
+
+        Of several runs, one of which leads to the next, only what is added, or put in the place of every result, tells
+        what comes of all.
+        """
+        program, cut = self._bench.program, _NONE
+        if edit is not None and "across" in edit.facts:
+            return None
+        if not self._are_apart(instances):
+            if edit is None or not (edit.kind == "plus" or edit.facts.get("held")):
+                return None
+            if edit.kind != "plus":
+                given = [results(program, instance) for instance in instances]
+                if any(len(outs) != 1 for outs in given):
+                    return None
+                cut = frozenset(program.makers[out] for [out] in given)
+        key = instances, cut
+        if key not in self._views:
+            outs = [out for instance in instances for out in results(program, instance)]
+            paths = [path for path in wrong if self._bench.needed(path)]
+            linear = len(paths) == len(wrong) and all(self._is_linear(path, outs, cut) for path in paths)
+            self._views[key] = _View(outs, paths, cut) if linear else None
+        return self._views[key]
+
+    def _is_linear(self, path: str, outs: Sequence[int], cut: frozenset[int]) -> bool:
+        """Whether a leaf is linear in what a statement gives, and it is known how."""
+        bench = self._bench
+        adjoints, leading = bench.adjoints(path, cut), self._leading(path, cut)
+        order = [i for i in bench.order[path] if not leading.isdisjoint(bench.program.equations[i].outputs)]
+        known = all(out in adjoints or out not in leading for out in outs)
+        return known and is_linear(bench.program, order, set(outs))
+
+    def _leading(self, path: str, cut: frozenset[int]) -> set[int]:
+        """The variables that lead to a leaf other than through the equations in `cut`."""
+        leading = {self._bench.leaves[path]}
+        for index in reversed(self._bench.order[path]):
+            equation = self._bench.program.equations[index]
+            if index not in cut and not leading.isdisjoint(equation.outputs):
+                leading.update(atom for atom in equation.inputs if isinstance(atom, int))
+        return leading
+
+    def _are_apart(self, instances: Instances) -> bool:
+        """Whether no run of a statement leads to another."""
+        if instances not in self._apart:
+            program = self._bench.program
+            runs = {index: number for number, instance in enumerate(instances) for index in instance}
+            moving: dict[int, int] = {}  # variables that a run leads to, by the number of that run
+            self._apart[instances] = True
+            for index in range(instances[0][0], instances[-1][-1] + 1) if len(instances) > 1 else ():
+                equation, run = program.equations[index], runs.get(index)
+                come = {moving[atom] for atom in equation.inputs if isinstance(atom, int) and atom in moving}
+                if run is not None and come - {run}:
+                    self._apart[instances] = False
+                    break
+                if run is not None or come:
+                    moving |= dict.fromkeys(equation.outputs, run if run is not None else come.pop())
+        return self._apart[instances]
+
+
+def _is_near(value: np.ndarray, aim: np.ndarray, *sizes: np.ndarray) -> np.ndarray:
+    return np.abs(value - aim) <= _SCREEN * sum(np.abs(size) for size in sizes)

@@ -1,0 +1,176 @@
+"""The search for a correction: what is worth a trial, in which order, and which of those that help is believed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .._program._sites import results, Site
+from ._bench import Bench, Patches
+from ._edits import Edit
+from ._factors import Factors
+from ._jobs import Job, Jobs
+from ._known import Knowledge
+from ._matching import Known
+from ._offers import Instances, Offer
+from ._roles import rows
+from ._screen import Screen
+from ._standing import Standing
+
+
+@dataclass(frozen=True, eq=False)
+class Mistake:
+    """A statement that is wrong, and what corrects it.
+
+    Attributes:
+      site: the statement.
+      instances: those of its executions that are corrected.
+      edit: the correction.
+      factor: by which the corrected value is multiplied; 1 where nothing else is wrong with it.
+      leaves: the leaves that become right.
+      patches: the correction, to be put in place.
+      cost: how much it takes to describe.
+      innocent: whether what the statement computes is a known quantity as it stands, which only is used wrongly.
+    """
+
+    site: Site
+    instances: Instances
+    edit: Edit
+    factor: float
+    leaves: tuple[str, ...]
+    patches: Patches
+    cost: float
+    innocent: bool
+
+
+# How many equations are evaluated before only what costs next to nothing is tried, and before nothing is: a second or
+# two, on small arrays.
+_BUDGET, _LAST = 80_000, 240_000
+
+# How many more, once there is one that makes all leaves right.
+_MORE = 10_000
+
+
+class Search:
+    """The search for the one correction that makes most leaves right."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        sites: Sequence[Site],
+        offers: Sequence[Offer],
+        knowledge: Knowledge,
+        wrong: Sequence[str],
+        batches: frozenset[int],
+        planted: frozenset[str] | None,
+    ) -> None:
+        self.bench, self.wrong, self.batches = bench, wrong, batches
+        self.found: tuple[tuple[float, ...], Mistake] | None = None
+        self.is_stray = False
+        self.budget = _BUDGET
+        self.screen = Screen(bench)
+        quantities = [offer.quantity for offer in offers if offer.quantity and len(offer.values) == 1]
+        runs = max(len(site.instances) for site in sites)
+        each = rows(quantities, batches) if batches and runs >= min(batches) else ()
+        self.known = Known([*quantities, *each])
+        standing = Standing(bench, sites, knowledge, self.known, wrong)
+        self.jobs = Jobs(bench, sites, offers, wrong, standing, self.screen, planted)
+        self.factors = Factors(bench, self.known, batches)
+
+    def best(self) -> Mistake | None:
+        """The correction, or None if nothing helps.
+
+        The cheapest are tried first, of all statements that lead to as many leaves; when the budget is spent, only
+        whether the leaves themselves can be put right.
+        """
+        for jobs in self.jobs.by_reach():
+            guesses = []
+            for job in sorted(jobs, key=lambda job: (not job.fits, job.cost, job.first)):
+                if self._is_worth_a_trial(job):
+                    if self._is_a_guess(job):
+                        guesses.append(job)
+                    else:
+                        self._try(job)
+            for job in filter(self._is_worth_a_trial, guesses):
+                self._try(job)
+        return self.found[1] if self.found else None
+
+    def _is_worth_a_trial(self, job: Job) -> bool:
+        """Whether it may be better than what was found, and there is time left."""
+        left = _LAST if job.cheap else self.budget
+        return (self.bench.evaluations < left or job.edit.kind == "leaf") and self._may_win(job)
+
+    def _is_a_guess(self, job: Job) -> bool:
+        """Whether only trying tells, and what is corrected gives nothing that is known: such come last."""
+        if job.cheap or len(job.instances) == 1 or "across" in job.edit.facts:
+            return False
+        first = job.instances[0]
+        corrected = self.bench.values(first, job.edit.patches(1.0), 0) or {}
+        outs = [out for out in results(self.bench.program, first) if out in corrected]
+        known = self.known.at(0)
+        return not outs or any(
+            known.scale((corrected[out],)) is None and known.find((corrected[out],)) is None for out in outs
+        )
+
+    def _may_win(self, job: Job) -> bool:
+        return self.found is None or (-len(job.wrong), job.cost) <= self.found[0][:2]
+
+    def _serves_else(self, instances: Instances) -> bool:
+        """Whether what a statement gives is read where no gradient comes of it, such as for the loss itself."""
+        program = self.bench.program
+        return any(
+            not self.bench.reached((user,))
+            for instance in instances
+            for out in results(program, instance)
+            for user in program.users.get(out, ())
+            if user not in instance
+        )
+
+    def _try(self, job: Job) -> None:
+        site, instances, edit, wrong = job.site, job.instances, job.edit, job.wrong
+        guess = self.screen.passed(instances, edit, wrong)
+        smallest = sorted(wrong, key=lambda path: self.bench.truth[0][path].size)[:1]
+        for path in smallest if guess is None else guess:
+            factor = self.factors.of(instances, edit, path) if guess is None else guess[path]
+            if factor is None:
+                continue
+            patches = edit.patches(factor)
+            if not self.bench.is_right(path, patches):
+                continue
+            repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
+            cost = job.cost + self.factors.cost(edit, factor)
+            stray = len(repaired) < len(wrong) or len(wrong) == 1 or self._serves_else(instances)
+            rank = (-len(repaired), cost, job.first)
+            if self._is_better(rank, repaired, stray) and not (self._breaks(patches) and edit.kind != "aligned"):
+                if len(repaired) == len(self.wrong):
+                    self.budget = min(self.budget, self.bench.evaluations + _MORE)
+                self.found = (
+                    rank,
+                    Mistake(site, instances, edit, factor, repaired, patches, cost, job.innocent),
+                )
+                self.is_stray = stray
+            return
+
+    def _is_better(self, rank: tuple[float, ...], repaired: tuple[str, ...], stray: bool) -> bool:
+        """Whether a correction is better than that which was found: it makes more leaves right, or is simpler, or does
+        the same where nothing else comes of it, or earlier.
+        """
+        if self.found is None:
+            return True
+        best, mistake = self.found
+        if rank[:2] == best[:2] and repaired == mistake.leaves:
+            return (stray, rank) < (self.is_stray, best)
+        return rank < best
+
+    def _breaks(self, patches: Patches) -> bool:
+        """Whether a leaf that is right would become wrong."""
+        bench = self.bench
+        return any(
+            not bench.is_right(path, patches)
+            for path in bench.reached(tuple(patches))
+            if path not in self.wrong and bench.is_right(path, {len(bench.program.equations): _nothing})
+        )
+
+
+def _nothing(inputs: object, evaluate: object, read: object, point: int) -> list[Any]:
+    del inputs, evaluate, read, point
+    return []

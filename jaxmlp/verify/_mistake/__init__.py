@@ -1,0 +1,1 @@
+"""What is the mistake? The correction that was found, put into words."""

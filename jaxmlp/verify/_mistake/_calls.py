@@ -1,0 +1,82 @@
+"""Whether a function is wrong in itself, or right and called wrongly: then its calls carry the mistake."""
+
+from dataclasses import replace
+
+from .._line import _relate
+from .._line._patches import with_inputs
+from .._program._sites import results
+from .._program._source import caller
+from .._program._syntax import reads_its_object
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+from ._names import line_of
+
+
+def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the lines of the calls where what is called is right."""
+    if e.site.is_formula:
+        is_right = _is_right_with_another_argument(e)
+    else:
+        is_right = _is_given_another(e) or _is_right_elsewhere(e)
+    if not is_right:
+        return findings
+    equations = e.case.bench.program.equations
+    frames = [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances]
+    lines = [line_of(frame, e.case.source, e.frame) for frame in dict.fromkeys(frames) if frame]
+    return [
+        replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings for line in lines
+    ] or findings
+
+
+def _is_right_with_another_argument(e: Explanation) -> bool:
+    """Whether a formula gives what it must, of another value of the loss than the one it is given."""
+    bench, run, expected = e.case.bench, e.mistake.instances[0], e.corrected()
+    inside = {out for index in run for out in bench.program.equations[index].outputs}
+    read = {a for i in run for a in bench.program.equations[i].inputs if isinstance(a, int) and a not in inside}
+    if expected is None or len(read) != 1:
+        return False
+    [argument] = read
+    shape = bench.run.at(argument)[0].shape
+    for quantity in e.quantities():
+        if quantity.kind != "value" or quantity.values[0].shape != shape:
+            continue
+        patches = {}
+        for index in run:
+            positions = [p for p, atom in enumerate(bench.program.equations[index].inputs) if atom == argument]
+            if positions:
+                patches[index] = with_inputs(positions, lambda point, values=quantity.values: values[point])
+        made = [bench.values(run, patches, k) for k in range(bench.count)]
+        result = tuple(each[e.out] for each in made if each is not None and e.out in each)
+        if len(result) == bench.count and _relate.same(result, expected):
+            return True
+    return False
+
+
+def _is_given_another(e: Explanation) -> bool:
+    """Whether a function was given a wrong argument: what it must read in its place, everywhere, is nothing it has."""
+    if e.edit.kind != "operand" or e.frame is None or not e.facts["offer"].variables or reads_its_object(e.frame):
+        return False
+    program, run, used = e.case.bench.program, e.mistake.instances[0], e.facts["used"]
+    call = caller(program.equations[run[0]].stacks, e.frame)
+    own = [equation for equation in program.equations if call and caller(equation.stacks, e.frame) == call]
+    made = {out for equation in own for out in equation.outputs}
+    read = [atom for equation in own for atom in equation.inputs if isinstance(atom, int)]
+    everywhere = read.count(used) == len(e.facts["uses"])
+    return everywhere and used not in made and made.union(read).isdisjoint(e.facts["offer"].variables)
+
+
+def _is_right_elsewhere(e: Explanation) -> bool:
+    """Whether a statement is right where another line calls it: it gives slopes, where it must give one here, or
+    cotangents in the scale that it must have here.
+    """
+    known, corrected = e.case.each_cotangent, e.corrected()
+    mine = [call for call in e.site.calls if set(call) & set(e.mistake.instances)]
+    if corrected is None or len(mine) != 1:
+        return False
+    others = [run for call in e.site.calls if call not in mine for run in call]
+    given = [results(e.case.bench.program, run)[:1] for run in others]
+    values = [e.case.bench.run.at(outs[0]) for outs in given if outs]
+    scale = known.scale(corrected)
+    if scale is not None:
+        return len(values) == len(others) and all(known.scale(v) == scale for v in values)
+    return e.case.slopes.find(corrected) is not None and all(e.case.slopes.find(v) is not None for v in values)

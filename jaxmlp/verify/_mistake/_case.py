@@ -1,0 +1,137 @@
+"""A gradient under diagnosis: its program, its source, and what its loss says of it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .._line._bench import Bench
+from .._line._known import ELEMENTWISE, Knowledge, Quantity, Run
+from .._line._matching import Known
+from .._line._roles import rows
+from .._program._source import Source
+from .._program._trace import Frame, Program
+from ._names import Names
+
+
+_ARITHMETIC = frozenset(
+    ("mul", "div", "add", "sub", "neg", "integer_pow", "square", "convert_element_type", "copy", "reduce_sum", "name")
+)
+
+_COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "sign")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A gradient under diagnosis.
+
+    Attributes:
+      bench: its program, as it is when a mistake is explained: the earlier ones corrected.
+      source: its source.
+      names: the names in it.
+      knowledge: what is known of the loss.
+      loss: the loss, with its values.
+      batches: what may be the number of examples.
+      params: the variables of the parameters, and how they are written.
+      paths: the leaves that they are, by variable.
+    """
+
+    bench: Bench
+    source: Source
+    names: Names
+    knowledge: Knowledge
+    loss: Run
+    batches: frozenset[int]
+    params: dict[int, str]
+    paths: dict[int, str]
+
+    @cached_property
+    def places(self) -> list[Frame | None]:
+        """Where each equation stands."""
+        return self.source.places(self.bench.program)
+
+    @cached_property
+    def slopes(self) -> Known:
+        """The slopes of activations in the loss, to be found by their values."""
+        slopes = [slope for slope in self.knowledge.slopes.values() if np.ptp(slope.values[0]) > 0]
+        return Known(slope for slope in slopes if not self.is_arithmetic(slope))
+
+    @cached_property
+    def backward(self) -> Known:
+        """The cotangents in the loss."""
+        return Known(self.knowledge.cotangents.values())
+
+    @cached_property
+    def forward(self) -> Known:
+        """The values in the loss."""
+        return Known(self.knowledge.values.values())
+
+    @cached_property
+    def each(self) -> tuple[Quantity, ...]:
+        """What is known, and what is known of each example alone."""
+        quantities = self.knowledge.quantities
+        return (*quantities, *rows(quantities, self.batches))
+
+    @cached_property
+    def each_cotangent(self) -> Known:
+        """The cotangents in the loss, and those of each example alone."""
+        return Known(quantity for quantity in self.each if quantity.kind == "cotangent")
+
+    def is_arithmetic(self, slope: Quantity) -> bool:
+        """Whether a slope comes from products, quotients and powers alone: no activation then."""
+        return is_arithmetic(self.loss.program, slope)
+
+    @cached_property
+    def layers(self) -> list[tuple[Any, ...]]:
+        """What each matrix product of the loss multiplies, in the order of the layers."""
+        products = [e for e in self.loss.program.equations if e.name == "dot_general"]
+        return [tuple(self.loss.at(atom) for atom in equation.inputs) for equation in products]
+
+    def depends_on(self, variable: int) -> set[int]:
+        """The arguments of the candidate that a variable comes from."""
+        program, seen, pending = self.bench.program, set(), [variable]
+        while pending:
+            atom = pending.pop()
+            index = None if atom in seen else program.makers.get(atom)
+            seen.add(atom)
+            if index is not None:
+                pending += [a for a in program.equations[index].inputs if isinstance(a, int)]
+        return seen & set(program.inputs)
+
+    def is_of_params_and_indices(self, variable: int, params: Collection[int] | None = None) -> bool:
+        """Whether a variable comes from (some of) the parameters, and from no data but indices."""
+        own = set(self.params if params is None else params)
+        values = {v: self.bench.run.at(v)[0] for v in self.bench.program.inputs if v not in own}
+        read = self.depends_on(variable)
+        return bool(read & own) and not any(v.ndim and v.dtype.kind == "f" for n, v in values.items() if n in read)
+
+    def is_of_params_alone(self, variable: int) -> bool:
+        """Whether a variable comes from parameters and plain numbers, and not from the data."""
+        data = {v for v in self.bench.program.inputs if v not in self.params and self.bench.run.at(v)[0].ndim > 0}
+        return bool(data) and not data & self.depends_on(variable)
+
+
+def is_arithmetic(program: Program, slope: Quantity) -> bool:
+    """Whether a slope in the program of a loss comes from products, quotients and powers alone: no activation then."""
+    assert slope.variable is not None and slope.by is not None
+    moving = {slope.by}
+    for equation in program.equations[: program.makers[slope.variable] + 1]:
+        if equation.name in (*ELEMENTWISE, *_COMPARISONS) and any(
+            atom in moving for atom in equation.inputs if isinstance(atom, int)
+        ):
+            moving.update(equation.outputs)
+    pending, seen = [slope.variable], set()
+    while pending:
+        variable = pending.pop()
+        if variable == slope.by or variable not in moving or variable in seen:
+            continue
+        seen.add(variable)
+        equation = program.equations[program.makers[variable]]
+        read = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
+        alone = len(set(read)) == 1 and not (equation.name == "div" and equation.inputs[0] not in read)
+        if equation.name not in _ARITHMETIC or not alone:
+            return False
+        pending += read
+    return True

@@ -1,0 +1,250 @@
+"""Which mistake: what corrects the result of a statement, in words."""
+
+import ast
+
+import numpy as np
+
+from .._line import _relate
+from .._line._known import Quantity
+from .._line._matching import snapped
+from .._line._offers import Offer
+from .._report import _words
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+from ._relations import related, related_term
+from ._terms import lacks_a_term, stale_operand
+from ._wanted import of_what_is_read
+
+
+_OF_A_SLOPE = (
+    *("scale-constant", "wrong-forward", "missing-factor", "extra-factor", "wrong-operand", "unknown"),
+    *("missing-term", "double-counted-term"),
+)
+_OF_A_PENALTY = (
+    *("extra-activation-derivative", "missing-activation-derivative", "wrong-activation-derivative", "sign", "epsilon"),
+    *_OF_A_SLOPE,
+)
+"""What is said of a statement, as long as nobody asks what it is for."""
+
+
+def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, in the words of what the statement is for: a penalty's gradient, or an activation's slope."""
+    causes = {finding.cause for finding in findings}
+    if causes <= set(_OF_A_PENALTY) and e.is_of_a_penalty():
+        return [_words.wrong_regularization(e.paths, place=e.place())]
+    if causes <= set(_OF_A_SLOPE) and e.leads_to_a_slope():
+        return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
+    return findings
+
+
+def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
+    """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these."""
+    size = snapped(abs(correction))
+    signs = []
+    if correction < 0:
+        signs = [_words.sign(e.paths, place=e.place(_joined(e.text, "-({})") if size == 1 else None))]
+    if size == 1:
+        return signs
+    for batch in e.case.batches:
+        if size in (batch, snapped(1 / batch)):
+            must = _joined(e.text, f"({{}}) {'*' if size > 1 else '/'} {batch}") if not signs else None
+            return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
+    must = _joined(e.text, f"({{}}) * {size:g}") if len(f"{size:g}") < 6 and not signs else None
+    return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
+
+
+def stale(e: Explanation) -> Finding:
+    parameter = e.stale_parameter(e.actual) or ""
+    return _words.stale_weights(e.paths, used=e.name or parameter, instead=parameter, place=e.place(parameter))
+
+
+def negated(e: Explanation) -> Finding:
+    return _words.sign(e.paths, place=e.place(_joined(e.text, "-({})")))
+
+
+def scale(e: Explanation) -> list[Finding]:
+    return by_a_factor(e, e.mistake.factor)
+
+
+def times(e: Explanation) -> Finding:
+    offer: Offer = e.facts["offer"]
+    text, what = e.text, e.described(offer)
+    must = None
+    if _code(what) and e.mistake.factor == 1:
+        whole = e.site.statement.target if e.alias and e.site.statement else text
+        must = _joined(whole, f"({{}}) * {what}")
+    place = e.place(must)
+    if _lacks_upstream(e, offer):
+        return _words.missing_upstream(e.paths, upstream=what, place=place)
+    if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
+        return _words.missing_factor(e.paths, what=what, place=place)
+    if e.is_diagonal():
+        return _words.softmax_diagonal(e.paths, place=place)
+    return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=place)
+
+
+def over(e: Explanation) -> Finding:
+    offer: Offer = e.facts["offer"]
+    what = e.described(offer)
+    if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
+        return _words.extra_factor(e.paths, what=what, place=e.place())
+    return _words.extra_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
+
+
+def slope(e: Explanation) -> Finding:
+    offer: Offer = e.facts["offer"]
+    what, corrected = e.described(offer), e.corrected()
+    if corrected is not None and _relate.is_another_mask(e.actual, corrected):
+        return _words.wrong_mask(e.paths, place=e.place())
+    if e.is_diagonal():
+        return _words.softmax_diagonal(e.paths, place=e.place())
+    return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
+
+
+def known(e: Explanation) -> Finding | list[Finding]:
+    offer: Offer = e.facts["offer"]
+    quantity = offer.quantity
+    assert quantity is not None
+    expected = e.corrected() or quantity.values
+    what = e.described(offer)
+    if _relate.is_zero(e.actual):
+        whole = all(_relate.is_zero(e.case.bench.run.at(e.case.bench.leaves[path])) for path in e.paths)
+        if not whole:  # what is zero is only one term of these leaves
+            return _words.missing_term(e.paths, place=e.place())
+        return _words.zero_gradient(e.paths, place=e.place(_code(what)))
+    if e.is_stale():
+        return stale(e)
+    if quantity.kind == "slope":
+        if (_is_mask(expected) and _relate.is_masked_constant(e.actual)) or _relate.is_another_mask(e.actual, expected):
+            return _words.wrong_mask(e.paths, place=e.place(what))
+        if _relate.is_constant(e.actual):
+            return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
+        return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
+    if quantity.kind == "value" and e.case.each_cotangent.scale(expected) is not None:
+        return related(e, e.actual, expected) or _words.wrong_forward(e.paths, instead=what, place=e.place())
+    if quantity.kind == "value":
+        return _words.wrong_forward(e.paths, instead=what, place=e.place())
+    times = _relate.multiple(e.actual, expected)
+    if times is not None and snapped(times) != 1:
+        return by_a_factor(e, 1 / times)
+    return _not_that_cotangent(e, quantity, expected, what)
+
+
+def _not_that_cotangent(
+    e: Explanation, quantity: Quantity, expected: tuple[np.ndarray, ...], what: str | None
+) -> Finding | list[Finding]:
+    place = e.place(_code(what) if _code(what) != e.name else None)
+    if _relate.is_constant(e.actual):
+        return _words.missing_upstream(e.paths, upstream=_code(what), place=place)
+    if e.is_diagonal_of(expected):
+        return _words.softmax_diagonal(e.paths, place=e.place())
+    old = stale_operand(e)
+    if old:
+        return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=e.place())
+    if _relate.is_another_mask(e.actual, expected):
+        return _words.wrong_mask(e.paths, place=e.place())
+    if lacks_a_term(e, quantity):
+        return _words.missing_term(e.paths, place=place)
+    found = related(e, e.actual, expected)
+    if found is not None:
+        return found
+    if _is_another_leaf(e):
+        return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
+    if e.mistake.innocent and e.name and _code(what) and what != e.name:
+        return _words.wrong_operand(e.paths, used=e.name, instead=what, place=place)
+    found = related_term(e, expected)
+    return found or of_what_is_read(e, quantity) or _words.unknown(e.paths, place=place)
+
+
+def _lacks_upstream(e: Explanation, offer: Offer) -> bool:
+    upstream = offer.quantity is not None and offer.quantity.kind == "cotangent"
+    return upstream or (_relate.is_constant(e.actual) and offer.name is not None and e.site.leaf is not None)
+
+
+def plus(e: Explanation) -> Finding:
+    offer: Offer = e.facts["offer"]
+    what = e.described(offer)
+    if offer.variables and set(offer.variables) <= set(e.case.params):
+        return _words.missing_regularization(e.paths, term=what, place=e.place())
+    if e.mistake.factor < 0 and offer.name:
+        return _words.double_counted(e.paths, term=what, place=e.place())
+    expected = e.corrected()
+    found = None if offer.name or expected is None else related(e, e.actual, expected)
+    return found or _words.missing_term(e.paths, term=what, place=e.place())
+
+
+def returned(e: Explanation) -> Finding:
+    offer: Offer = e.facts["offer"]
+    if _relate.is_zero(e.actual):
+        return _words.zero_gradient(e.paths, place=e.place(offer.name))
+    if _relate.is_constant(e.actual):
+        return _words.missing_upstream(e.paths, upstream=offer.name, place=e.place(offer.name))
+    used = e.case.names.of(e.case.bench.program.equations[e.mistake.instances[0][0]].inputs[0])
+    if _is_another_leaf(e):
+        return _words.swapped_leaves(e.paths, place=e.place())
+    if used is None or offer.name is None or used == offer.name:
+        return related(e, e.actual, offer.values[0]) or _words.unknown(e.paths, place=e.place())
+    return _words.wrong_operand(e.paths, used=used, instead=offer.name, place=e.place())
+
+
+def accumulated(e: Explanation) -> Finding:
+    """What a loop makes anew in each of its runs, where the leaf is the sum of all of them."""
+    made = e.case.source.assigned(e.paths[0])
+    if made is not None:
+        e.frame, e.statement = made
+    return _words.missing_term(e.paths, place=e.place())
+
+
+def _is_another_leaf(e: Explanation) -> bool:
+    """Whether what is given is what belongs to another leaf."""
+    bench = e.case.bench
+    others = [path for path in bench.leaves if path not in e.paths]
+    return any(
+        e.actual[0].size == bench.truth[0][path].size
+        and _relate.same(e.actual, tuple(leaves[path] for leaves in bench.truth))
+        for path in others
+    )
+
+
+def leaf(e: Explanation) -> Finding | list[Finding]:
+    [path] = e.paths
+    expected = tuple(leaves[path] for leaves in e.case.bench.truth)
+    if _relate.is_zero(e.actual):
+        return _words.zero_gradient(e.paths, place=e.place())
+    if e.actual[0].shape != expected[0].shape:
+        return _words.wrong_shape(e.paths, e.actual[0].shape, expected[0].shape, place=e.place())
+    if _relate.is_constant(e.actual):
+        return _words.missing_upstream(e.paths, place=e.place())
+    found = related(e, e.actual, expected)
+    return found or of_what_is_read(e, None) or _words.unknown(e.paths, place=e.place())
+
+
+def transpose(e: Explanation) -> Finding:
+    shape = e.actual[0].shape
+    return _words.transposed(e.paths, shape, shape[::-1], place=e.place(_joined(e.text, "({}).T")))
+
+
+def unreduced(e: Explanation) -> Finding:
+    actual = e.actual[0].shape
+    expected = e.case.bench.truth[0][e.paths[0]].shape
+    axes = e.facts["axes"]
+    return _words.missing_reduction(e.paths, actual=actual, expected=expected, axis=axes, place=e.place())
+
+
+def _is_mask(values: tuple[np.ndarray, ...]) -> bool:
+    return all(np.isin(value, (0.0, 1.0)).all() for value in values)
+
+
+def _code(text: str | None) -> str | None:
+    """A description, if it is code of the user's."""
+    return None if text is None or text.startswith("d(") else text
+
+
+def _joined(text: str | None, form: str) -> str | None:
+    """What is written, in the place of `{}` in `form`, without brackets that are not needed."""
+    if text is None:
+        return None
+    try:
+        return ast.unparse(ast.parse(form.replace("{}", text, 1), mode="eval"))
+    except SyntaxError:  # a description, and no code
+        return None

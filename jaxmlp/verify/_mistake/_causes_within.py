@@ -1,0 +1,228 @@
+"""Which mistake: what corrects something inside a statement, in words."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .._line import _relate
+from .._line._matching import snapped
+from .._line._offers import Offer
+from .._program._trace import Literal
+from .._report import _words
+from .._report._gradient_report import Finding
+from .._report._words import Place
+from ._causes import by_a_factor, stale
+from ._explanation import Explanation
+from ._names import with_name
+from ._relations import related, related_by_a_slope
+from ._terms import stale_operand
+
+
+_EPSILON = 0.01
+"""A number up to this size, added where none belongs, is there to keep something from being zero."""
+
+
+def number(e: Explanation) -> Finding | list[Finding]:
+    old, below, correction = e.facts["number"], e.facts["below"], e.mistake.factor
+    new = snapped(old / correction if below else old * correction)
+    if e.is_stale():
+        return stale(e)
+    if e.is_regularization():
+        return _words.wrong_regularization(e.paths, place=e.place())
+    added = e.facts.get("equation") is not None and e.facts["equation"].name in ("add", "sub")
+    if 0 < abs(old) <= _EPSILON and (correction == 0 or (added and 0 < abs(new) <= _EPSILON)):
+        return _words.epsilon(e.paths, eps=old, place=e.place())
+    if correction == 0:
+        return _words.double_counted(e.paths, place=e.place())
+    if _is_beside_a_parameter(e):
+        return _words.wrong_regularization(e.paths, place=e.place())
+    findings = by_a_factor(e, correction)
+    corrected = e.corrected()
+    if corrected is None or _relate.multiple(corrected, e.actual) is None:  # the number is in one term alone
+        return [replace(finding, computes=None, must=None, fix=None) for finding in findings]
+    if findings[0].cause == "scale-constant":
+        must = with_name(e.site, f"{old:g}", f"{new:g}")
+        return _words.scale_constant(e.paths, findings[0].factor or 1.0, place=e.place(must))
+    return findings
+
+
+def _is_beside_a_parameter(e: Explanation) -> bool:
+    """Whether the number multiplies what comes from parameters alone, in a statement that reads data too."""
+    equation = e.facts.get("equation")
+    others = [atom for atom in equation.inputs if isinstance(atom, int)] if equation else []
+    is_alone = bool(others) and all(map(e.case.is_of_params_alone, others))
+    return is_alone and e.out is not None and not e.case.is_of_params_alone(e.out)
+
+
+def term(e: Explanation) -> Finding | list[Finding]:
+    atom = e.facts["equation"].inputs[e.facts["operand"]]
+    if e.is_stale():
+        return stale(e)
+    if isinstance(atom, int) and e.case.is_of_params_alone(atom):
+        return _words.wrong_regularization(e.paths, term=e.case.names.of(atom), place=e.place())
+    if e.mistake.factor == 0:
+        made = e.case.bench.run.at(e.facts["equation"].outputs[0])
+        alone = isinstance(e.facts["equation"].inputs[1 - e.facts["operand"]], Literal)
+        if alone and e.case.slopes.find(made) is not None:  # without its term nothing is left of `1 - a**2` but the 1
+            return _words.extra_slope(e.paths, slope=e.case.names.slope(made), place=e.place())
+        return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
+    if e.mistake.factor in (1.0, -1.0):
+        return _words.sign(e.paths, place=e.place())
+    return by_a_factor(e, e.mistake.factor)
+
+
+def dropped(e: Explanation) -> Finding:
+    atom = e.facts["dropped"]
+    name, equation = e.case.names.of(atom), e.facts["equation"]
+    values = e.case.bench.run.at(atom)
+    if equation.name in ("add", "sub"):
+        if isinstance(atom, int) and e.case.is_of_params_alone(atom):
+            return _words.wrong_regularization(e.paths, term=name, place=e.place())
+        return _words.double_counted(e.paths, term=name, place=e.place())
+    if equation.name in ("max", "min"):
+        return _words.wrong_mask(e.paths, place=e.place())
+    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope"]
+    is_slope = any(q[0].shape == values[0].shape and _relate.same(values, q) for q in slopes)
+    is_slope = is_slope or e.case.names.as_slope(values) is not None
+    if is_slope and not any(_relate.same(values, e.case.bench.run.at(p)) for p in e.case.params):
+        return _words.extra_slope(e.paths, slope=name or e.case.names.slope(values), place=e.place())
+    return _words.extra_factor(e.paths, what=name, place=e.place())
+
+
+def operand(e: Explanation) -> Finding:
+    offer, atom = e.facts["offer"], e.facts["used"]
+    used, instead = e.case.names.of(atom), e.described(offer)
+    corrected, program = e.corrected(), e.case.bench.program
+    equation = program.equations[e.mistake.instances[0][e.facts["uses"][0][0]]]
+    decides = equation.name in ("gt", "ge", "lt", "le", "select_n")
+    if decides and corrected is not None and _relate.is_another_mask(e.actual, corrected):
+        return _words.wrong_mask(e.paths, place=e.place())
+    if corrected is not None and e.case.slopes.find(corrected) is not None:
+        return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
+    if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
+        constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
+        found = None if constant else related_by_a_slope(e, e.case.bench.run.at(atom), offer.values[0])
+        if found is not None:  # what was used is the slope of a part, as `2 * (a - y)` is of `(tanh(z) - y) ** 2`
+            return found
+        words = _words.missing_slope if constant else _words.wrong_slope
+        return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
+    if equation.name in ("mul", "div") and _relate.is_constant(offer.values[0]) and not isinstance(atom, Literal):
+        return _words.extra_factor(e.paths, what=used, place=e.place())  # nothing but a number belongs there
+    if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):
+        return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there
+    if _makes_a_slope(e):
+        return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
+    if isinstance(atom, int) and offer.variables and set(offer.variables) <= set(e.case.params):
+        if (old := stale_operand(e)) is not None:
+            return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=_with_operand(e, used, instead))
+        sums = equation.name in ("mul", "div", "add", "sub")
+        if sums and all(map(e.case.is_of_params_alone, equation.outputs)):  # no data: a term that a penalty adds
+            return _words.wrong_regularization(e.paths, term=used, place=_with_operand(e, used, instead))
+    if used is None or instead is None or used == instead:
+        found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
+        return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
+    place = _with_operand(e, used, instead)
+    if isinstance(atom, Literal):
+        if e.is_parameter(offer):
+            return _words.missing_factor(e.paths, what=instead, place=place)
+        return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
+    if _is_a_layer_off(e, e.case.bench.run.at(atom), offer):
+        return _words.off_by_one_layer(e.paths, used=used, instead=instead, place=place)
+    return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
+
+
+def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Place:
+    must = with_name(e.site, used, instead) if used and instead and e.mistake.factor == 1 else None
+    return e.place(must)
+
+
+def _makes_a_slope(e: Explanation) -> bool:
+    """Whether the operand is what a slope is taken at: with the right one, something in the statement is that slope."""
+    bench, instance = e.case.bench, e.mistake.instances[0]
+    corrected = [bench.values(instance, e.mistake.patches, k) for k in range(bench.count)]
+    found = [values for values in corrected if values is not None]
+    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope" and not e.case.is_arithmetic(q)]
+    return any(
+        values[0].shape == slope[0].shape and _relate.same(values, slope)
+        for variable in found[0]
+        for values in [tuple(made[variable] for made in found)]
+        for slope in slopes
+    )
+
+
+def _is_a_layer_off(e: Explanation, used: tuple[np.ndarray, ...], offer: Offer) -> bool:
+    """Whether the two are what neighbouring matrix products of the loss read, or the loss's own output."""
+    instead = tuple(offer.at(0, k) for k in range(e.case.bench.count))
+    layers = e.case.layers
+
+    def layer(values: tuple[np.ndarray, ...]) -> set[int]:
+        return {n for n, operands in enumerate(layers) for o in operands if _relate.same(values, o)}
+
+    mine, other = layer(used), layer(instead)
+    if other and not mine:
+        mine = {len(layers)} if e.is_output(used) else set()
+    return any(abs(a - b) == 1 for a in mine for b in other)
+
+
+def product(e: Explanation) -> Finding:
+    shape = e.actual[0].shape
+    return _words.transposed(e.paths, shape, shape, place=e.place())
+
+
+def axes(e: Explanation) -> Finding:
+    if not e.facts["axes"]:
+        return _words.wrong_axis(e.paths, place=e.place())
+    return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place())
+
+
+def aligned(e: Explanation) -> Finding:
+    return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
+
+
+def power(e: Explanation) -> Finding:
+    return _words.unknown(e.paths, place=e.place())
+
+
+def added(e: Explanation) -> list[Finding]:
+    found = [_words.missing_term(e.paths, place=e.place())]
+    return found if e.mistake.factor == 1 else [*found, *by_a_factor(e, e.mistake.factor)]
+
+
+def lacking(e: Explanation) -> Finding:
+    corrected = e.corrected()
+    if (corrected is not None and e.case.slopes.find(corrected) is not None) or e.leads_to_a_slope():
+        return _words.wrong_slope(e.paths, place=e.place())
+    return _words.missing_term(e.paths, place=e.place())
+
+
+def undone(e: Explanation) -> list[Finding]:
+    """Steps that came too early: each statement that makes some."""
+    found = []
+    for site in e.facts["across"]:
+        parameter = e.case.params[e.facts["parameters"][site]]
+        target = site.statement.target if site.statement else None
+        found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=e.place_of(site)))
+    return found
+
+
+def everywhere(e: Explanation) -> list[Finding]:
+    """A number that is used with another factor than the loss has: each statement that uses it."""
+    made, beside = {e.facts["variable"]}, set()
+    for equation in e.case.bench.program.equations:
+        read = {atom for atom in equation.inputs if isinstance(atom, int)}
+        if read & made:
+            beside |= read - made
+            made.update(equation.outputs if read <= made else ())
+    alone = bool(beside) and all(map(e.case.is_of_params_and_indices, beside))
+    found = []
+    for site in e.facts["across"]:
+        place = e.place_of(site)
+        if alone:
+            found.append(_words.wrong_regularization(e.paths, term=e.case.names.of(e.facts["variable"]), place=place))
+        else:
+            found += [replace(finding, line=place.line, fix=None) for finding in by_a_factor(e, e.mistake.factor)]
+    return found
+
+
+def mask(e: Explanation) -> Finding:
+    return _words.wrong_mask(e.paths, place=e.place())

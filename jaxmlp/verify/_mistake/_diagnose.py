@@ -1,0 +1,258 @@
+"""The diagnosis: which lines of a gradient that JAX can trace are wrong, and what each mistake is."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import jax
+import numpy as np
+
+from .._line._bench import Bench, RIGHT
+from .._line._known import known, Run
+from .._line._localize import localized, Mistake
+from .._line._matching import snapped
+from .._line._offers import offered
+from .._line._relate import multiple, same
+from .._program._call import split
+from .._program._fingerprint import fingerprint, Memory, of_arrays
+from .._program._sites import formulas, results, Site, sites
+from .._program._source import Source
+from .._program._trace import Literal, Program, program_of
+from .._program._tree import named_leaves
+from .._report import _words
+from .._report._gradient_report import Finding
+from .._report._words import Place
+from . import _causes, _causes_within
+from ._calls import at_the_calls
+from ._case import Case
+from ._causes import rephrased
+from ._explanation import Explanation
+from ._names import line_of, Names
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is to be diagnosed.
+
+    Attributes:
+      loss: the loss.
+      grads: the gradient, without the value of the loss.
+      source: the function whose lines are named.
+      points: the parameters at each of a few points, in float64.
+      args: what both functions take besides, in float64.
+      truth: the true gradient, leaf by leaf, at each point.
+      batches: what may be the number of examples.
+    """
+
+    loss: Callable[..., Any]
+    grads: Callable[..., Any]
+    source: Callable[..., Any]
+    points: Sequence[Any]
+    args: tuple[Any, ...]
+    truth: Sequence[dict[str, np.ndarray]]
+    batches: frozenset[int]
+
+
+def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
+    """The mistakes that make the leaves `wrong` so, in the order of the lines.
+
+    What was found is kept for a while, for the same programs and numbers. To be called where 64-bit types are on.
+    """
+    program = program_of(patient.grads, patient.points[0], *patient.args)
+    loss = program_of(patient.loss, patient.points[0], *patient.args)
+    key = _key(patient, wrong, program, loss)
+    return list(_MEMORY.get(key, lambda: tuple(_diagnosed(patient, wrong, program, loss))))
+
+
+_MEMORY: Memory[tuple[Finding, ...]] = Memory(32)
+
+
+def _key(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> Any:
+    """What the findings depend on."""
+    programs = tuple(fingerprint(each, lines=True) for each in (program, loss))
+    if None in programs:
+        return None
+    names = [_argument_names(function) for function in (patient.grads, patient.loss)]
+    code = Source(patient.source).code
+    where = code and (code.co_filename, code.co_firstlineno, code.co_name)
+    structure = jax.tree.structure((patient.points, patient.args))
+    numbers = of_arrays(split((patient.points, patient.args, patient.truth))[0])
+    return programs, numbers, repr((names, where, structure, tuple(wrong), sorted(patient.batches)))
+
+
+def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> list[Finding]:
+    arrays = [split((params, *patient.args))[0] for params in patient.points]
+    paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
+    bench = Bench(program, arrays, paths, patient.truth)
+    source, loss_source = Source(patient.source), Source(patient.loss)
+    places = sites(bench.program, source, paths)
+    count = len(jax.tree.leaves(patient.points[0]))
+    params, inputs = named_inputs(bench.program, patient, patient.grads)
+    _, loss_inputs = named_inputs(loss, patient, patient.loss)
+
+    findings = []
+    for path in wrong:
+        finding = _born_nonfinite(bench, places, source, inputs, path)
+        findings += [finding] if finding else []
+    findings += _swapped(bench, places, source, wrong)
+    left = [path for path in wrong if not any(path in finding.leaves for finding in findings)]
+    if not left:
+        return _merged(findings)
+
+    knowledge = known(loss, loss.inputs[:count], arrays)
+    loss_sites = sites(loss, loss_source, [])
+    offers = offered(bench, places, inputs, knowledge, _repeated(loss, loss_sites))
+    names = Names(bench, places, inputs, knowledge, loss_inputs | _targets(loss, loss_sites))
+    leaves = dict(zip(bench.program.inputs, named_leaves(patient.points[0]), strict=False))
+    case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params, leaves)
+    factor = _common_factor(bench, left)
+    found: list[tuple[int, Finding]] = []
+    statements = [*places, *formulas(bench.program, source)]
+    for mistake in localized(bench, statements, offers, knowledge, left, patient.batches):
+        explained = _explained(case, mistake)
+        if factor is not None and _undoes(mistake, factor):
+            found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]
+            break
+        found += [(mistake.site.first, finding) for finding in explained]
+    return _merged([*findings, *(finding for _, finding in sorted(found, key=lambda item: item[0]))])
+
+
+def _explained(case: Case, mistake: Mistake) -> list[Finding]:
+    """The mistake in words, while the candidate is still as it was."""
+    kind = mistake.edit.kind
+    words = getattr(_causes, kind, None) or getattr(_causes_within, kind)
+    explanation = Explanation(case, mistake)
+    found = words(explanation)
+    return at_the_calls(explanation, rephrased(explanation, found if isinstance(found, list) else [found]))
+
+
+def named_inputs(
+    program: Program, patient: Patient, function: Callable[..., Any]
+) -> tuple[dict[int, str], dict[int, str]]:
+    """The names of the parameters, and of all arguments, by variable."""
+    names = _argument_names(function)
+    leaves = named_leaves(patient.points[0])
+    first = names[0] if names else "params"
+    written = [_written(first, path) for path in leaves]
+    rest = []
+    for position, arg in enumerate(patient.args):
+        name = names[position + 1] if position + 1 < len(names) else f"args[{position}]"
+        inner = named_leaves(arg)
+        rest += [
+            name if len(inner) == 1 else f"{name}.{path}" for path, leaf in inner.items() if hasattr(leaf, "shape")
+        ]
+    params = dict(zip(program.inputs, written, strict=False))
+    return params, params | dict(zip(program.inputs[len(written) :], rest, strict=False))
+
+
+def _argument_names(function: Callable[..., Any]) -> list[str]:
+    try:
+        return [p.name for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_POSITIONAL]
+    except (TypeError, ValueError):
+        return []
+
+
+def _written(first: str, path: str) -> str:
+    """How a leaf is written in Python: `params["w1"]`, `params[0].w`."""
+    if path == "params":
+        return first
+    parts = path.split(".")
+    text = first
+    for part in parts:
+        text += f"[{part}]" if part.isdigit() else f'["{part}"]' if len(parts) == 1 else f".{part}"
+    return text
+
+
+def _repeated(program: Program, places: Sequence[Site]) -> list[list[int]]:
+    """The variables that one statement of the loss defines time after time."""
+    found = []
+    for site in places:
+        columns = [[out for index in i for out in program.equations[index].outputs] for i in site.instances]
+        if len(columns) > 1 and len({len(column) for column in columns}) == 1:
+            found += [list(column) for column in zip(*columns, strict=True)]
+    return found
+
+
+def _targets(program: Program, places: Sequence[Site]) -> dict[int, str]:
+    """What the loss calls its own values."""
+    names = {}
+    for site in places:
+        outs = results(program, site.instances[0])
+        if site.statement and site.statement.target and len(outs) == 1 and len(site.instances) == 1:
+            names[outs[0]] = site.statement.target
+    return names
+
+
+def _born_nonfinite(
+    bench: Bench, places: Sequence[Site], source: Source, names: dict[int, str], path: str
+) -> Finding | None:
+    """The first operation that makes a NaN or inf of finite numbers, on the way to a leaf that is not finite."""
+    for values in bench.run.values:
+        if np.isfinite(values[bench.leaves[path]]).all():
+            continue
+        for index in bench.order[path]:
+            equation = bench.program.equations[index]
+            inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
+            if all(np.isfinite(v).all() for v in inputs) and not np.isfinite(values[equation.outputs[0]]).all():
+                site = next((s for s in places if any(index in i for i in s.instances)), None)
+                name = site.statement.target if site and site.statement else None
+                place = Place(line_of(site.frame, source) if site else None, name)
+                where = np.argwhere(~np.isfinite(values[equation.outputs[0]]))[0]
+                shown = [_element(value, where) for value in inputs]
+                symbol = {"div": " / ", "mul": " * ", "sub": " - ", "add": " + "}.get(equation.name)
+                said = symbol.join(shown) if symbol else f"{equation.name}({', '.join(shown)})"
+                return _words.born_nonfinite((path,), operation=said, operands=shown, place=place)
+    return None
+
+
+def _swapped(bench: Bench, places: Sequence[Site], source: Source, wrong: Sequence[str]) -> list[Finding]:
+    """Pairs of leaves that are returned in each other's place."""
+    found = []
+    for first, second in combinations(wrong, 2):
+        actual = [bench.run.at(bench.leaves[path]) for path in (first, second)]
+        truth = [tuple(leaves[path] for leaves in bench.truth) for path in (second, first)]
+        if all(same(a, t) for a, t in zip(actual, truth, strict=True)):
+            site = next((site for site in places if site.leaf == first), None)
+            place = Place(line_of(site.frame, source) if site else None)
+            found.append(_words.swapped_leaves((first, second), place=place))
+    return found
+
+
+def _element(value: np.ndarray, where: np.ndarray) -> str:
+    return f"{float(value[tuple(where)] if value.ndim == len(where) else value.ravel()[0]):g}"
+
+
+def _common_factor(bench: Bench, wrong: Sequence[str]) -> float | None:
+    """The factor by which all of the gradient is too large, if it is one."""
+    factors = set()
+    for path, variable in bench.leaves.items():
+        truth = tuple(leaves[path] for leaves in bench.truth)
+        if path not in wrong and any(bench.error(path, leaf, k) <= RIGHT for k, leaf in enumerate(truth)):
+            return None
+        factor = multiple(bench.run.at(variable), truth)
+        factors.add(None if factor is None else snapped(factor))
+    return factors.pop() if len(factors) == 1 and len(wrong) > 1 else None
+
+
+def _undoes(mistake: Mistake, factor: float | None) -> bool:
+    scaling = mistake.edit.kind in ("scale", "number", "term")
+    return factor is not None and scaling and snapped(mistake.factor * factor) == 1
+
+
+def _merged(findings: Sequence[Finding]) -> list[Finding]:
+    """One finding a mistake and line."""
+    merged: dict[Any, Finding] = {}
+    for finding in findings:
+        key = (
+            finding.cause,
+            finding.line and (finding.line.file, finding.line.number),
+            finding.line is None and finding.message,
+        )
+        if key in merged:
+            leaves = dict.fromkeys((*merged[key].leaves, *finding.leaves))
+            merged[key] = replace(merged[key], leaves=tuple(leaves))
+        else:
+            merged[key] = finding
+    return list(merged.values())

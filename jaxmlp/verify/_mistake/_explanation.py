@@ -1,0 +1,263 @@
+"""All that is at hand to put a mistake into words: the values, the names and the place in the source."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from .._line import _relate
+from .._line._known import Quantity
+from .._line._localize import Mistake
+from .._line._offers import Offer
+from .._program._adjoint import is_added
+from .._program._sites import results, Site
+from .._program._syntax import Statement
+from .._program._trace import Frame
+from .._report import _words
+from .._report._gradient_report import Line
+from .._report._words import Place
+from ._case import Case
+from ._names import line_of, written
+
+
+class Explanation:
+    """A mistake, with what its words need."""
+
+    def __init__(self, case: Case, mistake: Mistake) -> None:
+        self.case, self.mistake = case, mistake
+        self.site, self.edit, self.facts = mistake.site, mistake.edit, mistake.edit.facts
+        program = case.bench.program
+        self.outs = results(program, mistake.instances[0])
+        self.out = self.outs[self.facts.get("position", 0)] if self.outs else None
+        self.name = self.site.statement.target if self.site.statement and len(self.outs) == 1 else None
+        self.frame, self.statement = self.site.frame, self.site.statement
+        self.alias = self._renamed()
+        if self.alias:
+            self.frame, self.statement = self.alias
+            self.name = self.alias[1].target
+
+    def _renamed(self) -> tuple[Frame | None, Statement] | None:
+        """The statement that renames a value which is right in itself, on the way to where it is used wrongly."""
+        if not self.mistake.innocent or not self.name or not self.site.statement:
+            return None
+        return self.case.source.alias(self.name, self.site.statement.last)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The leaves that it makes wrong."""
+        return self.mistake.leaves
+
+    @property
+    def actual(self) -> tuple[np.ndarray, ...]:
+        """What the statement computes."""
+        assert self.out is not None
+        return self.case.bench.run.at(self.out)
+
+    @cached_property
+    def text(self) -> str | None:
+        """What the statement assigns, as it is written, if it is one value."""
+        return written(self.site) if len(self.outs) == 1 and (self.name or self.site.leaf is None) else None
+
+    def place(self, must: str | None = None) -> Place:
+        """Where it stands, what the line must compute, and what speaks for it."""
+        line = self._line()
+        evidence = _words.corrected(self.paths, self._left())
+        computes = self.text if must and self.statement is self.site.statement else None
+        return Place(line, self.name, computes, must, evidence)
+
+    def place_of(self, site: Site) -> Place:
+        """Where another statement stands that the correction corrects as well."""
+        return Place(line_of(site.frame, self.case.source), None, None, None, self.place().evidence)
+
+    def _line(self) -> Line | None:
+        """The line: of a function in another file, that which calls it in the candidate, with the other within."""
+        source, frame = self.case.source, self.frame
+        if frame is None or source.is_own(frame) or frame.file == source.file:
+            return line_of(frame, source, self._helper())
+        index = self.mistake.instances[0][0]
+        return line_of(source.frame(self.case.bench.program.equations[index].stacks) or frame, source, frame)
+
+    def _helper(self) -> Frame | None:
+        """The line of a formula that the statement calls, where the correction is made."""
+        if self.alias:
+            return None
+        equation = self.case.bench.program.equations[max(self.edit.patches(1.0))]
+        innermost = next((frame for stack in reversed(equation.stacks) for frame in stack if frame), None)
+        if innermost is None or self.frame is None or self.statement is None or innermost == self.frame:
+            return None
+        here = innermost.file == self.frame.file and self.statement.first <= innermost.number <= self.statement.last
+        return None if here else innermost
+
+    def _left(self) -> float:
+        """The error that the correction leaves."""
+        bench, patches = self.case.bench, self.mistake.patches
+        errors = [
+            bench.error(path, bench.value(path, patches, k), k)
+            for path in self.mistake.leaves
+            for k in range(bench.count)
+        ]
+        return max(errors)
+
+    def described(self, offer: Offer) -> str | None:
+        """What the user calls it."""
+        return offer.name or (self.case.names.known(offer.quantity) if offer.quantity else None)
+
+    def is_regularization(self) -> bool:
+        """Whether the statement makes a penalty's gradient: from parameters alone, with other leaves of the data."""
+        return (
+            self.out is not None
+            and self.out in self.case.bench.program.makers
+            and (self.case.is_of_params_alone(self.out) and bool(self.case.depends_on(self.out)))
+        )
+
+    def is_stale(self) -> bool:
+        """Whether the statement ought to give a parameter."""
+        return bool(self.stale_parameter(self.actual)) if self.out is not None else False
+
+    def stale_parameter(self, actual: tuple[np.ndarray, ...]) -> str | None:
+        """The parameter that a value becomes once it is corrected."""
+        bench = self.case.bench
+        for variable, name in self.case.params.items():
+            for values in _and_rows(bench.run.at(variable)):
+                if values[0].shape != actual[0].shape or _relate.same(actual, values):
+                    continue
+                corrected = self.corrected()
+                if corrected is None:
+                    return None
+                if _relate.same(corrected, values):
+                    return name
+        return None
+
+    def at(self, offer: Offer) -> str | None:
+        """The value at which a slope is taken."""
+        by = offer.quantity.by if offer.quantity else None
+        return self.case.names.known(Quantity("value", self.case.loss.at(by), by)) if by is not None else None
+
+    def is_parameter(self, offer: Offer) -> bool:
+        """Whether a slope is a parameter, broadcast, as the slope of `g * x` by `x` is `g`."""
+        values = offer.at(0, 0), offer.at(0, self.case.bench.count - 1)
+        for variable in self.case.params:
+            mine = self.case.bench.run.at(variable)
+            try:
+                wide = [np.broadcast_to(v, values[0].shape) for v in (mine[0], mine[-1])]
+            except ValueError:
+                continue
+            if all(np.allclose(w, v, rtol=1e-9, atol=0) for w, v in zip(wide, values, strict=True)):
+                return True
+        return False
+
+    def is_a_factor(self, offer: Offer) -> bool:
+        """Whether a slope is that of a product with something else, such as a parameter or a mask, or of a power."""
+        quantity = offer.quantity
+        if self.is_parameter(offer):
+            return True
+        return quantity is not None and quantity.kind == "slope" and self.case.is_arithmetic(quantity)
+
+    def is_diagonal(self) -> bool:
+        """Whether it is the diagonal of the softmax Jacobian, where all of it is needed."""
+        corrected = self.corrected()
+        return corrected is not None and self.is_diagonal_of(corrected)
+
+    def is_diagonal_of(self, expected: tuple[np.ndarray, ...]) -> bool:
+        """Whether it is the diagonal of the softmax Jacobian where `expected` needs all of it."""
+        values = [q.values for q in self.quantities() if q.kind in ("value", "part")]
+        return _relate.is_softmax_diagonal(self.actual, expected, values)
+
+    def quantities(self) -> Sequence[Quantity]:
+        """What is known of the loss; of the steps of a loop, each by itself."""
+        return self.case.knowledge.quantities if len(self.site.instances) == 1 else self.case.each
+
+    def every_run(self) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]] | None:
+        """What the statement gives in all of its runs that are corrected, and what it must give."""
+        bench, position = self.case.bench, self.facts.get("position", 0)
+        given = [results(bench.program, instance) for instance in self.mistake.instances]
+        if any(position >= len(outs) for outs in given):
+            return None
+        outs = [outs[position] for outs in given]
+        everything = range(min(self.mistake.patches), self.mistake.instances[-1][-1] + 1)
+        found = [bench.values(everything, self.mistake.patches, k) for k in range(bench.count)]
+        actual = self.stacked(outs)
+        if actual is None or any(values is None for values in found):
+            return None
+        made = [[values.get(out, bench.run.values[k][out]) for out in outs] for k, values in enumerate(found) if values]
+        if {value.shape for values in made for value in values} != {actual[0].shape[1:]}:
+            return None
+        return actual, tuple(np.stack(values) for values in made)
+
+    def stacked(self, variables: Sequence[int]) -> tuple[np.ndarray, ...] | None:
+        """The values of a variable in all runs; None if they have not one shape, or are no floating numbers."""
+        each = [self.case.bench.run.at(variable) for variable in variables]
+        if any(v[0].shape != each[0][0].shape or v[0].dtype.kind != "f" for v in each):
+            return None
+        return tuple(np.stack(values) for values in zip(*each, strict=True))
+
+    def corrected(self) -> tuple[np.ndarray, ...] | None:
+        """What the statement gives once it is corrected."""
+        bench = self.case.bench
+        found = [bench.values(self.mistake.instances[0], self.mistake.patches, k) for k in range(bench.count)]
+        if self.out is None or any(f is None or self.out not in f for f in found):
+            return None
+        return tuple(f[self.out] for f in found if f)
+
+    def leads_to_a_slope(self) -> bool:
+        """Whether the correction makes a slope of the loss right, and no value of its forward pass."""
+        bench, patches = self.case.bench, self.mistake.patches
+        everything = range(len(bench.program.equations))
+        found = [bench.values(everything, patches, k) for k in range(bench.count)]
+        slope = False
+        here = self._here()
+        for variable in set.intersection(*(set(values or ()) for values in found)):
+            now = bench.run.at(variable)
+            then = tuple(values[variable] for values in found if values)
+            if _relate.same(now, then) or then[0].size < 2:
+                continue
+            if variable in here and self.case.slopes.find(then) is not None and self.case.backward.find(then) is None:
+                slope = True
+            elif self.case.forward.find(then) is not None:
+                return False
+        return slope
+
+    def _here(self) -> set[int]:
+        """What the statement gives, and what the helper function gives that it is a part of."""
+        frame = self.site.frame
+        if frame is None or self.case.source.is_own(frame):
+            return set(self.outs)
+        helper = [
+            index
+            for index, place in enumerate(self.case.places)
+            if place is not None and (place.file, place.function) == (frame.file, frame.function)
+        ]
+        return {*self.outs, *results(self.case.bench.program, helper)}
+
+    def is_of_a_penalty(self) -> bool:
+        """Whether the statement gives what a penalty adds to a gradient: of parameters alone, and only added to it."""
+        out = self.out
+        if out is None or out not in self.case.bench.program.makers or not self.is_regularization():
+            return False
+        bench = self.case.bench
+        # What is returned in the place of another value of the candidate's is no term of a sum.
+        return self.edit.kind != "returned" and all(
+            self.actual[0].shape == bench.truth[0][path].shape and is_added(bench.program, bench.order[path], {out})
+            for path in self.paths
+        )
+
+    def is_forward(self, values: tuple[np.ndarray, ...]) -> bool:
+        """Whether it is a value of the loss."""
+        return any(
+            q.kind == "value" and q.values[0].size == values[0].size and _relate.same(values, q.values)
+            for q in self.case.knowledge.quantities
+        )
+
+    def is_output(self, values: tuple[np.ndarray, ...]) -> bool:
+        """Whether it is what the loss computes of its last matrix product."""
+        program = self.case.loss.program
+        last = max(equation.outputs[0] for equation in program.equations if equation.name == "dot_general")
+        late = (q for variable, q in self.case.knowledge.values.items() if variable >= last)
+        return any(q.values[0].shape == values[0].shape and _relate.same(values, q.values) for q in late)
+
+
+def _and_rows(values: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:
+    """A value, and each of its rows."""
+    yield values
+    for index in range(len(values[0]) if values[0].ndim > 1 else 0):
+        yield tuple(value[index] for value in values)

@@ -1,0 +1,139 @@
+"""Which mistake: a value beside the one that belongs in its place, whatever made them differ."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from .._line import _relate
+from .._line._known import Quantity
+from .._line._relate import multiple, Values
+from .._report import _words
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+
+
+def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """The mistake that leads from `expected` to `actual`, if the two are related in a way that is known."""
+    if actual[0].shape != expected[0].shape:
+        return None
+    if _relate.is_another_mask(actual, expected):
+        return _words.wrong_mask(e.paths, place=e.place())
+    penalty = _penalty(e, actual, expected)
+    if penalty is not None:
+        return penalty
+    slope = related_by_a_slope(e, actual, expected)
+    if slope is not None:
+        return slope
+    for quantity in _quantities(e):
+        if quantity.kind == "cotangent" and _fits(quantity.values, actual):
+            if multiple(_times(actual, quantity.values), expected) is not None:
+                return _words.missing_upstream(e.paths, upstream=_code(e, quantity.values), place=e.place())
+    missing = tuple(b - a for a, b in zip(actual, expected, strict=True))
+    for name, values in _named(e):
+        if values[0].shape == actual[0].shape and values[0].size > 1 and multiple(missing, values) is not None:
+            return _words.missing_term(e.paths, term=name, place=e.place())
+    for name, values in _named(e):
+        if _fits(values, actual):
+            if multiple(_times(actual, values), expected) is not None:
+                return _words.missing_factor(e.paths, what=name, place=e.place())
+            if multiple(actual, _times(expected, values)) is not None:
+                return _words.extra_factor(e.paths, what=name, place=e.place())
+    return _another_factor(e, actual, expected)
+
+
+def _another_factor(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """A product in which a factor is not the value of the loss that belongs there."""
+    for index in e.mistake.instances[0]:
+        equation = e.case.bench.program.equations[index]
+        for atom in equation.inputs if equation.name == "mul" else ():
+            used = e.case.bench.run.at(atom)
+            if used[0].shape != actual[0].shape or used[0].size < 2:
+                continue
+            with np.errstate(all="ignore"):
+                needed = tuple(b * u / a for a, b, u in zip(actual, expected, used, strict=True))
+            found = e.case.forward.find(needed) if all(np.isfinite(n).all() for n in needed) else None
+            if found is not None:
+                name, instead = e.case.names.of(atom), e.case.names.known(found)
+                return _words.wrong_operand(e.paths, used=name, instead=instead, place=e.place())
+    return None
+
+
+def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """A slope of the loss, or a factor of it, that is missing or superfluous in `actual`."""
+    for quantity in _quantities(e):
+        if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
+            factor = e.case.is_arithmetic(quantity)
+            if multiple(_times(actual, quantity.values), expected) is not None:
+                if factor:
+                    return _words.missing_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
+                return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
+            if multiple(actual, _times(expected, quantity.values)) is not None:
+                if factor:
+                    return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
+                return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
+    return None
+
+
+def related_term(e: Explanation, expected: Values) -> Finding | None:
+    """The mistake in one of the two terms of a sum, if the other is a known quantity as it stands."""
+    program = e.case.bench.program
+    equation = program.equations[program.makers[e.out]] if e.out in program.makers else None
+    if equation is None or equation.name not in ("add", "sub"):
+        return None
+    for position, atom in enumerate(equation.inputs):
+        actual, other = e.case.bench.run.at(atom), e.case.bench.run.at(equation.inputs[1 - position])
+        if actual[0].shape != expected[0].shape or other[0].shape != expected[0].shape:
+            continue
+        if e.case.backward.find(other) is None and e.case.forward.find(other) is None:
+            continue
+        signs = (1, 1) if equation.name == "add" else (1, -1) if position == 0 else (-1, -1)
+        wanted = tuple(signs[0] * (x - signs[1] * o) for x, o in zip(expected, other, strict=True))
+        found = related(e, actual, wanted)
+        if found is not None:
+            return found
+    return None
+
+
+def _quantities(e: Explanation) -> Sequence[Quantity]:
+    """What is known of the loss; of the steps of a loop, each by itself."""
+    return e.case.knowledge.quantities if len(e.site.instances) == 1 else e.case.each
+
+
+def _penalty(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """A difference that lies along a parameter is the gradient of a penalty on it."""
+    missing = tuple(b - a for a, b in zip(actual, expected, strict=True))
+    for variable, name in e.case.params.items():
+        values = e.case.bench.run.at(variable)
+        if values[0].shape != missing[0].shape or values[0].size < 2:
+            continue
+        for along in (values, tuple(np.sign(v) for v in values)):
+            kept = tuple(np.where(m != 0, v, 0) for m, v in zip(missing, along, strict=True))
+            whole = all(np.count_nonzero(k) * 2 >= k.size for k in kept)
+            if whole and multiple(missing, kept) is not None:
+                reads = any(variable in e.case.bench.program.equations[i].inputs for i in e.mistake.instances[0])
+                words = _words.wrong_regularization if reads else _words.missing_regularization
+                return words(e.paths, term=name, place=e.place())
+    return None
+
+
+def _named(e: Explanation) -> Iterator[tuple[str, Values]]:
+    for variable, name in e.case.names.by_variable.items():
+        values = e.case.bench.run.at(variable)
+        if values[0].dtype.kind == "f":
+            yield name, values
+
+
+def _code(e: Explanation, values: Values) -> str | None:
+    return e.case.names.equal(values)
+
+
+def _times(a: Values, b: Values) -> Values:
+    return tuple(x * y for x, y in zip(a, b, strict=True))
+
+
+def _fits(values: Values, other: Values) -> bool:
+    """Whether one can be multiplied by the other without a change of shape, and is not one number."""
+    try:
+        return values[0].size > 1 and np.broadcast_shapes(values[0].shape, other[0].shape) == other[0].shape
+    except ValueError:
+        return False

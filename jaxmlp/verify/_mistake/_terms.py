@@ -1,0 +1,73 @@
+"""Sums that lack a term, and operands that are parameters after a step."""
+
+import numpy as np
+
+from .._line import _relate
+from .._line._known import Quantity
+from .._line._offers import Offer
+from .._program._sites import results
+from .._program._trace import Literal
+from ._explanation import Explanation
+
+
+def lacks_a_term(e: Explanation, quantity: Quantity) -> bool:
+    instances = range(len(e.mistake.instances))
+    offer: Offer = e.facts["offer"]
+    if len(offer.values) > 1:
+        # Of a statement in a loop: some executions lack what others, the first or the last, do not have at all.
+        outs = [results(e.case.bench.program, instance)[0] for instance in e.mistake.instances]
+        actual = [e.case.bench.run.at(out) for out in outs]
+        right = [_relate.multiple(actual[i], offer.values[i]) is not None for i in instances]
+        return any(right) and not all(right)
+    if quantity.terms and _relate.missing_terms(e.actual, quantity.terms) is not None:
+        return True
+    return any(
+        _relate.missing_terms(e.actual, terms) is not None
+        for terms in _sums(e)
+        if 1 < len(terms) <= 8 and terms[0][0].size == e.actual[0].size
+    )
+
+
+def _sums(e: Explanation) -> list[list[tuple[np.ndarray, ...]]]:
+    """The terms of each matrix product with a cotangent."""
+    found = []
+    cotangents = [q for q in e.case.knowledge.cotangents.values()]
+    for equation in e.case.loss.program.equations:
+        if equation.name != "dot_general" or not isinstance(equation.outputs[0], int):
+            continue
+        out = next((q for q in cotangents if q.variable == equation.outputs[0]), None)
+        for position, atom in enumerate(equation.inputs):
+            if out is None:
+                continue
+            (mine, other), batch = equation.params["dimension_numbers"]
+            if any(batch):
+                continue
+            weights = e.case.loss.at(atom)
+            free = [a for a in range(weights[0].ndim) if a not in (mine, other)[position]]
+            lhs_free = e.case.loss.at(equation.inputs[0])[0].ndim - len(mine)
+            start = 0 if position == 0 else lhs_free
+            if len(free) == 1:
+                found.append(list(_relate.contracted(weights, out.values, ((free[0],), (start,)))))
+    return found
+
+
+def stale_operand(e: Explanation) -> tuple[str, str] | None:
+    """An operand that is a parameter after a step: its name, and the parameter's."""
+    program = e.case.bench.program
+    inside = {out for index in e.mistake.instances[0] for out in program.equations[index].outputs}
+    for index in e.mistake.instances[0]:
+        for atom in program.equations[index].inputs:
+            if (
+                isinstance(atom, Literal)
+                or atom in inside
+                or atom in program.inputs
+                or e.is_forward(e.case.bench.run.at(atom))
+            ):
+                continue
+            maker = program.equations[program.makers[atom]] if atom in program.makers else None
+            if maker is None or maker.name not in ("sub", "add"):
+                continue
+            for term in maker.inputs:
+                if isinstance(term, int) and term in e.case.params:
+                    return e.case.names.of(atom) or e.case.params[term], e.case.params[term]
+    return None

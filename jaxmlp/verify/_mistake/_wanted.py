@@ -1,0 +1,226 @@
+"""Which mistake: told from what a statement reads, and from what it must give of that."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._line import _relate
+from .._line._bench import RIGHT
+from .._line._known import Quantity
+from .._line._patches import with_inputs
+from .._line._relate import Values
+from .._report import _words
+from .._report._gradient_report import Finding
+from .._verdict._accuracy import norm
+from ._explanation import Explanation
+
+
+_MOVES = frozenset("scatter scatter-add gather slice dynamic_slice dynamic_update_slice pad".split())
+"""Operations that put or find elements at a place that is told them."""
+
+
+_LEAST = 4
+"""How many numbers have to be along those of a parameter."""
+
+
+def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] | None:
+    """The mistake, if it is one of those below; `quantity` is what the statement must give, where that is known."""
+    found = _penalty(e) or _operand(e)
+    if found:
+        return found
+    if _lacks_a_product(e):
+        return [_words.missing_term(e.paths, place=e.place())]
+    slope = _slope(e, quantity) if quantity is not None and quantity.kind == "cotangent" else None
+    if slope is not None:
+        return [_words.wrong_slope(e.paths, slope=e.case.names.known(slope), place=e.place())]
+    if _is_displaced(e):
+        return [_words.wrong_operand(e.paths, used=None, instead=None, place=e.place())]
+    return None
+
+
+def _read(e: Explanation) -> dict[int, list[tuple[int, int]]]:
+    """The floating values that the first run of the statement computes with, each with the equations and positions."""
+    program, instance = e.case.bench.program, e.mistake.instances[0]
+    inside = {out for index in instance for out in program.equations[index].outputs}
+    uses: dict[int, list[tuple[int, int]]] = {}
+    for index in instance:
+        compares = program.equations[index].name in ("gt", "ge", "lt", "le", "eq", "ne")
+        for position, atom in enumerate(() if compares else program.equations[index].inputs):
+            if isinstance(atom, int) and atom not in inside and e.case.bench.run.at(atom)[0].dtype.kind == "f":
+                uses.setdefault(atom, []).append((index, position))
+    return uses
+
+
+def _operand(e: Explanation) -> list[Finding] | None:
+    """A slope, or another factor, that is missing in something that the statement reads."""
+    bench, expected = e.case.bench, e.corrected()
+    if expected is None or expected[0].size < 2:
+        return None
+    for atom, uses in _read(e).items():
+        values = bench.run.at(atom)
+        for words, factor in _factors(e, values):
+            given = tuple(v * f for v, f in zip(values, factor, strict=True))
+            positions: dict[int, list[int]] = {}
+            for index, position in uses:
+                positions.setdefault(index, []).append(position)
+            patches = {i: with_inputs(at, lambda point, given=given: given[point]) for i, at in positions.items()}
+            made = [bench.values(e.mistake.instances[0], patches, k) for k in range(bench.count)]
+            result = tuple(each[e.out] for each in made if each is not None and e.out in each)
+            if len(result) == bench.count and _relate.multiple(result, expected) is not None:
+                return [words()]
+    return None
+
+
+def _factors(e: Explanation, values: Values) -> Iterator[tuple[Any, Values]]:
+    """What may be missing as a factor in `values`: first the slopes, then what has a name."""
+    case = e.case
+    for q in e.quantities():
+        if q.kind == "slope" and _core(q.values) == _core(values) and not case.is_arithmetic(q):
+            named = lambda q=q: _words.missing_slope(e.paths, slope=case.names.known(q), at=_at(e, q), place=e.place())
+            yield named, tuple(v.reshape(o.shape) for v, o in zip(q.values, values, strict=True))
+    for q in e.quantities():
+        if q.kind == "cotangent" and _core(q.values) == _core(values):
+            named = lambda q=q: _words.missing_upstream(e.paths, upstream=case.names.equal(q.values), place=e.place())
+            yield named, tuple(v.reshape(o.shape) for v, o in zip(q.values, values, strict=True))
+    for variable, name in case.names.by_variable.items():
+        factor = case.bench.run.at(variable)
+        if factor[0].dtype.kind == "f" and factor[0].size > 1 and factor[0].shape == values[0].shape:
+            yield lambda name=name: _words.missing_factor(e.paths, what=name, place=e.place()), factor
+
+
+def _core(values: Values) -> list[int]:
+    return [n for n in values[0].shape if n != 1]
+
+
+def _at(e: Explanation, slope: Quantity) -> str | None:
+    return e.case.names.known(Quantity("value", e.case.loss.at(slope.by), slope.by)) if slope.by is not None else None
+
+
+def _slope(e: Explanation, wanted: Quantity) -> Quantity | None:
+    """The slope of the activation between a cotangent that the statement has and that which it must give."""
+    knowledge, program = e.case.knowledge, e.case.bench.program
+    if wanted.variable is None:
+        return None
+    ends = set(knowledge.alike(wanted))
+    starts = {
+        pair[0]: slope
+        for pair, slope in knowledge.slopes.items()
+        if pair[1] in ends and np.ptp(slope.values[0]) > 0 and not e.case.is_arithmetic(slope)
+    }
+    inside = [out for index in e.mistake.instances[0] for out in program.equations[index].outputs]
+    for atom in (*_read(e), *inside) if starts else ():
+        values = e.case.bench.run.at(atom)
+        scale = e.case.each_cotangent.scale(values)
+        found = None if scale is None else e.case.each_cotangent.find(values, (scale,))
+        for variable in knowledge.alike(found) if found is not None else ():
+            if variable in starts:
+                return starts[variable]
+    return None
+
+
+def _penalty(e: Explanation) -> list[Finding] | None:
+    """A difference that is made of parameters, and of parameters times what the statement reads: a penalty's."""
+    every = e.every_run()
+    if every is None:
+        return None
+    actual, expected = every
+    shape = expected[0].shape
+    alone = [v for atoms in _columns(e) if _is_of_its_own(e, atoms[0]) for v in [e.stacked(atoms)]]
+    if len(e.mistake.instances) == 1:
+        alone += [tuple(v[None] for v in e.case.bench.run.at(p)) for p in e.case.params if _is_of_its_own(e, p)]
+    alone = [v for v in alone if v is not None and v[0].shape == shape]
+    alone += [tuple(along(value) for value in v) for v in alone for along in (np.sign, lambda v: v / norm(v))]
+    read = [v for atoms in _columns(e) for v in [e.stacked(atoms)] if v is not None and not _relate.is_constant(v)]
+    for scale in (1.0, -1.0, *(s * c for c in map(float, e.case.batches) for s in (1, -1, 1 / c**2, -1 / c**2))):
+        rest = _flat(tuple(a - scale * b for a, b in zip(actual, expected, strict=True)))
+        wrong = np.abs(rest) > RIGHT * norm(rest)
+        if scale == 1 and _LEAST <= np.count_nonzero(wrong) < rest.size:  # of some of the parameters alone
+            alone += [tuple((_flat(v) * wrong).reshape(len(v), *shape)) for v in alone]
+        for basis in _bases(alone, read, shape):
+            if rest.size >= 2 * len(basis) + 2 and _is_made_of(rest, basis):
+                found = [_words.wrong_regularization(e.paths, place=e.place())]
+                if abs(scale) != 1:
+                    batch = round(max(abs(scale), 1 / abs(scale)))
+                    return [*found, _words.scale_batch(e.paths, abs(scale), batch, place=e.place())]
+                return found if scale == 1 else [*found, _words.sign(e.paths, place=e.place())]
+    return None
+
+
+def _is_of_its_own(e: Explanation, variable: int) -> bool:
+    """Whether a value comes from the parameter itself whose gradient is wrong, and from no data but indices."""
+    own = [parameter for parameter, path in e.case.paths.items() if path in e.paths]
+    return e.case.is_of_params_and_indices(variable, own)
+
+
+def _bases(alone: Sequence[Values], read: Sequence[Values], shape: tuple[int, ...]) -> Iterator[list[np.ndarray]]:
+    flat = [_flat(v) for v in alone]
+    for p in flat:
+        yield [p]
+    for first, p in enumerate(flat):
+        yield from ([p, q] for q in flat[:first])
+    for p in alone:
+        for v in read:
+            try:
+                # What is one number in each run lies along the first axis.
+                wide = [b.reshape(b.shape + (1,) * (len(shape) - b.ndim)) for b in v]
+                yield [_flat(p), _flat(tuple(np.broadcast_to(a * b, shape) for a, b in zip(p, wide, strict=True)))]
+            except ValueError:
+                continue
+
+
+def _is_made_of(rest: np.ndarray, basis: list[np.ndarray]) -> bool:
+    matrix = np.stack(basis, axis=1)
+    if not rest.any():
+        return False
+    weights = np.linalg.lstsq(matrix, rest, rcond=None)[0]
+    return norm(rest - matrix @ weights) <= RIGHT * norm(rest)
+
+
+def _flat(values: Values) -> np.ndarray:
+    return np.concatenate([np.ravel(value) for value in values])
+
+
+def _columns(e: Explanation) -> Iterator[list[int]]:
+    """The variables of the statement, each with those that stand for it in the other runs."""
+    equations = e.case.bench.program.equations
+    seen = set()
+    for places in zip(*e.mistake.instances, strict=False):
+        for atoms in zip(*((*equations[i].inputs, *equations[i].outputs) for i in places), strict=False):
+            numbers = [atom for atom in atoms if isinstance(atom, int)]
+            if len(numbers) == len(atoms) and tuple(numbers) not in seen:
+                seen.add(tuple(numbers))
+                yield numbers
+
+
+def _lacks_a_product(e: Explanation) -> bool:
+    """Whether the product of two values that the statement computes with is all that is missing in what it gives."""
+    expected, program = e.corrected(), e.case.bench.program
+    if expected is None or expected[0].shape != e.actual[0].shape or expected[0].size < 2:
+        return False
+    missing = tuple(b - a for a, b in zip(e.actual, expected, strict=True))
+    inside = [out for index in e.mistake.instances[0] for out in program.equations[index].outputs]
+    values = [e.case.bench.run.at(atom) for atom in (*_read(e), *inside)]
+    values = [v for v in values if v[0].dtype.kind == "f"]
+    for position, first in enumerate(values):
+        for second in values[: position + 1]:
+            try:
+                product = tuple(np.broadcast_to(a * b, m.shape) for a, b, m in zip(first, second, missing, strict=True))
+            except ValueError:
+                continue
+            if _relate.multiple(missing, product) is not None:
+                return True
+    return False
+
+
+def _is_displaced(e: Explanation) -> bool:
+    """Whether the right numbers come to the wrong place: their sum along an axis is as it must be."""
+    expected, equations = e.corrected(), e.case.bench.program.equations
+    moves = any(equations[index].name in _MOVES for index in e.mistake.instances[0])
+    if expected is None or not moves or expected[0].shape != e.actual[0].shape:
+        return False
+    return any(
+        _relate.same(tuple(v.sum(axis) for v in e.actual), tuple(v.sum(axis) for v in expected))
+        and norm(expected[0].sum(axis)) > RIGHT * norm(expected[0])
+        for axis in range(expected[0].ndim)
+    )

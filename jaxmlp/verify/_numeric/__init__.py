@@ -1,0 +1,1 @@
+"""A second opinion: the gradient from the values of the loss alone."""

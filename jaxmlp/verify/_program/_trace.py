@@ -1,0 +1,266 @@
+"""A function, equation by equation: its jaxpr with every call inlined, and where in the source each equation stands."""
+
+import os
+import sysconfig
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._call import jaxpr_of, joined, Same, split
+
+
+# Primitives that only call another program, and the parameter that holds it.
+_CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "checkpoint": "jaxpr",
+    "remat2": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "call_jaxpr",
+}
+
+# A scan is unrolled into at most this many equations; a longer one stays a single equation.
+_UNROLLED = 4096
+
+_VERIFY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+HIDDEN = tuple(folder + os.sep for folder in (os.path.dirname(jax.__file__), os.path.dirname(np.__file__), _VERIFY))
+"""The folders whose frames are no user's: those of JAX and NumPy, and the one that these rooms are in."""
+
+_STDLIB = sysconfig.get_path("stdlib") + os.sep
+_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+
+
+def is_installed(file: str) -> bool:
+    """Whether a file belongs to Python or to an installed package."""
+    return file.startswith(_STDLIB) or any(name in file for name in _INSTALLED)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A line that was being executed: of which file, and in which function."""
+
+    file: str
+    number: int
+    function: str
+
+
+Stack: TypeAlias = tuple[Frame | None, ...]
+"""The frames of the user's code, innermost first; None stands for JAX between them, as under `vmap` or `scan`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Literal:
+    """A number written into an equation."""
+
+    value: np.ndarray
+
+
+Atom: TypeAlias = int | Literal
+"""What an equation reads: the number of a variable, or a literal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Equation:
+    """One operation.
+
+    Attributes:
+      name: the name of its primitive; what an unrolled scan slices and stacks is "index" and "stack".
+      params: the parameters of its primitive.
+      inputs: what it reads.
+      outputs: the variables that it defines.
+      stacks: where it stands: the stack of the call that it was inlined from, if any, then its own.
+      primitive: None for the "index" and "stack" of an unrolled scan.
+    """
+
+    name: str
+    params: dict[str, Any]
+    inputs: tuple[Atom, ...]
+    outputs: tuple[int, ...]
+    stacks: tuple[Stack, ...]
+    primitive: Any
+
+    def bind(self, *inputs: Any) -> list[Any]:
+        """The results on JAX arrays or tracers."""
+        if self.primitive is None:
+            return [inputs[0][self.params["index"]] if self.name == "index" else jnp.stack(inputs)]
+        result = self.primitive.bind(*inputs, **self.primitive.get_bind_params(self.params))
+        return list(result) if self.primitive.multiple_results else [result]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A function as a flat list of equations over numbered variables.
+
+    Attributes:
+      inputs: the variables of its array arguments, in the order of their leaves.
+      constants: arrays that it closes over.
+      equations: in the order of execution.
+      outputs: what it returns, in the order of the leaves of `structure`.
+      structure: the tree of its result.
+      shapes: shape and dtype of every variable, by its number.
+    """
+
+    inputs: tuple[int, ...]
+    constants: dict[int, Any]
+    equations: tuple[Equation, ...]
+    outputs: tuple[Atom, ...]
+    structure: Any
+    shapes: dict[int, jax.ShapeDtypeStruct]
+
+    def run(self, arrays: Sequence[Any], after: Callable[[Any], Any] = lambda result: result) -> list[Any]:
+        """The outputs on JAX arrays or tracers, every result of every equation passed through `after`.
+
+        Differentiable: where the program was a `custom_jvp` or `custom_vjp` function, by its primal alone.
+        """
+        known = dict(zip(self.inputs, arrays, strict=True)) | self.constants
+
+        def read(atom: Atom) -> Any:
+            return atom.value if isinstance(atom, Literal) else known[atom]
+
+        for equation in self.equations:
+            results = equation.bind(*map(read, equation.inputs))
+            known.update(zip(equation.outputs, map(after, results), strict=True))
+        return [read(atom) for atom in self.outputs]
+
+    @cached_property
+    def makers(self) -> dict[int, int]:
+        """The index of the equation that defines a variable."""
+        return {out: index for index, equation in enumerate(self.equations) for out in equation.outputs}
+
+    @cached_property
+    def users(self) -> dict[int, tuple[int, ...]]:
+        """The indices of the equations that read a variable."""
+        users: dict[int, list[int]] = {}
+        for index, equation in enumerate(self.equations):
+            for atom in dict.fromkeys(equation.inputs):
+                if isinstance(atom, int):
+                    users.setdefault(atom, []).append(index)
+        return {variable: tuple(indices) for variable, indices in users.items()}
+
+
+def traced(function: Callable[..., Any], *args: Any, unroll: bool = True) -> Program:
+    """The program of `function(*args)`; only arrays are traced, so a number may be a size and a string a choice.
+
+    Loops (`scan`) are unrolled where they are short and `unroll` is true; `while` and `cond` stay single equations.
+    """
+    arrays, kept = split(args)
+    closed, shapes = jax.make_jaxpr(lambda arrays: function(*joined(arrays, kept)), return_shape=True)(arrays)
+    return _flattened(closed, jax.tree.structure(shapes), unroll)
+
+
+def program_of(function: Callable[..., Any], *args: Any) -> Program:
+    """`traced(function, *args)`, of a function that is looked at again and again: traced and flattened only once."""
+    closed, structure = jaxpr_of(function, *args)
+    return _kept(Same(closed), structure)
+
+
+@lru_cache(maxsize=64)
+def _kept(closed: Same, structure: Any) -> Program:
+    return _flattened(closed.value, structure, unroll=True)
+
+
+def _flattened(closed: Any, structure: Any, unroll: bool) -> Program:
+    flat = _Flat(unroll)
+    inputs = tuple(flat.new(variable.aval) for variable in _body(closed).invars)
+    outputs = flat.inlined(closed, inputs, ())
+    return Program(inputs, flat.constants, tuple(flat.equations), tuple(outputs), structure, flat.shapes)
+
+
+class _Flat:
+    """A program while it is being flattened."""
+
+    def __init__(self, unroll: bool) -> None:
+        self.limit = _UNROLLED if unroll else -1
+        self.equations: list[Equation] = []
+        self.constants: dict[int, Any] = {}
+        self.shapes: dict[int, jax.ShapeDtypeStruct] = {}
+
+    def new(self, aval: Any) -> int:
+        number = len(self.shapes)
+        self.shapes[number] = jax.ShapeDtypeStruct(getattr(aval, "shape", ()), getattr(aval, "dtype", np.dtype(bool)))
+        return number
+
+    def inlined(self, program: Any, inputs: Sequence[Atom], outer: tuple[Stack, ...], loop: bool = False) -> list[Atom]:
+        jaxpr, consts = _body(program), getattr(program, "consts", ())
+        atoms: dict[Any, Atom] = dict(zip(jaxpr.invars, inputs, strict=True))
+        for variable, const in zip(jaxpr.constvars, consts, strict=True):
+            atoms[variable] = number = self.new(variable.aval)
+            self.constants[number] = const
+
+        def read(atom: Any) -> Atom:
+            return Literal(np.asarray(atom.val, atom.aval.dtype)) if hasattr(atom, "val") else atoms[atom]
+
+        for eqn in jaxpr.eqns:
+            name, params, args = eqn.primitive.name, eqn.params, [read(atom) for atom in eqn.invars]
+            stack = _stack(eqn)
+            # What a loop repeats is traced for it alone; what is called may have been traced for an earlier call.
+            stacks = (stack, *outer) if loop else (*outer, stack)
+            results: Sequence[Atom]
+            if name in _CALLS:
+                results = self.inlined(params[_CALLS[name]], args, stacks)
+            elif name == "scan" and params["length"] * len(_body(params["jaxpr"]).eqns) <= self.limit:
+                results = self.unrolled(eqn, args, stacks)
+            else:
+                outputs = results = tuple(self.new(variable.aval) for variable in eqn.outvars)
+                self.equations.append(Equation(name, params, tuple(args), outputs, stacks, eqn.primitive))
+            atoms.update(zip(eqn.outvars, results, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def unrolled(self, scan: Any, args: Sequence[Atom], stacks: tuple[Stack, ...]) -> list[Atom]:
+        body, length = scan.params["jaxpr"], scan.params["length"]
+        # What is sliced or stacked has one axis more outside than inside; constants come first, then the carry.
+        inside, outside = _body(body).invars, scan.invars
+        sliced = sum(a.aval.ndim > b.aval.ndim for a, b in zip(outside, inside, strict=True))
+        carry = sum(a.aval.ndim == b.aval.ndim for a, b in zip(scan.outvars, _body(body).outvars, strict=True))
+        consts = len(args) - carry - sliced
+        fixed, state, sequences = args[:consts], list(args[consts : consts + carry]), args[consts + carry :]
+        stacked: dict[int, list[Atom]] = {}
+        for step in reversed(range(length)) if scan.params["reverse"] else range(length):
+            items = [self.synthetic("index", {"index": step}, [sequence], stacks) for sequence in sequences]
+            results = self.inlined(body, [*fixed, *state, *items], stacks, loop=True)
+            state = results[:carry]
+            stacked[step] = results[carry:]
+        columns = zip(*(stacked[step] for step in range(length)), strict=True)
+        return state + [self.synthetic("stack", {"axis": 0}, list(column), stacks) for column in columns]
+
+    def synthetic(self, name: str, params: dict[str, Any], args: list[Atom], stacks: tuple[Stack, ...]) -> int:
+        first = args[0]
+        shape = first.value.shape if isinstance(first, Literal) else self.shapes[first].shape
+        dtype = first.value.dtype if isinstance(first, Literal) else self.shapes[first].dtype
+        shape = shape[1:] if name == "index" else (len(args), *shape)
+        output = self.new(jax.ShapeDtypeStruct(shape, dtype))
+        self.equations.append(Equation(name, params, tuple(args), (output,), stacks, None))
+        return output
+
+
+def _body(program: Any) -> Any:
+    """The jaxpr of a program, closed or not."""
+    return getattr(program, "jaxpr", program)
+
+
+def _stack(eqn: Any) -> Stack:
+    traceback = eqn.source_info.traceback
+    frames = () if traceback is None else traceback.frames
+    return tuple(_merged(Frame(frame.file_name, frame.line_num, frame.function_name) for frame in frames))
+
+
+def _merged(frames: Iterator[Frame]) -> Iterator[Frame | None]:
+    """The user's frames; a run of hidden ones between them becomes a single None."""
+    started, hidden = False, False
+    for frame in frames:
+        if frame.file.startswith(HIDDEN):
+            hidden = started
+            continue
+        if hidden:
+            yield None
+        yield frame
+        started, hidden = True, False

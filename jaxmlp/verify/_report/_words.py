@@ -1,0 +1,250 @@
+"""What a report says: one function a mistake, which gives its facts to the sentences of the catalogue.
+
+To add one: a table in `words/en.toml`, the same in `words/ko.toml`, and a function here (or beside) that calls
+`finding`, or `Sentence` for what is no finding. Facts are code, names, shapes and numbers: they need no translation.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ._finding import finding, phrase, Place as Place
+from ._gradient_report import Finding
+from ._reasons import (
+    at_a_kink as at_a_kink,
+    corrected as corrected,
+    drowned as drowned,
+    no_truth as no_truth,
+    only_in as only_in,
+    planted as planted,
+    zero_everywhere as zero_everywhere,
+)
+from ._sentence import Sentence
+
+
+# Mistakes of the formula. Each takes the leaves that show the mistake, and the place where it stands if that is known.
+
+
+def missing(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("shape", paths, place, table="missing")
+
+
+def extra(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("shape", paths, place, table="extra")
+
+
+def not_floating(paths: tuple[str, ...], dtype: Any, *, place: Place | None = None) -> Finding:
+    return finding("shape", paths, place, table="not-floating", dtype=str(dtype))
+
+
+def wrong_shape(
+    paths: tuple[str, ...], actual: tuple[int, ...], expected: tuple[int, ...], *, place: Place | None = None
+) -> Finding:
+    return finding("shape", paths, place, table="wrong-shape", actual=actual, expected=expected)
+
+
+def paired(paths: tuple[str, ...], *, actual: tuple[int, ...], place: Place | None = None) -> Finding:
+    """A row and a column, of which broadcasting pairs each number with every other."""
+    return finding("shape", paths, place, table="paired", actual=actual)
+
+
+def transposed(
+    paths: tuple[str, ...], actual: tuple[int, ...], expected: tuple[int, ...], *, place: Place | None = None
+) -> Finding:
+    noticed = Sentence("phrase.square") if actual == expected else Sentence("phrase.of-shape", shape=actual)
+    return finding("transposed", paths, place, noticed=noticed)
+
+
+def nonfinite(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("nonfinite", paths, place)
+
+
+def born_nonfinite(
+    paths: tuple[str, ...], *, operation: str, operands: str | Sequence[str], place: Place | None = None
+) -> Finding:
+    """`operation` as code, such as "(1 - y) / (1 - p)"; its `operands` and their values, such as "1 - p = 0.0"."""
+    shown = tuple([operands] if isinstance(operands, str) else operands)
+    return finding("nonfinite", paths, place, table="born-nonfinite", operation=operation, operands=shown)
+
+
+def zero_gradient(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("zero-gradient", paths, place)
+
+
+def sign(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("sign", paths, place, factor=-1.0)
+
+
+def scale_batch(paths: tuple[str, ...], factor: float, batch: int, *, place: Place | None = None) -> Finding:
+    table = "sum-over-batch" if factor > 1 else "mean-over-batch"
+    return finding("scale-batch", paths, place, table=table, factor=factor, batch=batch)
+
+
+def scale_constant(paths: tuple[str, ...], factor: float, *, place: Place | None = None) -> Finding:
+    return finding("scale-constant", paths, place, factor=factor)
+
+
+def missing_slope(
+    paths: tuple[str, ...], *, slope: str | None = None, at: str | None = None, place: Place | None = None
+) -> Finding:
+    """`slope` as code, such as "a1 * (1 - a1)"; or `at`, the value where it is taken, such as "z1"."""
+    return finding("missing-activation-derivative", paths, place, table="missing-slope", slope=_slope(slope, at))
+
+
+def extra_slope(
+    paths: tuple[str, ...], *, slope: str | None = None, at: str | None = None, place: Place | None = None
+) -> Finding:
+    return finding("extra-activation-derivative", paths, place, table="extra-slope", slope=_slope(slope, at))
+
+
+def wrong_slope(
+    paths: tuple[str, ...],
+    *,
+    used: str | None = None,
+    slope: str | None = None,
+    at: str | None = None,
+    place: Place | None = None,
+) -> Finding:
+    """`used` is the slope that stands there."""
+    facts: dict[str, Any] = {"sentence": "used" if used else "message", "used": used, "slope": _slope(slope, at)}
+    return finding("wrong-activation-derivative", paths, place, table="wrong-slope", **facts)
+
+
+def _slope(slope: str | None, at: str | None) -> Sentence:
+    return phrase("slope", "at", at=at) if slope is None else phrase("slope", slope=slope)
+
+
+def missing_term(paths: tuple[str, ...], *, term: str | None = None, place: Place | None = None) -> Finding:
+    return finding("missing-term", paths, place, term=phrase("term", term=term))
+
+
+def double_counted(paths: tuple[str, ...], *, term: str | None = None, place: Place | None = None) -> Finding:
+    return finding("double-counted-term", paths, place, table="double-counted", term=phrase("term", term=term))
+
+
+def missing_upstream(paths: tuple[str, ...], *, upstream: str | None = None, place: Place | None = None) -> Finding:
+    return finding("missing-upstream", paths, place, upstream=phrase("upstream", upstream=upstream))
+
+
+def missing_reduction(
+    paths: tuple[str, ...],
+    *,
+    actual: tuple[int, ...],
+    expected: tuple[int, ...],
+    axis: int | Sequence[int] | None = None,
+    place: Place | None = None,
+) -> Finding:
+    """`actual` and `expected` are shapes."""
+    along = phrase("axis", "number", axis=None if axis is None else _axes(axis))
+    return finding("missing-reduction", paths, place, actual=actual, expected=expected, axis=along)
+
+
+def wrong_axis(
+    paths: tuple[str, ...],
+    *,
+    actual: int | Sequence[int] | None = None,
+    expected: int | Sequence[int] | None = None,
+    place: Place | None = None,
+) -> Finding:
+    """`actual` and `expected` are axes."""
+    facts: dict[str, Any] = {}
+    if actual is not None and expected is not None:
+        facts = {"sentence": "axes", "actual": _axes(actual), "expected": _axes(expected)}
+    return finding("wrong-reduction-axis", paths, place, table="wrong-axis", **facts)
+
+
+def _axes(axes: int | Sequence[int]) -> str:
+    return ", ".join(map(str, [axes] if isinstance(axes, int) else axes))
+
+
+# In the following `used` stands there and `instead` ought to, both as code.
+
+
+def wrong_operand(
+    paths: tuple[str, ...], *, used: str | None, instead: str | None, place: Place | None = None
+) -> Finding:
+    """Either may have no name, or both the same."""
+    if used is None or instead is None or used == instead:
+        return finding("wrong-operand", paths, place, table="another-operand")
+    return finding("wrong-operand", paths, place, used=used, instead=instead)
+
+
+def stale_weights(paths: tuple[str, ...], *, used: str, instead: str, place: Place | None = None) -> Finding:
+    return finding("stale-weights", paths, place, used=used, instead=instead)
+
+
+def off_by_one_layer(paths: tuple[str, ...], *, used: str, instead: str, place: Place | None = None) -> Finding:
+    return finding("off-by-one-layer", paths, place, used=used, instead=instead)
+
+
+def wrong_mask(
+    paths: tuple[str, ...], *, used: str | None = None, instead: str | None = None, place: Place | None = None
+) -> Finding:
+    """The conditions under which the gradient passes, such as "a1 > 0"."""
+    sentence = "conditions" if used and instead else "message"
+    return finding("wrong-mask", paths, place, sentence=sentence, used=used, instead=instead)
+
+
+def wrong_forward(paths: tuple[str, ...], *, instead: str | None = None, place: Place | None = None) -> Finding:
+    return finding("wrong-forward", paths, place, sentence="instead" if instead else "message", instead=instead)
+
+
+def swapped_leaves(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("swapped-leaves", paths, place)
+
+
+def loss_mismatch(paths: tuple[str, ...], *, of: str | None = None, place: Place | None = None) -> Finding:
+    """`of` names the loss whose gradient it is."""
+    return finding("loss-mismatch", paths, place, loss=phrase("another-loss", loss=of))
+
+
+def missing_regularization(paths: tuple[str, ...], *, term: str | None = None, place: Place | None = None) -> Finding:
+    """`term` is what the loss adds, such as "lam / 2 * sum(w1**2)"."""
+    return finding("missing-regularization", paths, place, term=phrase("regularization", term=term))
+
+
+def wrong_regularization(paths: tuple[str, ...], *, term: str | None = None, place: Place | None = None) -> Finding:
+    return finding("wrong-regularization", paths, place, term=phrase("regularization", term=term))
+
+
+def epsilon(paths: tuple[str, ...], *, eps: float | str, place: Place | None = None) -> Finding:
+    return finding("epsilon", paths, place, eps=eps if isinstance(eps, str) else f"{eps:g}")
+
+
+def softmax_diagonal(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("softmax-jacobian-diagonal-only", paths, place, table="softmax-diagonal")
+
+
+def missing_factor(paths: tuple[str, ...], *, what: str | None = None, place: Place | None = None) -> Finding:
+    return finding("missing-factor", paths, place, what=phrase("factor", what=what))
+
+
+def extra_factor(paths: tuple[str, ...], *, what: str | None = None, place: Place | None = None) -> Finding:
+    return finding("extra-factor", paths, place, what=phrase("factor", what=what))
+
+
+def wrong_value(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("wrong-forward", paths, place, table="wrong-value")
+
+
+def unknown(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("unknown", paths, place)
+
+
+# Mistakes of the numbers, in the caller's own dtype, where the formula is right.
+
+
+def in_a_coarser_dtype(path: str, actual: Any, expected: Any, *, place: Place | None = None) -> Finding:
+    return finding("shape", (path,), place, table="coarser-dtype", actual=str(actual), expected=str(expected))
+
+
+def not_finite_in(dtype: Any, paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("nonfinite", paths, place, table="not-finite-in", dtype=str(dtype))
+
+
+def poor_numbers(
+    errors: dict[str, tuple[float, float | None]], dtypes: dict[str, Any], *, place: Place | None = None
+) -> Finding:
+    path, (error, autodiff) = max(errors.items(), key=lambda item: item[1][0])
+    facts: dict[str, Any] = {"worst": path, "dtype": str(dtypes[path]), "error": error, "autodiff": autodiff}
+    sentence = "message" if autodiff is None else "beside"
+    return finding("precision", tuple(errors), place, sentence=sentence, **facts)

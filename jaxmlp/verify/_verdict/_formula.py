@@ -1,0 +1,100 @@
+"""Is the formula right? Each leaf of the gradient, judged from what is seen at several points."""
+
+from functools import cached_property
+
+import numpy as np
+
+from .._report._words import at_a_kink, drowned, no_truth, zero_everywhere
+from ._accuracy import compared, Comparison, excused, FORMULA, norm, SPREAD_OF_NUDGES, SPREAD_OF_SHAKES
+from ._evidence import Evidence, VALUE, View
+from ._points import CALM, NEAR, NUDGES, SHAKES, Step
+
+
+class Formula:
+    """A gradient at the caller's point, and, as far as they are needed, at others."""
+
+    def __init__(self, view: View, here: Evidence) -> None:
+        self.here = here
+        self._view = view
+        self._nudged: dict[tuple[Step, ...], list[Evidence]] = {}
+        self._shaken: dict[tuple[Step, ...], list[Evidence]] = {}
+
+    @cached_property
+    def near(self) -> dict[Step, Evidence]:
+        """What is seen at the first point near the caller's where the truth is finite; empty if it is nowhere."""
+        for step in NEAR:
+            evidence = self._view.at(step)
+            if evidence.is_true_finite:
+                return {step: evidence}
+        return {}
+
+    def judged(self, path: str) -> tuple[Comparison, Evidence]:
+        """A leaf's verdict, and what led to it: the first point at which it is wrong, or the caller's."""
+        here = self._compared(path, self.here)
+        if here.verdict == "wrong":
+            return here, self.here
+        for step, evidence in self.near.items():
+            near = self._compared(path, evidence, step)
+            if near.verdict == "wrong":
+                return near, evidence
+        return here, self.here
+
+    def reasons(self, judged: dict[str, Comparison]) -> tuple[str, ...]:
+        """Why the leaves that are not wrong cannot be called right; empty if they can."""
+        if not self.here.is_true_finite:
+            return (no_truth(self.here.value),)
+        undecided = [path for path, comparison in judged.items() if comparison.verdict == "undecided"]
+        kinks = tuple(path for path in undecided if all(_is_right(path, at) for at in self._nudges()))
+        drowning = tuple(path for path in undecided if path not in kinks)
+        if undecided:
+            return ((at_a_kink(kinks),) if kinks else ()) + ((drowned(drowning),) if drowning else ())
+        points = (self.here, *self.near.values())
+        vanishes = not any(leaf.any() for at in points for path, leaf in at.expected.items() if path != VALUE)
+        return (zero_everywhere(),) if vanishes else ()
+
+    def _compared(self, path: str, evidence: Evidence, *steps: Step) -> Comparison:
+        if not np.isfinite(evidence.expected[path]).all():
+            return Comparison("undecided", float("nan"), FORMULA)
+        if not evidence.is_comparable(path):
+            return Comparison("wrong", float("inf"), FORMULA)
+        comparison = compared(evidence.actual[path], evidence.expected[path])
+        if comparison.verdict == "right":
+            return comparison
+        nudges = self._nudges(*steps)
+        comparison = _excused(path, evidence, nudges, SPREAD_OF_NUDGES)
+        # A mistake in the formula shows at a calm point too. One that does not may be rounding that no small move
+        # shows: where a sigmoid is 1 to rounding, its slope p (1 - p) is 0 to autodiff, and right in another form.
+        if comparison.verdict == "wrong" and not _is_right(path, self._calm):
+            return comparison
+        if comparison.verdict == "undecided" and all(_is_right(path, at) for at in nudges):
+            return comparison  # a kink: no rounding, but a convention
+        # What a small move seems to excuse may be a mistake that varies as fast as a wild function does: rounding
+        # itself, drawn anew, tells. It cannot be drawn inside a black box.
+        if not self._view.is_traceable:
+            return comparison
+        return _excused(path, evidence, self._shakes(*steps), SPREAD_OF_SHAKES)
+
+    @cached_property
+    def _calm(self) -> Evidence:
+        return self._view.at(*CALM)
+
+    def _nudges(self, *steps: Step) -> list[Evidence]:
+        """The points barely moved from the one that `steps` lead to."""
+        if steps not in self._nudged:
+            self._nudged[steps] = [self._view.at(*steps, nudge) for nudge in NUDGES]
+        return self._nudged[steps]
+
+    def _shakes(self, *steps: Step) -> list[Evidence]:
+        """The point that `steps` lead to, with every rounding on the way drawn anew."""
+        if steps not in self._shaken:
+            self._shaken[steps] = [self._view.at(*steps, shake=shake) for shake in SHAKES]
+        return self._shaken[steps]
+
+
+def _is_right(path: str, at: Evidence) -> bool:
+    return at.is_comparable(path) and compared(at.actual[path], at.expected[path]).verdict == "right"
+
+
+def _excused(path: str, at: Evidence, again: list[Evidence], times: float) -> Comparison:
+    errors = [evidence.error(path) for evidence in again if evidence.is_comparable(path)]
+    return excused(at.error(path), errors, times=times, size=norm(at.expected[path]), whole=at.size)

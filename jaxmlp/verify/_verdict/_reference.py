@@ -1,0 +1,60 @@
+"""The truth: what the gradient of the loss is, by automatic differentiation."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._program._call import compiled, Same
+from .._program._tree import in_float64, is_floating, named_leaves, on_host
+
+
+def truth(
+    loss: Callable[..., Any], params: Any, args: tuple[Any, ...], *, evaluate: Callable[..., Any] = compiled
+) -> tuple[float, dict[str, np.ndarray]]:
+    """The loss and its gradient, leaf by leaf, in the precision of `params`, by `evaluate(function, *args)`.
+
+    Raises:
+      TypeError: JAX cannot differentiate `loss`, or it does not return a floating number.
+      ValueError: `loss` does not return a scalar.
+    """
+    value_and_grad = _value_and_grad(Same(loss))
+    unreadable = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
+    try:
+        value, grads = evaluate(value_and_grad, params, *args)
+    except unreadable:
+        # A loss that reads values of `args` in Python (`if y[0] > 0`) cannot be compiled, but can be differentiated.
+        try:
+            value, grads = value_and_grad(params, *args)
+        except unreadable as error:
+            raise TypeError(
+                "`loss` cannot be differentiated by JAX, so there is no truth to compare with: it turns `params` "
+                "into NumPy arrays or Python numbers, and not only by what jax.numpy can do too. Write it with "
+                "jax.numpy; only `grads` may be anything callable. Or let numeric=True measure the slopes of its "
+                "values."
+            ) from error
+    return float(value), {path: in_float64(on_host(leaf)) for path, leaf in named_leaves(grads).items()}
+
+
+# Cached, so that the same loss has the same derivative function, which then compiles only once.
+@lru_cache(maxsize=256)
+def _value_and_grad(loss: Same) -> Callable[..., Any]:
+    def scalar_loss(params: Any, *args: Any) -> Any:
+        value = loss.value(params, *args)
+        if not is_floating(value) and not isinstance(value, float):
+            raise TypeError(f"`loss` must return a floating scalar, got {_described(value)}.")
+        if jnp.shape(value) != ():
+            raise ValueError(
+                f"`loss` must return a scalar of shape (), got shape {jnp.shape(value)}: "
+                "sum it or take its mean over the batch."
+            )
+        return value
+
+    return jax.value_and_grad(scalar_loss)
+
+
+def _described(value: Any) -> str:
+    return f"an array of dtype {value.dtype}" if hasattr(value, "dtype") else f"a {type(value).__name__}"

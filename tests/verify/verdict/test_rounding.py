@@ -1,0 +1,67 @@
+"""What rounding does to a function."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxmlp.verify._verdict._rounding import shaken
+
+
+def test_every_draw_is_as_near_as_rounding_and_no_two_are_alike():
+    x = np.linspace(0.5, 2, 7)
+    function = lambda x: {"y": jnp.exp(jnp.sin(x) * 3)}
+    draws = [np.asarray(shaken(function, draw, x)["y"]) for draw in range(4)]
+    expected = np.exp(np.sin(x) * 3)
+    for draw in draws:
+        np.testing.assert_allclose(draw, expected, rtol=20 * np.finfo(float).eps)
+    assert len({draw.tobytes() for draw in draws}) == 4
+    np.testing.assert_array_equal(draws[2], shaken(function, 2, x)["y"])
+
+
+def test_a_cancellation_shows_its_size():
+    complement = lambda z: 1 - jax.nn.sigmoid(z)
+    assert float(complement(50.0)) == 0
+    moved = [abs(float(shaken(complement, draw, np.float64(50)))) for draw in range(4)]
+    assert 0 < max(moved) <= 4e-16
+
+
+def test_integers_and_booleans_are_left_alone():
+    labels, mask = shaken(lambda n: (n + 1, n > 0), 0, np.arange(3))
+    np.testing.assert_array_equal(labels, [1, 2, 3])
+    np.testing.assert_array_equal(mask, [False, True, True])
+
+
+@jax.custom_jvp
+def cube(x):
+    return x**3
+
+
+cube.defjvp(lambda primals, tangents: (cube(*primals), 3 * primals[0] ** 2 * tangents[0]))
+
+
+@jax.custom_vjp
+def double(x):
+    return 2 * x
+
+
+double.defvjp(lambda x: (double(x), None), lambda _, d: (2 * d,))
+
+
+FUNCTIONS = {
+    "jit": jax.jit(jnp.tanh),
+    "custom_jvp": cube,
+    "custom_vjp": double,
+    "checkpoint": jax.checkpoint(jnp.sin),
+    "scan": lambda x: jax.lax.scan(lambda c, _: (c * x, None), x, length=3)[0],
+    "cond": lambda x: jax.lax.cond(x > 0, jnp.exp, jnp.sin, x),
+    "while_loop": lambda x: jax.lax.while_loop(lambda c: c < 5, lambda c: c * 2, x),
+    "scatter": lambda x: jnp.zeros((2, 2)).at[0].set(x).sum(),
+}
+FUNCTIONS |= {f"grad of {name}": jax.grad(f) for name, f in FUNCTIONS.items() if name != "while_loop"}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_kind_of_operation_can_be_shaken(name):
+    x = np.float64(0.7)
+    np.testing.assert_allclose(shaken(FUNCTIONS[name], 0, x), FUNCTIONS[name](x), rtol=100 * np.finfo(float).eps)
