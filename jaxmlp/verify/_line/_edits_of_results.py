@@ -74,9 +74,11 @@ def of_result(
     )
     innocent = as_known is not None
     if as_known in (None, "value") and not is_zero:
-        # A factor is likeliest to be wrong where it is made.
+        # A factor is likeliest to be wrong where it is made, and least likely in a mask.
+        outs = [results(bench.program, equations)[position] for equations in instances]
         is_a_number = not shape and len(instances) == 1
-        yield edit("scale", 0.0 if is_a_number else 0.1, lambda value, point, i: value)
+        is_a_mask = bool(shape) and all(np.isin(bench.run.at(out)[0], (0, 1)).all() for out in outs)
+        yield edit("scale", 0.0 if is_a_number else 0.2 if is_a_mask else 0.1, lambda value, point, i: value)
     reduces = any(bench.program.equations[i].name == "reduce_sum" for equations in instances for i in equations)
     if as_known == "cotangent":
         # `2 * (y - out)` is right for the difference, and of the wrong sign for `out`.
