@@ -1,14 +1,15 @@
 """Corrections of several statements at once: of steps that came too early, and of a number wherever it is used."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 
 from .._program._sites import results, Site
-from .._program._trace import Atom
+from .._program._trace import Atom, Literal
 from ._bench import Bench, Patch, Patches
 from ._edits import Edit
-from ._patches import after, with_inputs
+from ._patches import after, divided, with_input, with_inputs
 
 
 _STEPS = frozenset(("add", "sub", "scatter-add", "scatter", "dynamic_update_slice"))
@@ -21,6 +22,7 @@ def of_programs(
     owners = {index: site for site in sites for instance in site.instances for index in instance if _owns(site)}
     yield from _undone(bench, owners, params, is_a_value)
     yield from _everywhere(bench, owners, params)
+    yield from _in_each(bench, owners)
 
 
 def _owns(site: Site) -> bool:
@@ -70,3 +72,26 @@ def _everywhere(bench: Bench, owners: dict[int, Site], params: Sequence[int]) ->
             return found
 
         yield where, Edit("everywhere", 0.9, patches, True, {"across": where, "variable": variable, "uses": uses})
+
+
+def _in_each(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:
+    """Another factor on a number that several statements multiply or divide by, each on the way to leaves of its own."""
+    program = bench.program
+    found: dict[tuple[float, int, bool], list[int]] = {}
+    for index, equation in enumerate(program.equations):
+        for position, atom in enumerate(equation.inputs if equation.name in ("mul", "div") else ()):
+            if isinstance(atom, Literal) and atom.value.dtype.kind == "f" and index in owners:
+                below = equation.name == "div" and position == 1
+                found.setdefault((float(atom.value), position, below), []).append(index)
+    for (number, position, below), uses in found.items():
+        where = list(dict.fromkeys(owners[index] for index in uses))
+        leads = [set(bench.reached((index,))) for index in uses]
+        if len(where) < 2 or not all(leads) or any(a & b for a, b in combinations(leads, 2)):
+            continue
+
+        def patches(c: float, uses: Sequence[int] = uses, position: int = position, below: bool = below) -> Patches:
+            patch = with_input(position, lambda value: divided(value, np.asarray(c)) if below else value * c)
+            return dict.fromkeys(uses, patch)
+
+        facts = {"across": where, "equation": program.equations[uses[0]], "number": number, "below": below}
+        yield where, Edit("numbers", 0.2, patches, True, {**facts, "operand": position})

@@ -81,7 +81,7 @@ class Factors:
         """What it takes to describe a factor beside the correction itself."""
         if factor == 1:
             return 0.0
-        if edit.kind == "number":
+        if edit.kind in ("number", "numbers"):
             number = snapped(
                 edit.facts["number"] * factor if not edit.facts["below"] else edit.facts["number"] / factor
             )

@@ -96,11 +96,14 @@ class Jobs:
             yield jobs
 
     def _of_site(self, site: Site, wrong: Sequence[str]) -> Iterator[Job]:
-        """The corrections of all executions of a statement, of the last alone, and of those that one line calls."""
+        """The corrections of all executions of a statement, of the last alone, and of those that one line calls, or that
+        one leaf needs.
+        """
         runs = tuple(run for run in site.instances if results(self.bench.program, run))
         yield from self._of_runs(site, runs or site.instances)
         if len(site.instances) > 1:
             some = [*((instance,) for instance in self._last(site, wrong)), self._ends(site), *site.calls]
+            some += [runs for path in wrong for runs in [self._towards(site, path)] if len(runs) > 1]
             for instances in dict.fromkeys(some):
                 if instances != site.instances:
                     yield from self._of_runs(site, instances)
@@ -118,6 +121,10 @@ class Jobs:
             if last not in found and not any(self._leads(i, path, held) for i in instances[:-1]):
                 found.append(last)
         return found
+
+    def _towards(self, site: Site, path: str) -> Instances:
+        """The executions of a statement that lead to a leaf."""
+        return tuple(instance for instance in site.instances if path in self._reach(instance))
 
     def _ends(self, site: Site) -> Instances:
         """The executions of a statement that no other one goes on from: the last of each inner loop."""

@@ -90,7 +90,8 @@ def is_softmax_diagonal(actual: Values, expected: Values, probabilities: Sequenc
             if not all(np.allclose(value.sum(axis), 1) for value in p):
                 continue
             with np.errstate(all="ignore"):
-                u = [a / (q * (1 - q)) for a, q in zip(actual, p, strict=True)]
+                # Where `p` is 0, behind a mask, or 1, what `u` is there makes no difference.
+                u = [np.where(q * (1 - q) == 0, 0, a / (q * (1 - q))) for a, q in zip(actual, p, strict=True)]
                 full = tuple(q * (v - (v * q).sum(axis, keepdims=True)) for v, q in zip(u, p, strict=True))
             if multiple(full, expected) is not None:
                 return True

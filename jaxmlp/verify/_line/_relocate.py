@@ -13,6 +13,7 @@ from ._edits import Edit
 from ._patches import after
 from ._relate import multiple, same, Values
 from ._search import Mistake
+from ._zeros import left_at_zero
 
 
 _PUTS = {"scatter": 2, "dynamic_update_slice": 1}
@@ -21,7 +22,7 @@ _PUTS = {"scatter": 2, "dynamic_update_slice": 1}
 
 def where_it_is_made(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
     """The same mistake at the statement that makes it."""
-    for moved in (_in_its_term, _in_a_factor, _in_a_part):
+    for moved in (left_at_zero, _in_its_term, _in_a_factor, _in_a_part):
         found = moved(bench, sites, mistake)
         if found is not mistake:
             return found

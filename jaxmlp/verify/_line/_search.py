@@ -12,6 +12,7 @@ from ._jobs import Job, Jobs
 from ._known import Knowledge
 from ._matching import Known
 from ._offers import Instances, Offer
+from ._relate import same
 from ._roles import rows
 from ._screen import Screen
 from ._standing import Standing
@@ -134,7 +135,7 @@ class Search:
             if factor is None:
                 continue
             patches = edit.patches(factor)
-            if not self.bench.is_right(path, patches):
+            if not self.bench.is_right(path, patches) or self._is_a_factor_alone(job, factor):
                 continue
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
             cost = job.cost + self.factors.cost(edit, factor)
@@ -149,6 +150,14 @@ class Search:
                 )
                 self.is_stray = stray
             return
+
+    def _is_a_factor_alone(self, job: Job, factor: float) -> bool:
+        """Whether what multiplies, such as a mask that is there already, changes nothing, and only the factor does."""
+        if job.edit.kind not in ("times", "over") or factor == 1:
+            return False
+        one, first = job.edit.patches(1.0), job.instances[0]
+        given = self.bench.values(first, {index: one[index] for index in first if index in one}, 0) or {}
+        return all(same((given[out],), (self.bench.run.at(out)[0],)) for out in given)
 
     def _is_better(self, rank: tuple[float, ...], repaired: tuple[str, ...], stray: bool) -> bool:
         """Whether a correction is better than that which was found: it makes more leaves right, or is simpler, or does

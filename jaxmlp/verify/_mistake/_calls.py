@@ -17,7 +17,8 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if e.site.is_formula:
         is_right = _is_right_with_another_argument(e)
     else:
-        is_right = _is_given_another(e) or _is_right_elsewhere(e)
+        is_extra = all(finding.cause.startswith("extra-") for finding in findings)
+        is_right = _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
     if not is_right:
         return findings
     equations = e.case.bench.program.equations
@@ -63,6 +64,19 @@ def _is_given_another(e: Explanation) -> bool:
     read = [atom for equation in own for atom in equation.inputs if isinstance(atom, int)]
     everywhere = read.count(used) == len(e.facts["uses"])
     return everywhere and used not in made and made.union(read).isdisjoint(e.facts["offer"].variables)
+
+
+def _is_called_in_vain(e: Explanation) -> bool:
+    """Whether a function must give, up to a number, what it is given."""
+    expected, program = e.corrected(), e.case.bench.program
+    if expected is None or e.frame is None or e.case.source.is_own(e.frame):
+        return False
+    run = e.mistake.instances[0]
+    call = caller(program.equations[run[0]].stacks, e.frame)
+    own = [equation for equation in program.equations if call and caller(equation.stacks, e.frame) == call]
+    made = {out for equation in own for out in equation.outputs}
+    given = {atom for equation in own for atom in equation.inputs if isinstance(atom, int)} - made
+    return any(_relate.multiple(e.case.bench.run.at(atom), expected) is not None for atom in given)
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:

@@ -11,7 +11,7 @@ from .._line._offers import Offer
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
-from ._relations import related, related_term
+from ._relations import is_of_another_condition, related, related_by_a_slope, related_term
 from ._terms import lacks_a_term, stale_operand
 from ._wanted import of_what_is_read
 
@@ -114,13 +114,18 @@ def known(e: Explanation) -> Finding | list[Finding]:
         return _words.zero_gradient(e.paths, place=e.place(_code(what)))
     if e.is_stale():
         return stale(e)
+    if is_of_another_condition(e):
+        return _words.wrong_mask(e.paths, place=e.place())
+    is_a_cotangent = e.case.each_cotangent.scale(expected) is not None
+    if quantity.kind == "slope" and is_a_cotangent and (found := related_by_a_slope(e, e.actual, expected)):
+        return found
     if quantity.kind == "slope":
         if (_is_mask(expected) and _relate.is_masked_constant(e.actual)) or _relate.is_another_mask(e.actual, expected):
             return _words.wrong_mask(e.paths, place=e.place(what))
         if _relate.is_constant(e.actual):
             return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
         return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
-    if quantity.kind == "value" and e.case.each_cotangent.scale(expected) is not None:
+    if quantity.kind == "value" and is_a_cotangent:
         return related(e, e.actual, expected) or _words.wrong_forward(e.paths, instead=what, place=e.place())
     if quantity.kind == "value":
         return _words.wrong_forward(e.paths, instead=what, place=e.place())

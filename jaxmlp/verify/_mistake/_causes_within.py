@@ -46,6 +46,17 @@ def number(e: Explanation) -> Finding | list[Finding]:
     return findings
 
 
+def numbers(e: Explanation) -> list[Finding]:
+    """A number that is wrong in each of several statements, each with its own leaves."""
+    found = []
+    for site in e.facts["across"]:
+        reached = e.case.bench.reached([index for instance in site.instances for index in instance])
+        leaves = tuple(path for path in e.paths if path in reached)
+        said = number(Explanation(e.case, replace(e.mistake, site=site, instances=site.instances, leaves=leaves)))
+        found += said if isinstance(said, list) else [said]
+    return found
+
+
 def _is_beside_a_parameter(e: Explanation) -> bool:
     """Whether the number multiplies what comes from parameters alone, in a statement that reads data too."""
     equation = e.facts.get("equation")

@@ -169,10 +169,23 @@ def _repeated(program: Program, places: Sequence[Site]) -> list[list[int]]:
     """The variables that one statement of the loss defines time after time."""
     found = []
     for site in places:
-        columns = [[out for index in i for out in program.equations[index].outputs] for i in site.instances]
+        runs = site.instances if len(site.instances) > 1 else _of_a_comprehension(program, site.instances[0])
+        columns = [[out for index in run for out in program.equations[index].outputs] for run in runs]
         if len(columns) > 1 and len({len(column) for column in columns}) == 1:
             found += [list(column) for column in zip(*columns, strict=True)]
     return found
+
+
+def _of_a_comprehension(program: Program, equations: Sequence[int]) -> list[Sequence[int]]:
+    """The runs of a statement that computes the same time after time without leaving its line."""
+    signature = [
+        (program.equations[index].name, *(program.shapes[out].shape for out in program.equations[index].outputs))
+        for index in equations
+    ]
+    for size in range(2, len(equations) // 2 + 1):
+        if len(equations) % size == 0 and signature == signature[:size] * (len(equations) // size):
+            return [equations[start : start + size] for start in range(0, len(equations), size)]
+    return [equations]
 
 
 def _targets(program: Program, places: Sequence[Site]) -> dict[int, str]:

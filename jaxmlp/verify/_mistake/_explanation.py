@@ -81,7 +81,9 @@ class Explanation:
         """The line of a formula that the statement calls, where the correction is made."""
         if self.alias:
             return None
-        equation = self.case.bench.program.equations[max(self.edit.patches(1.0))]
+        patched = set(self.edit.patches(1.0))
+        here = patched.intersection(*self.mistake.instances[:1]) if "across" in self.facts else patched
+        equation = self.case.bench.program.equations[max(here or patched)]
         innermost = next((frame for stack in reversed(equation.stacks) for frame in stack if frame), None)
         if innermost is None or self.frame is None or self.statement is None or innermost == self.frame:
             return None

@@ -5,11 +5,31 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .._line import _relate
+from .._line._bench import RIGHT
 from .._line._known import Quantity
+from .._line._patches import after
 from .._line._relate import multiple, Values
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
+
+
+_CONDITIONS = ("gt", "ge", "lt", "le", "eq", "ne")
+
+
+def is_of_another_condition(e: Explanation) -> bool:
+    """Whether the statement gives what it must, once its conditions are turned at the entries that are wrong."""
+    bench, expected = e.case.bench, e.corrected()
+    conditions = [i for i in e.mistake.instances[0] if bench.program.equations[i].name in _CONDITIONS]
+    if expected is None or not conditions or expected[0].shape != e.actual[0].shape:
+        return False
+    wrong = [np.abs(a - b) > RIGHT * np.abs(b).max(initial=0) for a, b in zip(e.actual, expected, strict=True)]
+    if all(w.all() for w in wrong):
+        return False
+    turned = {index: after(0, lambda value, point: value ^ wrong[point]) for index in conditions}
+    found = [bench.values(e.mistake.instances[0], turned, k) for k in range(bench.count)]
+    given = tuple(values[e.out] for values in found if values is not None and e.out in values)
+    return len(given) == bench.count and _relate.same(given, expected)
 
 
 def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
@@ -71,7 +91,24 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
                 if factor:
                     return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
+    for name, slope in _usual_slopes(e, actual[0].shape):
+        if multiple(_times(actual, slope), expected) is not None:
+            return _words.missing_slope(e.paths, slope=name, place=e.place())
+        if multiple(actual, _times(expected, slope)) is not None:
+            return _words.extra_slope(e.paths, slope=name, place=e.place())
     return None
+
+
+def _usual_slopes(e: Explanation, shape: tuple[int, ...]) -> Iterator[tuple[str | None, Values]]:
+    """The slopes of a sigmoid and of a tanh, of each output that the statement reads: the loss may be written without."""
+    equations = [e.case.bench.program.equations[index] for index in e.mistake.instances[0]]
+    for atom in dict.fromkeys(atom for equation in equations for atom in equation.inputs if isinstance(atom, int)):
+        outputs = e.case.bench.run.at(atom)
+        if outputs[0].shape != shape or outputs[0].dtype.kind != "f" or outputs[0].size < 2:
+            continue
+        name = e.case.names.of(atom)
+        for form, slope in (("{0} * (1 - {0})", lambda a: a * (1 - a)), ("1 - {0} ** 2", lambda a: 1 - a**2)):
+            yield form.format(name) if name and name.isidentifier() else None, tuple(map(slope, outputs))
 
 
 def related_term(e: Explanation, expected: Values) -> Finding | None:

@@ -26,7 +26,7 @@ _LEAST = 4
 
 def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] | None:
     """The mistake, if it is one of those below; `quantity` is what the statement must give, where that is known."""
-    found = _penalty(e) or _operand(e)
+    found = _penalty(e) or _operand(e) or _one_term_too_many(e)
     if found:
         return found
     if _lacks_a_product(e):
@@ -211,6 +211,31 @@ def _lacks_a_product(e: Explanation) -> bool:
             if _relate.multiple(missing, product) is not None:
                 return True
     return False
+
+
+def _one_term_too_many(e: Explanation) -> list[Finding] | None:
+    """A term that the last operation of the statement adds and must not, perhaps beside part of a penalty's gradient."""
+    bench, expected = e.case.bench, e.corrected()
+    maker = bench.program.makers.get(e.out) if e.out is not None else None
+    equation = None if maker is None else bench.program.equations[maker]
+    if equation is None or equation.name not in ("add", "scatter-add") or expected is None:
+        return None
+    for position in (0, 1) if equation.name == "add" else (0,):
+        kept = bench.run.at(equation.inputs[position])
+        if kept[0].shape != expected[0].shape:
+            continue
+        rest = tuple(k - x for k, x in zip(kept, expected, strict=True))
+        rest = tuple(np.where(np.abs(r) > RIGHT * norm(x), r, 0) for r, x in zip(rest, expected, strict=True))
+        twice = _words.double_counted(e.paths, place=e.place())
+        if _relate.is_zero(rest):
+            return [twice]
+        for variable in e.case.params:
+            values = bench.run.at(variable)
+            if values[0].shape == rest[0].shape:
+                along = tuple(np.where(r != 0, v, 0) for r, v in zip(rest, values, strict=True))
+                if _relate.multiple(rest, along) is not None:
+                    return [twice, _words.wrong_regularization(e.paths, place=e.place())]
+    return None
 
 
 def _is_displaced(e: Explanation) -> bool:
