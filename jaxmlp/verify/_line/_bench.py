@@ -95,21 +95,27 @@ class Bench:
         return all(self.error(path, self.value(path, patches, k), k) <= RIGHT for k in range(self.count))
 
     def adjoints(self, path: str, cut: frozenset[int] = frozenset()) -> dict[int, list[np.ndarray]]:
-        """The adjoints of the values that a leaf depends on linearly, for two random projections of the leaf; the
-        results of the equations in `cut` are held.
+        """The adjoints of the values that a leaf depends on linearly, for two random projections of the leaf at its
+        `points`; the results of the equations in `cut` are held.
         """
         if (path, cut) not in self._adjoints:
-            leaf = self._base(path, 0)
             random = np.random.default_rng(0)
-            projections = [random.normal(size=leaf.shape) for _ in range(2)]
-            values = self.run.values[0]
-            read: Read = lambda atom: atom.value if isinstance(atom, Literal) else values[atom]
-            order, applied = self.order[path], set(self._applied)
-            found = adjoints(self.program, order, self.leaves[path], read, projections, applied, cut)
-            missing = self.truth[0][path] - leaf if leaf.shape == self.truth[0][path].shape else None
-            needed = [] if missing is None else [float(np.vdot(r, missing)) for r in projections]
+            each, needed = [], []
+            for k in sorted(set(self.points(path))):
+                leaf, truth, values = self._base(path, k), self.truth[k][path], self.run.values[k]
+                projections = [random.normal(size=leaf.shape) for _ in range(self.points(path).count(k))]
+                read: Read = lambda atom, values=values: atom.value if isinstance(atom, Literal) else values[atom]
+                order, applied = self.order[path], set(self._applied)
+                each.append(adjoints(self.program, order, self.leaves[path], read, projections, applied, cut))
+                if leaf.shape == truth.shape:
+                    needed += [float(np.vdot(projection, truth - leaf)) for projection in projections]
+            found = {out: [row for rows in each for row in rows[out]] for out in each[0] if out in each[-1]}
             self._adjoints[path, cut] = found, needed
         return self._adjoints[path, cut][0]
+
+    def points(self, path: str) -> tuple[int, int]:
+        """Where a leaf is projected: one number alone has no two projections, but a value at each point."""
+        return (0, 1) if self.truth[0][path].size == 1 and self.count > 1 else (0, 0)
 
     def needed(self, path: str) -> list[float]:
         """By how much the projections of a leaf are short of the truth; empty if it has another shape."""

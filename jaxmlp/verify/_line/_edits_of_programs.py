@@ -75,7 +75,7 @@ def _everywhere(bench: Bench, owners: dict[int, Site], params: Sequence[int]) ->
 
 
 def _in_each(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:
-    """Another factor on a number that several statements multiply or divide by, each on the way to leaves of its own."""
+    """Another factor on a number that several statements multiply or divide by, each on the way to its own leaves."""
     program = bench.program
     found: dict[tuple[float, int, bool], list[int]] = {}
     for index, equation in enumerate(program.equations):

@@ -96,8 +96,8 @@ class Jobs:
             yield jobs
 
     def _of_site(self, site: Site, wrong: Sequence[str]) -> Iterator[Job]:
-        """The corrections of all executions of a statement, of the last alone, and of those that one line calls, or that
-        one leaf needs.
+        """The corrections of all executions of a statement, of the last alone, and of those that one line calls or
+        that one leaf needs.
         """
         runs = tuple(run for run in site.instances if results(self.bench.program, run))
         yield from self._of_runs(site, runs or site.instances)

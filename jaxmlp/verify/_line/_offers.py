@@ -94,8 +94,9 @@ def offered(
                 Offer(values[::-1], None, quantities[-1], is_a_leaf=known),
             ]
     offers += _repeated_terms(knowledge, repeated)
-    offers += _repeated_values(knowledge, repeated, Known(Quantity("value", o.values[0]) for o in offers if o.variables))
     offers = [o for o in offers if all(v.dtype.kind == "f" for values in o.values for v in values)]
+    own = Known(Quantity("value", offer.values[0]) for offer in offers if offer.variables)
+    offers += _repeated_values(knowledge, repeated, own)
     is_a_leaf = [q.kind in ("cotangent", "part") and leaves.find(q.values) is not None for q in knowledge.quantities]
     return offers + [
         Offer((quantity.values,), None, quantity, is_a_leaf=of_a_leaf)
@@ -108,7 +109,7 @@ def _repeated_values(knowledge: Knowledge, repeated: Sequence[Sequence[int]], ow
     for variables in repeated:
         row = [knowledge.values.get(variable) for variable in variables]
         found = [quantity for quantity in row if quantity is not None]
-        if len(found) == len(row) and all(own.find(quantity.values) is None for quantity in found):
+        if len(found) == len(row) and any(own.find(quantity.values) is None for quantity in found):
             values = tuple(quantity.values for quantity in found)
             yield from (Offer(values, None, found[0]), Offer(values[::-1], None, found[-1]))
 

@@ -23,11 +23,14 @@ _NONE: frozenset[int] = frozenset()
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """What a statement gives, and the leaves that are linear in it; `cut` are the equations whose results are held."""
+    """What a statement gives, and the leaves that are linear in it; `cut` are the equations whose results are held, and
+    `apart` are the places of those leaves that are one number, whose second projection is that at another point.
+    """
 
     outs: list[int]
     paths: list[str]
     cut: frozenset[int]
+    apart: list[int]
 
 
 class Screen:
@@ -46,12 +49,12 @@ class Screen:
         if view is None:
             return None
         bench, paths = self._bench, view.paths
-        one = self._given(instances, edit, 1.0)
+        one = self._given(instances, edit, 1.0, view)
         if one is None:
             return {}
-        base = bench.run.values[0]
-        outs = [out for out in view.outs if out in one]  # what the correction leaves as it is cancels
-        if any(one[out].shape != base[out].shape for out in outs):
+        base = bench.run.values
+        outs = [out for out in view.outs if out in one[0]]  # what the correction leaves as it is cancels
+        if any(one[0][out].shape != base[0][out].shape for out in outs):
             return None
         if not outs:
             return {}
@@ -64,8 +67,9 @@ class Screen:
                 return found
             nothing = np.zeros(now.shape)
             if not edit.whole:
-                zero = self._given(instances, edit, 0.0) or {}
-                nothing = self._inner(outs, view, {out: zero.get(out, base[out]) for out in outs})
+                zero = self._given(instances, edit, 0.0, view) or [{} for _ in one]
+                held = [{out: given.get(out, base[k][out]) for out in outs} for k, given in enumerate(zero)]
+                nothing = self._inner(outs, view, held)
             slope, aim = then - nothing, needed + now - nothing
             factors = aim[:, 0] / slope[:, 0]
             fits = _is_near(factors * slope[:, 1], aim[:, 1], factors * slope[:, 1], aim[:, 1], needed[:, 1])
@@ -80,14 +84,19 @@ class Screen:
         key = tuple(outs), tuple(view.paths), view.cut
         if key not in self._standing:
             needed = np.array([self._bench.needed(path) for path in view.paths])
-            self._standing[key] = needed, self._inner(outs, view, self._bench.run.values[0])
+            self._standing[key] = needed, self._inner(outs, view, self._bench.run.values)
         return self._standing[key]
 
-    def _inner(self, outs: Sequence[int], view: _View, values: Mapping[int, np.ndarray]) -> np.ndarray:
+    def _inner(self, outs: Sequence[int], view: _View, values: Sequence[Mapping[int, np.ndarray]]) -> np.ndarray:
         """The inner products of values with their adjoints: a row for each leaf, a column for each projection."""
         with np.errstate(all="ignore"):
-            total = sum(self._rows(out, view) @ values[out].ravel() for out in outs)
-            return np.reshape(total, (len(view.paths), 2))
+            first, *rest = (
+                np.reshape(sum(self._rows(out, view) @ values[k][out].ravel() for out in outs), (len(view.paths), 2))
+                for k in range(1 + bool(view.apart))
+            )
+        for second in rest:
+            first[view.apart, 1] = second[view.apart, 1]
+        return first
 
     def _rows(self, out: int, view: _View) -> np.ndarray:
         key = out, tuple(view.paths), view.cut
@@ -97,14 +106,19 @@ class Screen:
             self._stacked[key] = np.array([row.ravel() for rows in found for row in rows])
         return self._stacked[key]
 
-    def _given(self, instances: Instances, edit: Edit, factor: float) -> dict[int, np.ndarray] | None:
-        """What each run gives with its correction alone; None if that does not fit."""
-        patches, found = edit.patches(factor), {}
+    def _given(
+        self, instances: Instances, edit: Edit, factor: float, view: _View
+    ) -> list[dict[int, np.ndarray]] | None:
+        """What each run gives with its correction alone, at each point that is asked for; None if that does not fit."""
+        patches = edit.patches(factor)
+        found: list[dict[int, np.ndarray]] = [{} for _ in range(1 + bool(view.apart))]
         for instance in instances:
-            given = self._bench.values(instance, {i: patches[i] for i in instance if i in patches}, 0)
-            if given is None:
-                return None
-            found.update(given)
+            own = {i: patches[i] for i in instance if i in patches}
+            for k, at in enumerate(found):
+                given = self._bench.values(instance, own, k)
+                if given is None:
+                    return None
+                at.update(given)
         return found
 
     def of(self, instances: Instances, wrong: Sequence[str], edit: Edit | None = None) -> _View | None:
@@ -129,7 +143,8 @@ class Screen:
             outs = [out for instance in instances for out in results(program, instance)]
             paths = [path for path in wrong if self._bench.needed(path)]
             linear = len(paths) == len(wrong) and all(self._is_linear(path, outs, cut) for path in paths)
-            self._views[key] = _View(outs, paths, cut) if linear else None
+            apart = [place for place, path in enumerate(paths) if self._bench.points(path) == (0, 1)]
+            self._views[key] = _View(outs, paths, cut, apart) if linear else None
         return self._views[key]
 
     def _is_linear(self, path: str, outs: Sequence[int], cut: frozenset[int]) -> bool:

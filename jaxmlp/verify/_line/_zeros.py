@@ -27,7 +27,11 @@ def left_at_zero(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mista
 def _passed_on(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Site | None:
     """The first statement that makes zeros of which some of the runs make zeros."""
     program = bench.program
-    zero_runs = [run for run in mistake.instances if all(is_zero(bench.run.at(out)) for out in results(program, run))]
+    zero_runs = [
+        run
+        for run in mistake.instances
+        if all(is_zero(bench.run.at(out)) for out in results(program, run)) and _must_give_more(bench, run, mistake)
+    ]
     if len(zero_runs) == len(mistake.instances):
         return None
     makers = []
@@ -35,6 +39,13 @@ def _passed_on(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Site | 
         read = {atom for index in run for atom in program.equations[index].inputs if isinstance(atom, int)}
         makers += [site for site in sites if any(_makes_zeros(bench, site, atom) for atom in read)][:1]
     return min(makers, key=lambda site: site.first) if makers and len(makers) == len(zero_runs) else None
+
+
+def _must_give_more(bench: Bench, run: Sequence[int], mistake: Mistake) -> bool:
+    """Whether what a run gives is not zero once it is corrected."""
+    patches = {index: mistake.patches[index] for index in run if index in mistake.patches}
+    given = bench.values(run, patches, 0) if patches else None
+    return bool(given) and any(given[out].any() for out in results(bench.program, run) if out in given)
 
 
 def _never_added_to(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Site | None:

@@ -100,7 +100,7 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
 
 
 def _usual_slopes(e: Explanation, shape: tuple[int, ...]) -> Iterator[tuple[str | None, Values]]:
-    """The slopes of a sigmoid and of a tanh, of each output that the statement reads: the loss may be written without."""
+    """The slopes of a sigmoid and a tanh with the outputs that the statement reads: a loss may be written without."""
     equations = [e.case.bench.program.equations[index] for index in e.mistake.instances[0]]
     for atom in dict.fromkeys(atom for equation in equations for atom in equation.inputs if isinstance(atom, int)):
         outputs = e.case.bench.run.at(atom)

@@ -214,7 +214,7 @@ def _lacks_a_product(e: Explanation) -> bool:
 
 
 def _one_term_too_many(e: Explanation) -> list[Finding] | None:
-    """A term that the last operation of the statement adds and must not, perhaps beside part of a penalty's gradient."""
+    """A term that the last operation of the statement adds and must not, perhaps beside part of a penalty's."""
     bench, expected = e.case.bench, e.corrected()
     maker = bench.program.makers.get(e.out) if e.out is not None else None
     equation = None if maker is None else bench.program.equations[maker]

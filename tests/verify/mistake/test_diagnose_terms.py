@@ -280,3 +280,70 @@ def test_a_pre_activation_is_of_the_same_layer(two_layers):
 
     cause, line = first(check(tanh_loss, grads, *two_layers))
     assert cause == "wrong-operand" and line.startswith("dw2 =")
+
+
+def test_a_threshold_on_the_signed_difference_is_another_condition(getkey):
+    def loss(params, x, y):
+        error = x @ params["w"] - y
+        size = jnp.abs(error)
+        return jnp.mean(jnp.where(size < 0.7, 0.5 * error**2, 0.7 * (size - 0.35)))
+
+    def grads(params, x, y):
+        error = x @ params["w"] - y
+        d = jnp.where(error < 0.7, error, 0.7 * jnp.sign(error))
+        return {"w": x.T @ (d / error.size)}
+
+    w, x, y = (jax.random.normal(getkey(), shape) for shape in ((4, 2), (8, 4), (8, 2)))
+    [finding] = check(loss, grads, {"w": w}, x, 2 * y).findings
+    assert finding.cause == "wrong-mask"
+    assert finding.line.text == "d = jnp.where(error < 0.7, error, 0.7 * jnp.sign(error))"
+
+
+def test_a_missing_factor_is_not_looked_for_in_a_mask(getkey):
+    def loss(params, x, y):
+        return jnp.sum(jnp.maximum(0, 1 - y * (x @ params["w"]))) / len(x)
+
+    def grads(params, x, y):
+        open_ = (y * (x @ params["w"]) < 1).astype(x.dtype)
+        signed = -y * open_
+        return {"w": x.T @ signed}
+
+    w, x, y = (jax.random.normal(getkey(), shape) for shape in ((4, 1), (9, 4), (9, 1)))
+    [finding] = check(loss, grads, {"w": w}, x, jnp.sign(y)).findings
+    assert (finding.cause, finding.line.text) == ("scale-batch", "signed = -y * open_")
+
+
+def test_the_diagonal_of_softmax_is_known_behind_a_mask(getkey):
+    def attention(params, x):
+        scores = jnp.where(jnp.tril(jnp.ones((5, 5), bool)), x @ params["q"] @ x.T, -1e9)
+        return jax.nn.softmax(scores, axis=-1)
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((attention(params, x) @ x - y) ** 2)
+
+    def grads(params, x, y):
+        p = attention(params, x)
+        dp = (p @ x - y) @ x.T
+        ds = p * (1 - p) * dp
+        return {"q": x.T @ ds @ x}
+
+    q, x, y = (jax.random.normal(getkey(), shape) for shape in ((3, 3), (5, 3), (5, 3)))
+    [finding] = check(loss, grads, {"q": 0.3 * q}, x, y).findings
+    assert (finding.cause, finding.line.text) == ("softmax-jacobian-diagonal-only", "ds = p * (1 - p) * dp")
+
+
+def test_a_term_too_many_beside_a_penalty_on_what_has_none(getkey):
+    def loss(params, x, y):
+        penalty = 0.3 * jnp.sum(params["theta"][1:] ** 2)
+        return (jnp.sum((x @ params["theta"] - y) ** 2) + penalty) / (2 * len(x))
+
+    def grads(params, x, y):
+        delta = (x @ params["theta"] - y) / len(x)
+        step = x.T @ delta + 0.3 * params["theta"] / len(x)
+        step = step.at[0].add(x[:, 0] @ delta)
+        return {"theta": step}
+
+    theta, x, y = (jax.random.normal(getkey(), shape) for shape in ((4,), (7, 4), (7,)))
+    found = check(loss, grads, {"theta": theta}, x, y).findings
+    assert [finding.cause for finding in found] == ["double-counted-term", "wrong-regularization"]
+    assert {finding.line.text for finding in found} == {"step = step.at[0].add(x[:, 0] @ delta)"}

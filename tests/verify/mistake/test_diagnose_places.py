@@ -1,0 +1,176 @@
+"""The diagnosis of mistakes that stand elsewhere than where they show: at zeros, at a call, in several statements."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxmlp import check
+
+
+def named(report):
+    """The cause, the line and the leaves of each finding on a wrong gradient."""
+    assert report.verdict == "wrong"
+    return [(finding.cause, finding.line.text, finding.leaves) for finding in report.findings]
+
+
+def normal(getkey, *shapes):
+    return [jax.random.normal(getkey(), shape) for shape in shapes]
+
+
+def triplet_loss(params, anchors, near, far):
+    a, p, n = (jnp.tanh(x @ params["w"] + params["b"][None, :]) for x in (anchors, near, far))
+    return jnp.mean(jnp.sum((a - p) ** 2, axis=1) - jnp.sum((a - n) ** 2, axis=1))
+
+
+def triplet_grads(params, anchors, near, far):
+    a, p, n = (jnp.tanh(x @ params["w"] + params["b"][None, :]) for x in (anchors, near, far))
+    da = 2 * (n - p) / len(a)
+    dp = jnp.zeros_like(p)
+    dn = 2 * (a - n) / len(a)
+    dw, db = jnp.zeros_like(params["w"]), jnp.zeros_like(params["b"])
+    for x, out, d in zip((anchors, near, far), (a, p, n), (da, dp, dn), strict=True):
+        dz = d * (1 - out**2)
+        dw = dw + x.T @ dz
+        db = db + jnp.sum(dz, axis=0)
+    return {"w": dw, "b": db}
+
+
+def test_zeros_that_are_passed_on_are_blamed_where_they_are_made(getkey):
+    w, b, *xs = normal(getkey, (4, 3), (3,), (5, 4), (5, 4), (5, 4))
+    [finding] = named(check(triplet_loss, triplet_grads, {"w": w, "b": b}, *xs))
+    assert finding == ("missing-term", "dp = jnp.zeros_like(p)", ("w", "b"))
+
+
+def recurrent_loss(params, xs):
+    h, total = jnp.zeros(3), 0.0
+    for x in xs:
+        h = jnp.tanh(params["w"] @ h + x)
+        total = total + jnp.sum((h + params["c"]) ** 2)
+    return total
+
+
+def recurrent_grads(params, xs, slope, biased):
+    h, states = jnp.zeros(3), [jnp.zeros(3)]
+    for x in xs:
+        h = jnp.tanh(params["w"] @ h + x)
+        states.append(h)
+    dw, dc, dh = jnp.zeros_like(params["w"]), jnp.zeros_like(params["c"]), jnp.zeros(3)
+    for t in reversed(range(len(xs))):
+        dy = 2 * (states[t + 1] + params["c"])
+        dc = dc + dy if biased else dc + dc
+        dz = (dh + dy) * slope(states[t + 1])
+        dw = dw + jnp.outer(dz, states[t])
+        dh = params["w"].T @ dz
+    return {"w": dw, "c": dc}
+
+
+def test_zeros_that_a_sum_starts_with_are_not_blamed(getkey):
+    w, c, xs = normal(getkey, (3, 3), (3,), (4, 3))
+    grads = lambda params, xs: recurrent_grads(params, xs, lambda h: 1 - h**2, biased=False)
+    [finding] = named(check(recurrent_loss, grads, {"w": w, "c": c}, xs))
+    assert finding == ("zero-gradient", "dc = dc + dy if biased else dc + dc", ("c",))
+
+
+def test_what_is_zero_at_the_first_step_is_not_blamed_either(getkey):
+    w, c, xs = normal(getkey, (3, 3), (3,), (4, 3))
+    grads = lambda params, xs: recurrent_grads(params, xs, lambda h: h * (1 - h), biased=True)
+    [finding] = named(check(recurrent_loss, grads, {"w": w, "c": c}, xs))
+    assert finding == ("wrong-activation-derivative", "dz = (dh + dy) * slope(states[t + 1])", ("w",))
+
+
+def pooled_loss(params, x, y):
+    return jnp.sum((jnp.sum(jnp.tanh(x @ params["w"] + params["b"]), axis=1) - y) ** 2)
+
+
+def test_a_number_in_two_statements_is_named_in_both_with_the_leaves_of_each(getkey):
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w"] + params["b"])
+        dz = 2 * (jnp.sum(h, axis=1) - y)[:, None] * (1 - h**2)
+        steps = x.shape[1]
+        dw = jnp.einsum("npk,npc->kc", x, dz) / steps
+        db = jnp.sum(dz, axis=(0, 1), keepdims=True) / steps
+        return {"w": dw, "b": db}
+
+    w, b, x, y = normal(getkey, (4, 3), (1, 1, 3), (5, 7, 4), (5, 3))
+    report = check(pooled_loss, grads, {"w": w, "b": b}, x, y)
+    assert named(report) == [
+        ("scale-constant", 'dw = jnp.einsum("npk,npc->kc", x, dz) / steps', ("w",)),
+        ("scale-constant", "db = jnp.sum(dz, axis=(0, 1), keepdims=True) / steps", ("b",)),
+    ]
+    assert [finding.factor for finding in report.findings] == pytest.approx([1 / 7, 1 / 7])
+    assert "`dw`" in report.findings[0].message and "`db`" in report.findings[1].message
+    assert all(finding.line.within is None for finding in report.findings)
+
+
+def sigmoid_backward(da, a):
+    return da * a * (1 - a)
+
+
+def test_a_function_that_must_give_what_it_is_given_is_blamed_at_its_call(getkey):
+    def loss(params, x, y):
+        z = x @ params["w"] + params["b"][None, :]
+        return jnp.mean(jnp.logaddexp(0.0, z) - y * z)
+
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w"] + params["b"][None, :])
+        da = (a - y) / len(y)
+        dz = sigmoid_backward(da, a)
+        return {"w": x.T @ dz, "b": jnp.sum(dz, axis=0)}
+
+    w, b, x, y = normal(getkey, (4, 1), (1,), (6, 4), (6, 1))
+    [finding] = named(check(loss, grads, {"w": w, "b": b}, x, (y > 0).astype(x.dtype)))
+    assert finding == ("extra-activation-derivative", "dz = sigmoid_backward(da, a)", ("w", "b"))
+
+
+def gated_loss(params, xs):
+    h = jnp.ones(3)
+    for x in xs:
+        r = jax.nn.sigmoid(params["ur"] @ h + x)
+        h = jnp.tanh(params["uh"] @ (r * h) + x)
+    return 0.5 * jnp.sum(h**2)
+
+
+def test_runs_that_lead_to_one_leaf_are_told_from_the_others(getkey):
+    def grads(params, xs):
+        h, tape = jnp.ones(3), []
+        for x in xs:
+            r = jax.nn.sigmoid(params["ur"] @ h + x)
+            tape.append((h, r, jnp.tanh(params["uh"] @ (r * h) + x)))
+            h = tape[-1][-1]
+        found, dh = {name: jnp.zeros_like(u) for name, u in params.items()}, h
+        for before, r, after in reversed(tape):
+            dz = dh * (1 - after**2)
+            drh = params["uh"].T @ dz
+            dr = drh * before * r * (1 - r)
+            for name, d in (("ur", dr), ("uh", dz)):
+                found[name] = found[name] + jnp.outer(d, before)
+            dh = drh * r + params["ur"].T @ dr
+        return found
+
+    ur, uh, xs = normal(getkey, (3, 3), (3, 3), (4, 3))
+    report = check(gated_loss, grads, {"ur": ur, "uh": uh}, xs)
+    assert named(report) == [("missing-factor", "found[name] = found[name] + jnp.outer(d, before)", ("uh",))]
+    assert "`r`" in report.findings[0].message
+
+
+def test_the_same_mistake_at_every_neuron_of_a_network_of_plain_numbers(getkey):
+    def deriv(x):
+        return jax.nn.sigmoid(x) * (1 - jax.nn.sigmoid(x))
+
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(params["w1"] * x)
+        return (y - jax.nn.sigmoid(params["w2"] * h)) ** 2
+
+    def grads(params, x, y):
+        h = jax.nn.sigmoid(params["w1"] * x)
+        out = jax.nn.sigmoid(params["w2"] * h)
+        slope_out = deriv(out)
+        slope_h = deriv(h)
+        d = -2 * (y - out) * slope_out
+        return {"w1": d * params["w2"] * slope_h * x, "w2": d * h}
+
+    params = {"w1": jnp.asarray(0.7), "w2": jnp.asarray(-1.3)}
+    assert named(check(loss, grads, params, jnp.asarray(0.9), jnp.asarray(1.0))) == [
+        ("wrong-activation-derivative", "slope_out = deriv(out)", ("w2",)),
+        ("wrong-activation-derivative", "slope_h = deriv(h)", ("w1",)),
+    ]
