@@ -98,6 +98,23 @@ def run(
       ImportError: `checkpoint_dir` is given without orbax-checkpoint.
       OSError: `checkpoint_dir` cannot be made or written to, or, a `FileExistsError`, holds a training that `resume`
         forbids to go on with.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> x, y = jaxmlp.gate("or")
+      >>> result = jaxmlp.run(
+      ...     jaxmlp.init_params(jax.random.key(0), (2, 1)),
+      ...     (x, y),
+      ...     loss_and_grads=jaxmlp.loss_and_grads,
+      ...     optimizer=optax.sgd(1.0),
+      ...     steps=1000,
+      ...     chunk=50,
+      ...     stop=lambda history: history.losses[-1] < 0.1,
+      ... )
+      >>> print(result.reason, result.history.steps)
+      stopped 100
     """
     check_count("steps", steps, least=0)
     for name, function in (("evaluate", evaluate), ("stop", stop)):
