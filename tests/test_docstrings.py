@@ -16,16 +16,16 @@ WITHOUT = {
     "Params": "an alias: `Dense` shows what it is made of",
     "__version__": "a string",
 }
-NAMES = sorted({*dir(jaxmlp), "plot"} - {*WITHOUT, "verify", *dir(jaxmlp.verify)})
+NAMES = sorted({*dir(jaxmlp), "plot"} - set(WITHOUT))
 
 
 def examples_of(package):
     """Every docstring with an example in it, by the name of what it describes."""
     finder = doctest.DocTestFinder(exclude_empty=True)
-    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not found.name.endswith("__main__"):
-            module = importlib.import_module(found.name)
-            yield from (test for test in finder.find(module, globs={}) if test.examples)
+    inside = (found.name for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))
+    for name in (package.__name__, *inside):
+        if not name.endswith("__main__"):
+            yield from (test for test in finder.find(importlib.import_module(name), globs={}) if test.examples)
 
 
 EXAMPLES = {test.name: test for test in examples_of(jaxmlp)}
@@ -68,9 +68,8 @@ def test_a_public_name_has_an_example(name):
 
 
 def test_every_name_of_the_rooms_has_an_example():
-    for room in (jaxmlp.plot, importlib.import_module("jaxmlp.lectures")):
-        public = {name: value for name, value in vars(room).items() if not name.startswith("_")}
-        public = {name: value for name, value in public.items() if not isinstance(value, types.ModuleType)}
+    for room in (jaxmlp.verify, jaxmlp.plot, importlib.import_module("jaxmlp.lectures")):
+        public = {name: getattr(room, name) for name in dir(room) if not name.startswith("_")}
         assert not [name for name, value in public.items() if callable(value) and not has_example(value)], room
 
 
