@@ -15,12 +15,13 @@ import jaxmlp
 
 from .._placement import placed
 from .._run._memory import check_memory
+from . import INTERRUPTED
 from ._compared import Comparison, Parted
 from ._dataset import Dataset
 from ._metrics import Metrics
 from ._optimizer import optimizer_of
 from ._outcome import head, outcome, plot
-from ._terminal import CommandError, INTERRUPTED, write
+from ._terminal import CommandError, write
 
 
 DONE, FAILED = 0, 1
