@@ -2,6 +2,11 @@
 
 The public names are those in `__init__.pyi`. Each is imported when it is first used: the command line answers without
 waiting for JAX.
+
+Example:
+  >>> import jaxmlp
+  >>> jaxmlp.check(lambda w: w * w, lambda w: -2 * w, 3.0).findings[0].cause
+  'sign'
 """
 
 import lazy_loader

@@ -27,6 +27,22 @@ class Activation:
     `bwd(residuals, da) -> (dz,)`, where `z`, `a`, `da` and `dz` have one shape,
     `(batch, units)`, and one floating dtype. Frozen and hashable, so it can be a static
     argument of `jax.jit`; calling it gives `a`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import jaxmlp
+      >>> a, residuals = jaxmlp.sigmoid.fwd(jnp.zeros((1, 2)))
+      >>> (dz,) = jaxmlp.sigmoid.bwd(residuals, jnp.ones_like(a))
+      >>> print(a)
+      [[0.5 0.5]]
+      >>> print(dz)
+      [[0.25 0.25]]
+
+      One of your own, and whether its derivative is right:
+
+      >>> cube = jaxmlp.Activation("cube", lambda z: (z**3, z), lambda z, da: (da * 3 * z**2,))
+      >>> jaxmlp.check_pair(cube.fwd, cube.bwd, jnp.array([[0.5, -1.0]])).verdict
+      'right'
     """
 
     name: str

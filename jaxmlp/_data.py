@@ -30,6 +30,16 @@ def gate(name: str, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "4 
 
     Raises:
       ValueError: there is no gate of that name.
+
+    Example:
+      >>> import jaxmlp
+      >>> x, y = jaxmlp.gate("xor")
+      >>> for inputs, output in zip(x, y):
+      ...     print(inputs, output)
+      [0. 0.] [0.]
+      [0. 1.] [1.]
+      [1. 0.] [1.]
+      [1. 1.] [0.]
     """
     if name not in tuple(_GATES):
         raise ValueError(f"`name` is {name!r}, but must be one of {', '.join(_GATES)}.")
@@ -42,6 +52,12 @@ def boolean_functions(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "
 
     Function `i` maps the inputs (0,0), (0,1), (1,0), (1,1) to the binary digits of `i`, highest first:
     1 is AND, 6 is XOR, 7 is OR, 9 is XNOR, 14 is NAND.
+
+    Example:
+      >>> import jaxmlp
+      >>> x, tables = jaxmlp.boolean_functions()
+      >>> print(tables[6].ravel())  # XOR
+      [0. 1. 1. 0.]
     """
     x, _ = gate("and", dtype=dtype)
     return x, jnp.asarray(list(product((0, 1), repeat=4)), dtype)[:, :, None]
@@ -53,6 +69,12 @@ def parity(bits: int, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "
     Raises:
       TypeError: `bits` is not an integer.
       ValueError: `bits` is below 1.
+
+    Example:
+      >>> import jaxmlp
+      >>> x, y = jaxmlp.parity(3)
+      >>> print(x[6], y[6])
+      [1. 1. 0.] [0.]
     """
     check_count("bits", bits, least=1)
     x = np.asarray(list(product((0, 1), repeat=bits)))
@@ -70,6 +92,13 @@ def spirals(
     Raises:
       TypeError: `key` is no random key, or `n` or `classes` is not an integer.
       ValueError: `n` or `classes` is below 1.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> x, labels = jaxmlp.spirals(jax.random.key(0), 6)
+      >>> print(x.shape, labels)
+      (6, 2) [0 1 0 1 0 1]
     """
     check_key("key", key)
     check_count("n", n, least=1)
@@ -90,6 +119,12 @@ def digits(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "1797 64"], 
 
     Raises:
       ImportError: scikit-learn is not installed.
+
+    Example:
+      >>> import jaxmlp
+      >>> x, labels = jaxmlp.digits()
+      >>> print(x.shape, labels[:10])
+      (1797, 64) [0 1 2 3 4 5 6 7 8 9]
     """
     try:
         from sklearn.datasets import load_digits

@@ -77,6 +77,13 @@ def init_params(
       TypeError: `key` is no random key, `sizes` holds something other than integers, or `dtype` is not
         floating.
       ValueError: fewer than two sizes, a size below 1, or an unknown `init`.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> params = jaxmlp.init_params(jax.random.key(0), (2, 3, 1))
+      >>> jax.tree.map(jax.numpy.shape, params)
+      (Dense(w=(2, 3), b=(3,)), Dense(w=(3, 1), b=(1,)))
     """
     check_key("key", key)
     widths = check_sizes(sizes)

@@ -27,6 +27,15 @@ class Loss:
     unless the loss says otherwise, `loss` and `dloss` are scalars of that dtype; `dy` is None
     where `y` holds integers. Frozen and hashable, so it can be a static argument of `jax.jit`;
     calling it gives the loss.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import jaxmlp
+      >>> p, y = jnp.array([[0.5], [0.5]]), jnp.array([[1.0], [0.0]])
+      >>> loss, residuals = jaxmlp.bce.fwd(p, y)
+      >>> dp, dy = jaxmlp.bce.bwd(residuals, jnp.ones_like(loss))
+      >>> print(f"{loss:.4f}", dp.ravel())
+      0.6931 [-1.  1.]
     """
 
     name: str
@@ -94,6 +103,17 @@ def bce_stabilized(eps: float) -> Loss:
     Raises:
       TypeError: `eps` is not a number.
       ValueError: `eps` is not finite and above 0.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import jaxmlp
+      >>> p, y = jnp.array([[0.5], [0.01], [0.0]]), jnp.ones((3, 1))  # ever more wrong
+      >>> for loss in jaxmlp.bce, jaxmlp.bce_stabilized(0.01):
+      ...     value, residuals = loss.fwd(p, y)
+      ...     dp, _ = loss.bwd(residuals, jnp.ones_like(value))
+      ...     print(loss, [f"{slope:.1f}" for slope in dp.ravel()])
+      bce ['-0.7', '-33.3', '-inf']
+      bce_stabilized(0.01) ['-0.6', '-16.6', '-33.3']
     """
     check_positive("eps", eps)
     return _bce_stabilized(float(eps))

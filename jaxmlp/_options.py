@@ -26,6 +26,16 @@ def small_network_options() -> dict[str, Any]:
 
     Returns:
       The options that the present XLA knows, for `jax.jit`; an empty dict where JAX does not compute on a CPU.
+
+    Example:
+      >>> from functools import partial
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> params = jaxmlp.init_params(jax.random.key(0), (2, 1))
+      >>> train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(1.0), steps=100)
+      >>> train = jax.jit(train, compiler_options=jaxmlp.small_network_options())
+      >>> state, losses = train(params, jaxmlp.gate("or"))
     """
     return dict(_known()) if jax.default_backend() == "cpu" else {}
 

@@ -38,6 +38,18 @@ def population(
     Raises:
       TypeError: `function` is not callable, or `chunk` or an axis is no integer.
       ValueError: nothing is mapped over, or mapped axes differ in length; raised when the function is called.
+
+    Example:
+      >>> from functools import partial
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> start = lambda key: jaxmlp.init_params(key, (2, 1))
+      >>> starts = jax.vmap(start)(jax.random.split(jax.random.key(0), 32))
+      >>> train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(1.0), steps=100)
+      >>> states, losses = jax.jit(jaxmlp.population(train, in_axes=(0, None)))(starts, jaxmlp.gate("or"))
+      >>> print(losses.shape, bool((losses[:, -1] < losses[:, 0]).all()))
+      (32, 100) True
     """
     if not callable(function):
         raise TypeError(f"`function` must be a function, got {function!r}.")

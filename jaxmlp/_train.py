@@ -22,6 +22,17 @@ class TrainState(NamedTuple):
       opt_state: the optimizer's state.
       step: how many updates have been made, an integer scalar.
       key: the key that orders the minibatches, or None for full batches.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> params = jaxmlp.init_params(jax.random.key(0), (2, 1))
+      >>> options = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(1.0))
+      >>> state, losses = jaxmlp.fit(params, jaxmlp.gate("or"), steps=10, **options)
+      >>> state, more = jaxmlp.fit(state, jaxmlp.gate("or"), steps=5, **options)  # goes on from there
+      >>> print(state.step, state.params[0].w.shape)
+      15 (2, 1)
     """
 
     params: Any
@@ -88,6 +99,20 @@ def fit(
         like `params` with its shapes and dtypes. From JAX: the arguments lie on different devices, or the
         devices along an axis of the mesh do not divide the rows.
       NotImplementedError: `kernel` is given, and a step has an operation or a dtype that the kernel has not.
+
+    Example:
+      >>> from functools import partial
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> x, y = jaxmlp.gate("or")
+      >>> params = jaxmlp.init_params(jax.random.key(0), (2, 1))
+      >>> train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(1.0), steps=100)
+      >>> state, losses = jax.jit(train)(params, (x, y))
+      >>> print(f"from {losses[0]:.2f} to {losses[-1]:.2f}")
+      from 0.85 to 0.09
+      >>> print(jaxmlp.predict(state.params, x).round().ravel())
+      [0. 1. 1. 1.]
     """
     check_count("steps", steps, least=0)
     n = _rows(batch)

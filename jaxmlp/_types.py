@@ -12,6 +12,14 @@ class Dense(NamedTuple):
     Attributes:
       w: weights, `(n_in, n_out)`: column `j` holds what feeds unit `j`.
       b: biases, `(n_out,)`, or `None` for a layer without biases.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import jaxmlp
+      >>> either = jaxmlp.Dense(w=jnp.array([[20.0], [20.0]]), b=jnp.array([-10.0]))
+      >>> x, _ = jaxmlp.gate("or", dtype=float)
+      >>> print(jaxmlp.predict((either,), x).round().ravel())  # one unit computes OR
+      [0. 1. 1. 1.]
     """
 
     w: Float[Array, "n_in n_out"]

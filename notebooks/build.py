@@ -37,13 +37,15 @@ SOURCES = sorted((HERE / "sources").glob("*.py"))
 LANGUAGES = ("en", "ko")
 
 INSTALL = """\
-# Does nothing where jaxmlp is installed. In Colab it installs it; until jaxmlp is on PyPI, give
-# the path of a checkout or of a wheel instead of the name.
+# Does nothing where jaxmlp is installed. Elsewhere, as in Colab, it installs the wheel that is
+# beside the notebook, or, if there is none, what the package index has under this name.
+from glob import glob
 from importlib.util import find_spec
 
 
 if not find_spec("jaxmlp"):
-    %pip install -q "jaxmlp[plot]\""""
+    (*_, package) = "jaxmlp", *sorted(glob("jaxmlp-*.whl"))
+    %pip install -q "{package}[plot]\""""
 
 LANGUAGE = {"name": "python"}
 COLORS = 64  # of a picture: more make the files larger and nothing clearer

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
@@ -51,9 +53,34 @@ def test_both_languages_have_the_same_cells_and_outputs(source):
 def test_every_notebook_has_a_source_and_a_line_in_the_readme():
     expected = {build.target(source, lang) for source, lang in EACH}
     assert expected == {*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("ko/*.ipynb")}
-    readme = (NOTEBOOKS / "README.md").read_text(encoding="utf-8")
-    assert all(f"({path.relative_to(NOTEBOOKS).as_posix()})" in readme for path in expected)
+    for page in (NOTEBOOKS / "README.md", NOTEBOOKS.parent / "README.md", NOTEBOOKS.parent / "README.ko.md"):
+        lang = "ko" if page.stem.endswith("ko") else "en"
+        listed = expected if page.parent == NOTEBOOKS else {build.target(source, lang) for source in build.SOURCES}
+        text = page.read_text(encoding="utf-8")
+        assert all(f"({path.relative_to(page.parent).as_posix()})" in text for path in listed)
     assert sum(path.stat().st_size for path in expected) < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("present", "wheels", "asked"),
+    (
+        (True, [], []),
+        (False, [], ['-q "jaxmlp[plot]"']),
+        (False, ["jaxmlp-0.1.0-py3-none-any.whl"], ['-q "jaxmlp-0.1.0-py3-none-any.whl[plot]"']),
+        (False, ["jaxmlp-0.1.0-py3-none-any.whl", "jaxmlp-0.2.0-py3-none-any.whl"], ["0.2.0"]),
+    ),
+)
+def test_the_install_cell_takes_the_wheel_that_was_uploaded(present, wheels, asked, tmp_path, monkeypatch):
+    """In a shell whose `%pip` does nothing but be asked."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: present or None)
+    for wheel in wheels:
+        (tmp_path / wheel).touch()
+    config = Config({"HistoryManager": {"enabled": False}})
+    shell, heard = InteractiveShell(config=config), []
+    shell.magics_manager.register_function(heard.append, magic_name="pip")
+    shell.run_cell(build.INSTALL).raise_error()
+    assert len(heard) == len(asked) and all(part in line for part, line in zip(asked, heard, strict=True))
 
 
 def an_edit(notebook, number, **fields):

@@ -12,7 +12,7 @@ from typing import Any, cast, TextIO
 from .._progress import Progress
 
 
-USAGE, READER_GONE, INTERRUPTED = 2, 1, 130
+USAGE, READER_GONE = 2, 1
 LONG = 2.0
 """Seconds of silence after which somebody at a terminal wonders."""
 

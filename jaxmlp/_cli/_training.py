@@ -14,12 +14,14 @@ import numpy as np
 import jaxmlp
 
 from .._placement import placed
+from .._run._memory import check_memory
+from . import INTERRUPTED
 from ._compared import Comparison, Parted
 from ._dataset import Dataset
 from ._metrics import Metrics
 from ._optimizer import optimizer_of
 from ._outcome import head, outcome, plot
-from ._terminal import CommandError, INTERRUPTED, write
+from ._terminal import CommandError, write
 
 
 DONE, FAILED = 0, 1
@@ -47,8 +49,13 @@ def train(args: argparse.Namespace, data: Dataset) -> int:
             outputs = len(data.classes) if y.ndim == 1 else y.shape[1]
             sizes = (x.shape[1], *args.hidden, outputs)
             return _run(args, data, (x, y), sizes, model, loss, optimizer, written)
-    except LookupError as error:
+    except (LookupError, MemoryError) as error:
         raise CommandError(error) from None
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        said = str(error).partition("RESOURCE_EXHAUSTED: ")[2].partition("\n")[0]
+        raise CommandError(f"the device has not enough memory: {said}") from None
 
 
 def _run(
@@ -63,6 +70,7 @@ def _run(
 ) -> int:
     by_hand = partial(jaxmlp.loss_and_grads, loss=getattr(jaxmlp, loss), **model)
     value = partial(jaxmlp.loss_value, loss=getattr(jaxmlp, loss), **model)
+    _check_memory(args, sizes, optimizer, len(data.x))
     params, key = _start(args, sizes)
     params, key, batch, share = _shared(args, params, key, batch)
     by_autodiff = jax.value_and_grad(value)
@@ -131,6 +139,20 @@ def _start(args: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Any, Any]:
 
     params, key = jax.vmap(start)(args.seed + jnp.arange(args.seeds)) if args.seeds else start(args.seed)
     return params, key if args.batch_size else None
+
+
+def _check_memory(args: argparse.Namespace, sizes: tuple[int, ...], optimizer: Any, examples: int) -> None:
+    """Refuse a training that cannot fit, before its parameters are made; a layer's output is there at some moment."""
+    params, _ = jax.eval_shape(lambda: _start(args, sizes))
+    opt_state = jax.eval_shape(jax.vmap(optimizer.init) if args.seeds else optimizer.init, params)
+    losses = jax.ShapeDtypeStruct((args.seeds, 0) if args.seeds else (0,), args.dtype)
+    check_memory(
+        (params, opt_state),
+        losses,
+        steps=args.steps,
+        devices=jax.devices(args.platform)[: args.devices or 1],
+        least=(args.batch_size or examples) * max(sizes[1:]) * losses.dtype.itemsize,
+    )
 
 
 def _shared(args: argparse.Namespace, params: Any, key: Any, batch: Any) -> tuple[Any, Any, Any, Callable]:

@@ -27,8 +27,8 @@ def compiled(
     optimizer: optax.GradientTransformation,
     batch_size: int | None,
     ensemble: bool,
-) -> Callable[..., Any]:
-    """`train(params_or_state, batch, *, steps, key=None)`: `fit`, compiled once for each number of steps.
+) -> Any:
+    """`train(params_or_state, batch, *, steps, key=None)`: `fit`, a `jax.jit` compiled once for each number of steps.
 
     In an ensemble the members are counted by the first axis of the parameters, the state and the keys.
     """
@@ -48,7 +48,7 @@ def _program(
     batch_size: int | None,
     mapped: Callable[..., Any] | None,
     small: bool,
-) -> Callable[..., Any]:
+) -> Any:
     train = partial(fit, loss_and_grads=loss_and_grads, optimizer=optimizer, batch_size=batch_size)
 
     def of_members(params: Any, batch: Any, *, steps: int, key: Any = None) -> Any:

@@ -23,6 +23,23 @@ class History:
       evaluated_at: after how many steps `evaluate` was called, int64, `(evaluations,)`.
       evaluations: what it gave, by name: float64, `(evaluations,)`, or `(evaluations, members)` where it gave an
         array of one number a member. A number without a name is called "value".
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> x, y = jaxmlp.gate("or")
+      >>> result = jaxmlp.run(
+      ...     jaxmlp.init_params(jax.random.key(0), (2, 1)),
+      ...     (x, y),
+      ...     loss_and_grads=jaxmlp.loss_and_grads,
+      ...     optimizer=optax.sgd(1.0),
+      ...     steps=100,
+      ...     chunk=50,
+      ...     evaluate=lambda params: {"right": (jaxmlp.predict(params, x).round() == y).mean()},
+      ... )
+      >>> print(result.history.losses.shape, result.history.evaluated_at, result.history.evaluations)
+      (100,) [ 50 100] {'right': array([1., 1.])}
     """
 
     losses: np.ndarray
@@ -49,6 +66,19 @@ class RunResult:
       resumed_from: the step of the checkpoint that the training went on from; 0 if it started afresh.
       seconds: how long this call took, with compiling.
       unsaved: why `state` is not in `checkpoint_dir`, a sentence; None if it is, or if none was asked for.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> params = jaxmlp.init_params(jax.random.key(0), (2, 1))
+      >>> options = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(1.0))
+      >>> result = jaxmlp.run(params, jaxmlp.gate("or"), steps=100, **options)
+      >>> print(result)  # doctest: +ELLIPSIS
+      finished after 100 steps in ... s (... steps/s), loss 0.08776
+      >>> result = jaxmlp.run(result.state, jaxmlp.gate("or"), steps=100, **options)  # and another 100
+      >>> print(result.state.step)
+      200
     """
 
     state: TrainState

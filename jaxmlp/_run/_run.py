@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, ArrayLike, Key
 
@@ -18,6 +19,7 @@ from ._checkpoint import Checkpoints
 from ._compiled import compiled
 from ._identity import identity, is_key, named_leaves
 from ._loop import Looks, loop
+from ._memory import check_memory
 from ._plain import plain_step
 from ._result import History, RunResult
 
@@ -96,8 +98,26 @@ def run(
         another training (of other data, parameters, key, batch size, or kind of optimizer; what the functions do
         cannot be compared) or more steps than `steps`; or there are several processes and a `checkpoint_dir`.
       ImportError: `checkpoint_dir` is given without orbax-checkpoint.
+      MemoryError: two states of the training, or the losses of all steps, are larger than what memory is free.
       OSError: `checkpoint_dir` cannot be made or written to, or, a `FileExistsError`, holds a training that `resume`
         forbids to go on with.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> x, y = jaxmlp.gate("or")
+      >>> result = jaxmlp.run(
+      ...     jaxmlp.init_params(jax.random.key(0), (2, 1)),
+      ...     (x, y),
+      ...     loss_and_grads=jaxmlp.loss_and_grads,
+      ...     optimizer=optax.sgd(1.0),
+      ...     steps=1000,
+      ...     chunk=50,
+      ...     stop=lambda history: history.losses[-1] < 0.1,
+      ... )
+      >>> print(result.reason, result.history.steps)
+      stopped 100
     """
     check_count("steps", steps, least=0)
     for name, function in (("evaluate", evaluate), ("stop", stop)):
@@ -114,6 +134,8 @@ def run(
         _check_members(params, key)
         step = jax.vmap(step)
     train = compiled(params, ensemble=ensemble, **options)
+    shape, losses = train.eval_shape(params, batch, steps=0, key=key)
+    check_memory(shape, losses, steps=steps, devices=_devices(params), made=_arrays(params))
     start = jax.tree.map(_settled, train(params, batch, steps=0, key=key)[0])
     if chunk is None:
         chunk = _chunk(steps, start.params, batch, batch_size)
@@ -142,6 +164,15 @@ def _check_members(params: Any, key: Any) -> None:
             f"`ensemble` is True, but the leading axes do not hold one entry a member, the same number each: "
             f"{members}. Make them with jax.vmap over jax.random.split(key, members)."
         )
+
+
+def _arrays(params: Any) -> list[jax.Array]:
+    return [leaf for leaf in jax.tree.leaves(params) if isinstance(leaf, jax.Array)]
+
+
+def _devices(params: Any) -> set[Any]:
+    """Where the training is done."""
+    return {device for leaf in _arrays(params) or [jnp.zeros(())] for device in leaf.devices()}
 
 
 def _settled(leaf: Any) -> Any:

@@ -21,6 +21,12 @@ class Claim:
       tolerance: the largest `|computed - printed|` that counts as equal; 0 for everything but numbers.
       source: where the tolerance comes from.
       text: what the claim teaches, in plain words; may be empty.
+
+    Example:
+      >>> from jaxmlp.lectures import Claim
+      >>> claim = Claim("000", "ln 2", printed=0.6931, computed=0.693147, tolerance=5e-5, source="four digits printed")
+      >>> print(claim.ok, f"{claim.error:.1e}")
+      True 4.7e-05
     """
 
     lecture: str

@@ -15,7 +15,18 @@ _VALUE = 14  # columns for a number of nine digits with its sign and point; what
 
 
 def table(head: str, claims: Sequence[Claim], paint: Paint, *, explain: bool) -> Iterator[str]:
-    """The claims of a lecture, a row each, under `head`; with what they mean before them if `explain`."""
+    """The claims of a lecture, a row each, under `head`; with what they mean before them if `explain`.
+
+    Example:
+      >>> from jaxmlp.lectures import Claim, table
+      >>> claim = Claim("000", "ln 2", printed=0.6931, computed=0.693147, tolerance=5e-5, source="four digits printed")
+      >>> for line in table("lecture 000", [claim], lambda code, text: text, explain=False):
+      ...     print(line)
+      lecture 000  (1 claims, 1 hold)
+              claim         printed        computed   off by  allowed
+        ok    ln 2          0.6931        0.693147  4.7e-05  5.0e-05
+      <BLANKLINE>
+    """
     yield f"{paint('1', head)}  ({len(claims)} claims, {sum(claim.ok for claim in claims)} hold)"
     name = max(len(claim.name) for claim in claims)
     yield f"        {'claim':<{name}}  {'printed':>{_VALUE}}  {'computed':>{_VALUE}}  {'off by':>7}  {'allowed':>7}"
@@ -36,7 +47,18 @@ def table(head: str, claims: Sequence[Claim], paint: Paint, *, explain: bool) ->
 
 
 def failures(claims: Sequence[Claim], paint: Paint) -> Iterator[str]:
-    """What does not hold, once more and in full."""
+    """What does not hold, once more and in full.
+
+    Example:
+      >>> from jaxmlp.lectures import Claim, failures
+      >>> claim = Claim("000", "ln 2", printed=0.7, computed=0.693147, tolerance=5e-5, source="four digits printed")
+      >>> for line in failures([claim], lambda code, text: text):
+      ...     print(line)
+      FAIL  000  ln 2
+          printed 0.7, computed 0.693147, allowed 5e-05
+          allowed: four digits printed
+      <BLANKLINE>
+    """
     for claim in claims:
         yield f"{_verdict(claim, paint)}  {claim.lecture}  {claim.name}"
         yield from _paragraph(

@@ -40,6 +40,19 @@ def panels(rows: int = 1, columns: int = 1, *, size: tuple[float, float] | None 
     Raises:
       TypeError: `rows` or `columns` is not an integer.
       ValueError: one of them is below 1.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> x, y = jaxmlp.gate("or")
+      >>> start = jaxmlp.init_params(jax.random.key(0), (2, 1))
+      >>> options = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(1.0), steps=200)
+      >>> state, losses = jaxmlp.fit(start, (x, y), **options)
+      >>> left, right = jaxmlp.plot.panels(1, 2, size=(7, 3.4))[0]
+      >>> left = jaxmlp.plot.loss_curve(losses, ax=left)
+      >>> right = jaxmlp.plot.decision_regions(lambda x: jaxmlp.predict(state.params, x), x, y, ax=right)
+      >>> right.figure.savefig("training.svg")
     """
     check_count("rows", rows, least=1)
     check_count("columns", columns, least=1)

@@ -37,6 +37,16 @@ def gradient_errors(report: GradientReport, *, axes: Any = None) -> np.ndarray:
     Raises:
       TypeError: `report` is not a `GradientReport`.
       ValueError: the report has no leaves, or there are too few axes.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> params = jaxmlp.init_params(jax.random.key(0), (2, 3, 1))
+      >>> def wrong(params, x, y):
+      ...     hidden, output = jaxmlp.loss_and_grads(params, x, y)[1]
+      ...     return hidden._replace(w=hidden.w.at[:, 1].mul(2)), output
+      >>> report = jaxmlp.check(jaxmlp.loss_value, wrong, params, *jaxmlp.gate("xor"))
+      >>> axes = jaxmlp.plot.gradient_errors(report)  # a column of the first weights stands out
     """
     if not isinstance(report, GradientReport):
         raise TypeError(f"`report` must be a GradientReport, got a {type(report).__name__}: pass what check returns.")

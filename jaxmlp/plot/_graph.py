@@ -62,6 +62,13 @@ def computational_graph(
     Raises:
       TypeError: as from `loss_and_grads`, or `digits` is not an integer.
       ValueError: the network is too big, `x` is not one example, or as from `loss_and_grads`.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> params = jaxmlp.init_params(jax.random.key(0), (2, 2, 1))
+      >>> x, y = jaxmlp.gate("xor")
+      >>> ax = jaxmlp.plot.computational_graph(params, x[1:2], y[1:2], loss=jaxmlp.bce)
     """
     out, _ = forward(params, x, hidden=hidden, output=output)
     check_targets(out, y)

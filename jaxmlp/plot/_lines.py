@@ -44,6 +44,13 @@ def lines_of_units(
     Raises:
       TypeError: `params` is neither parameters nor a `Dense`.
       ValueError: the first layer does not have two inputs or has too many units, or `x`, `y` or `labels` does not fit.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import jaxmlp
+      >>> x, y = jaxmlp.gate("xor")
+      >>> hidden = jaxmlp.Dense(w=jnp.ones_like(x[:2]), b=jnp.array([-0.5, -1.5], x.dtype))
+      >>> ax = jaxmlp.plot.lines_of_units(hidden, x, y, labels=("OR", "AND"))
     """
     params = (params,) if isinstance(params, Dense) else params
     check_params(params)

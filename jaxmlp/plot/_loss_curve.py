@@ -45,6 +45,18 @@ def loss_curve(
       TypeError: `losses` holds no numbers, or `marks` is not a mapping.
       ValueError: `losses` is empty or has more than two axes; `label` is given for a mapping, which has labels; or
         `marks` has a label that `losses` lacks.
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> import optax
+      >>> params = jaxmlp.init_params(jax.random.key(0), (2, 1))
+      >>> options = dict(loss_and_grads=jaxmlp.loss_and_grads, steps=100)
+      >>> curves = {
+      ...     f"rate {rate}": jaxmlp.fit(params, jaxmlp.gate("or"), optimizer=optax.sgd(rate), **options)[1]
+      ...     for rate in (0.1, 1.0)
+      ... }
+      >>> ax = jaxmlp.plot.loss_curve(curves)
     """
     if isinstance(losses, Mapping):
         if label is not None:

@@ -43,6 +43,10 @@ def matrix_product(
     Raises:
       TypeError: an operand is not a pair of a name and a shape.
       ValueError: a shape has not two axes, or the shapes do not fit each other.
+
+    Example:
+      >>> import jaxmlp
+      >>> ax = jaxmlp.plot.matrix_product(("x.T", (2, 4)), ("dz1", (4, 3)), "dw1")
     """
     left_name, (rows, inner) = _checked("left", left)
     right_name, (right_rows, columns) = _checked("right", right)

@@ -45,6 +45,14 @@ def decision_regions(
     Raises:
       TypeError: `predict` cannot be called, or `resolution` or `margin` is not a number.
       ValueError: `x`, `y` or what `predict` returns does not have its shape.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> import jaxmlp
+      >>> x, y = jaxmlp.gate("xor")
+      >>> hidden = jaxmlp.Dense(w=10 * jnp.ones_like(x[:2]), b=jnp.array([-5, -15], x.dtype))  # OR and AND
+      >>> output = jaxmlp.Dense(w=jnp.array([[10], [-20]], x.dtype), b=jnp.array([-5], x.dtype))
+      >>> ax = jaxmlp.plot.decision_regions(lambda points: jaxmlp.predict((hidden, output), points), x, y)
     """
     if not callable(predict):
         raise TypeError(f"`predict` must be a function of points (m, 2), got a {type(predict).__name__}.")

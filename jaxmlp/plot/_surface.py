@@ -54,6 +54,13 @@ def loss_surface(
     References:
       Li, Xu, Taylor, Studer & Goldstein, "Visualizing the loss landscape of neural nets", NeurIPS 2018.
       https://arxiv.org/abs/1712.09913
+
+    Example:
+      >>> import jax
+      >>> import jaxmlp
+      >>> params = jaxmlp.init_params(jax.random.key(0), (2, 3, 1))
+      >>> x, y = jaxmlp.gate("xor")
+      >>> ax = jaxmlp.plot.loss_surface(lambda params: jaxmlp.loss_value(params, x, y), params, span=10, resolution=31)
     """
     if not callable(loss):
         raise TypeError(f"`loss` must be a function of the parameters, got a {type(loss).__name__}.")

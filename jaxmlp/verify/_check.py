@@ -59,6 +59,20 @@ def check(
       TypeError: `loss` or `grads` is not callable, a leaf of `params` is not a floating array, JAX cannot
         differentiate `loss` and `numeric` is not set, or it returns something other than a floating number.
       ValueError: `params` has no leaf, or an empty one, or `loss` does not return a scalar.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import check
+      >>> def loss(w, x, y):
+      ...     return jnp.mean((x @ w - y) ** 2)
+      >>> def hand_grads(w, x, y):
+      ...     return x.T @ (x @ w - y) / len(x)
+      >>> x, y = jnp.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.5]]), jnp.array([1.0, 0.0, 2.0])
+      >>> report = check(loss, hand_grads, jnp.array([0.1, -0.3]), x, y)
+      >>> print(report.verdict)
+      wrong
+      >>> print(report.findings[0].message)
+      The gradient of `params` is 0.5 times what it must be.
     """
     forget()
     _check_callable("loss", loss)
@@ -104,6 +118,16 @@ def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -
       TypeError: `fwd` or `bwd` is not callable, `fwd` does not return a pair, an input mixes floating arrays with
         others, or JAX cannot differentiate `fwd`.
       ValueError: no input holds a floating number, or one that does has an empty leaf.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import check_pair
+      >>> fwd = lambda x: (x * x, x)
+      >>> bwd = lambda x, dout: (2 * x * dout,)
+      >>> check_pair(fwd, bwd, jnp.array([1.0, -2.0])).verdict
+      'right'
+      >>> check_pair(fwd, lambda x, dout: (2 * x,), jnp.array([1.0, -2.0])).findings[0].cause
+      'missing-upstream'
     """
     forget()
     _check_callable("fwd", fwd)
@@ -133,6 +157,16 @@ def check_rule(f: Callable[..., Any], *inputs: Any) -> GradientReport:
     Raises:
       TypeError: `f` is not callable, an input or output is complex, or an input mixes floating arrays with others.
       ValueError: `f` has no rule, or takes other inputs, or these hold no floating number.
+
+    Example:
+      >>> import jax
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import check_rule
+      >>> cube = jax.custom_vjp(lambda z: z**3)
+      >>> cube.defvjp(lambda z: (z**3, z), lambda z, dout: (dout * z**2,))
+      >>> report = check_rule(cube, jnp.array([1.0, -2.0]))
+      >>> print(report.verdict, report.findings[0].factor)
+      wrong 0.333333
     """
     forget()
     _check_callable("f", f)
@@ -157,6 +191,17 @@ def assert_gradients(
         `.report`.
       TypeError: as from `check`.
       ValueError: as from `check`.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import assert_gradients
+      >>> loss = lambda w: jnp.sum(w**3)
+      >>> report = assert_gradients(loss, lambda w: 3 * w**2, jnp.array([1.0, 2.0]))
+      >>> assert_gradients(loss, lambda w: 3 * w, jnp.array([1.0, 2.0]))  # doctest: +ELLIPSIS
+      Traceback (most recent call last):
+        ...
+      jaxmlp.GradientError: <lambda> is wrong: 1 of 1 leaf
+      ...
     """
     __tracebackhide__ = True
     report = check(loss, grads, params, *args, has_value=has_value, numeric=numeric)

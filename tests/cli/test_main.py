@@ -66,3 +66,24 @@ print([name for name in ("jax", "numpy", "optax", "shtab") if name in sys.module
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+# Ctrl-C as the module with the commands is imported, for argv in `sys.argv[1]`; `atexit` tells whether Python took
+# itself down.
+INTERRUPTED_EARLY = """
+import atexit, importlib.abc, json, sys
+class Interrupts(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "jaxmlp._cli._commands":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupts())
+atexit.register(print, "down")
+from jaxmlp._cli import main
+sys.exit(main(json.loads(sys.argv[1])))
+"""
+
+
+@pytest.mark.parametrize(("argv", "out"), (("null", ""), ("[]", "down\n")), ids=("the command", "called from Python"))
+def test_ctrl_c_while_it_loads_is_one_line(argv, out):
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_EARLY, argv], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, out, "jaxmlp: interrupted\n")

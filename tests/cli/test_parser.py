@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from jaxmlp import _cli
+from jaxmlp._cli import _commands
 from jaxmlp._cli._parser import count, number, seed
 
 
@@ -58,7 +59,7 @@ def test_numbers_are_read():
     assert (seed("-3"), count(" 12 "), number("1e-3")) == (-3, 12, 0.001)
 
 
-@pytest.mark.parametrize("shell", _cli.SHELLS)
+@pytest.mark.parametrize("shell", _commands.SHELLS)
 def test_a_completion_knows_commands_options_choices_and_paths(capsys, shell):
     pytest.importorskip("shtab")
     with pytest.raises(SystemExit) as exit:

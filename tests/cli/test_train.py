@@ -15,6 +15,7 @@ from jaxmlp._cli._compared import Comparison, Parted
 from jaxmlp._cli._dataset import dataset, GATES
 from jaxmlp._cli._metrics import Metrics
 from jaxmlp._cli._terminal import CommandError
+from jaxmlp._run import _memory
 
 from ..helpers import ACTIVATIONS, LOSSES
 from ..run.problem import PARAMS, X, Y
@@ -258,3 +259,27 @@ def test_metrics_are_strict_json(tmp_path):
         metrics.write(history)
     row = json.loads((tmp_path / "m.jsonl").read_text(), parse_constant=pytest.fail)
     assert (row["step"], row["loss"], row["each"]) == (2, None, [1.0, None])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    (
+        (("xor", "--hidden", "300000,300000"), "at least 2.0 TiB of memory, and 8.0 GiB are free"),
+        (("xor", "--seeds", 2 * 10**9), "Make the ensemble smaller."),
+        (("xor", "--steps", 10**13), "the losses of 10,000,000,000,000 steps take 36 TiB of memory"),
+        (("parity:16", "--hidden", 10**6), "Make the batch smaller."),
+    ),
+)
+def test_what_does_not_fit_into_memory_is_refused_at_once(arguments, said, capsys, monkeypatch):
+    monkeypatch.setattr(_memory, "_free_here", lambda: 8 * 2**30)
+    status, out, err = train(capsys, *arguments)
+    assert (status, out) == (2, "") and said in err and err.count("\n") == 1
+
+
+def test_a_device_that_runs_out_of_memory_after_all_is_said_in_a_sentence(capsys, monkeypatch):
+    def full(*_, **__):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.\nBufferAssignment: ...")
+
+    monkeypatch.setattr(jaxmlp, "run", full)
+    status, _, err = train(capsys, "xor")
+    assert status == 2 and err == "jaxmlp: the device has not enough memory: Out of memory allocating 8 bytes.\n"

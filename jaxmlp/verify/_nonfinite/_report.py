@@ -89,6 +89,13 @@ class NonfiniteReport:
       notes: short names of what else is to be known: "replay-differs" (compiled, the step is not finite, but one
         operation at a time it is), "later-step" (one operation at a time it is some steps later), "opaque" (JAX
         cannot trace the step).
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import trace_nonfinite
+      >>> report = trace_nonfinite(lambda x: x / jnp.sum(x), jnp.zeros(3))
+      >>> print(report.found, report.first_nan.expression, report.first_nan.reason)
+      True 0 / 0 zero-by-zero
     """
 
     subject: str

@@ -39,6 +39,14 @@ def trace_nonfinite(step: Callable[[Any], Any], state: Any, *, max_steps: int = 
       TypeError: `step` is not callable or returns no state like the one that it takes, or `max_steps` is no integer.
       ValueError: `max_steps` is below 1, or `state` holds NaN already. An inf in it is allowed, as of a best loss so
         far; in that leaf only NaN is looked for.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import trace_nonfinite
+      >>> step = lambda w: w - 2 * jnp.sqrt(w)
+      >>> report = trace_nonfinite(step, jnp.array(1.0), max_steps=10)
+      >>> print(report.step, report.first_nan.expression)
+      2 sqrt(-1)
     """
     if not callable(step):
         raise TypeError(f"`step` must be a function, got {type(step).__name__}: pass it without calling it.")

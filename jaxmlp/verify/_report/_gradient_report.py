@@ -28,6 +28,16 @@ class Line:
     Attributes:
       within: where this line calls a function in which the mistake stands, the line in that function.
       source: the numbered lines around it and itself, as they are indented in the file; may be empty.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import check
+      >>> def hand_grads(w):
+      ...     dw = -2 * w
+      ...     return dw
+      >>> line = check(lambda w: jnp.sum(w**2), hand_grads, jnp.array([1.0, 2.0])).findings[0].line
+      >>> print(line.number, line.text)
+      2 dw = -2 * w
     """
 
     file: str
@@ -54,6 +64,17 @@ class LeafCheck:
       difference: `|actual - expected| / max|expected|` of a wrong leaf, float64 of at most 48 x 48: more than two axes
         are folded into two, and a larger leaf is seen by the largest error of each block; None where there is nothing
         to subtract.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import check
+      >>> params = {"w": jnp.array([1.0, 2.0]), "b": jnp.array(3.0)}
+      >>> loss = lambda params: jnp.sum(params["w"] ** 2) + params["b"] ** 2
+      >>> grads = lambda params: {"w": 2 * params["w"], "b": params["b"]}
+      >>> for leaf in check(loss, grads, params).leaves:
+      ...     print(leaf.path, leaf.shape, leaf.verdict, f"{leaf.error:.1f}")
+      b () wrong 0.5
+      w (2,) right 0.0
     """
 
     path: str
@@ -86,6 +107,14 @@ class Finding:
       computes: what that line computes, as code, or None where it is not known.
       must: what it must compute, as code.
       evidence: a sentence on what shows that it is this line.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import check
+      >>> report = check(lambda w: jnp.sum(w**2), lambda w: -2 * w, jnp.array([1.0, 2.0]))
+      >>> (finding,) = report.findings
+      >>> print(finding.cause, finding.leaves, finding.factor)
+      sign ('params',) -1.0
     """
 
     cause: str
@@ -117,6 +146,16 @@ class GradientReport:
       reasons: why nothing could be decided, and what to change; empty unless undecided.
       precision: the dtype that the formula was judged in, float64 wherever the functions allow it.
       points: how many points the gradient was compared at.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import check
+      >>> report = check(lambda w: jnp.mean(w**2), lambda w: 2 * w, jnp.array([1.0, 2.0, 3.0]))
+      >>> print(report.ok, [finding.cause for finding in report.findings])
+      False ['scale-constant']
+      >>> print(report.text("ko").splitlines()[0])
+      <lambda>: 틀렸습니다. 매개변수 1개 가운데 1개가 틀렸습니다
+      >>> page = report.to_html("report.html")
     """
 
     subject: str
@@ -223,7 +262,17 @@ class GradientReport:
 
 
 class GradientError(AssertionError):
-    """A gradient that is not right; `report` says why."""
+    """A gradient that is not right; `report` says why.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxmlp import assert_gradients, GradientError
+      >>> try:
+      ...     assert_gradients(lambda w: jnp.sum(w**2), lambda w: -2 * w, jnp.array([1.0, 2.0]))
+      ... except GradientError as error:
+      ...     print(error.report.findings[0].cause)
+      sign
+    """
 
     __module__ = "jaxmlp"  # where users find it, and the name that pytest prints
 
