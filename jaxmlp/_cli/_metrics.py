@@ -30,7 +30,7 @@ class Metrics:
             return
         try:
             kept = _whole_lines(path) if resume and path.is_file() else b""
-            self._last = max((json.loads(line)["step"] for line in kept.splitlines()), default=0)
+            self._last = max((int(json.loads(line)["step"]) for line in kept.splitlines()), default=0)
             self._file = path.open("r+b" if kept else "wb")
             self._file.truncate(len(kept))
             self._file.seek(0, os.SEEK_END)

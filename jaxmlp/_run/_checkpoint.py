@@ -91,10 +91,9 @@ class Checkpoints:
         description = self._described(step, leaves, record.room)
         self._put_aside(damages, step)
         losses = np.zeros(description["losses"]["shape"], np.dtype(description["losses"]["dtype"]))
-        with self._orbax.StandardCheckpointer() as checkpointer:
-            shapes = jax.tree.map(self._orbax.utils.to_shape_dtype_struct, leaves)
-            found = checkpointer.restore(self._folder / str(step) / "state", shapes)
-            record.add(checkpointer.restore(self._folder / str(step) / "losses", {"losses": losses})["losses"])
+        handler = self._orbax.StandardCheckpointHandler()
+        found = self._read(step, "state", handler, jax.tree.map(self._orbax.utils.to_shape_dtype_struct, leaves))
+        record.add(self._read(step, "losses", handler, {"losses": losses})["losses"])
         record.evaluations += [
             (at, {name: np.asarray(value, np.float64) for name, value in values.items()})
             for at, values in description["evaluations"]
@@ -109,8 +108,7 @@ class Checkpoints:
     def _described(self, step: int, leaves: dict[str, Any], room: int) -> dict[str, Any]:
         """What the checkpoint says of itself, which fits the training of here."""
         where = f"`checkpoint_dir` {self._folder}"
-        with self._orbax.Checkpointer(self._orbax.JsonCheckpointHandler()) as checkpointer:
-            description = checkpointer.restore(self._folder / str(step) / "about")
+        description = self._read(step, "about", self._orbax.JsonCheckpointHandler())
         if clause := of_another_training(description, self._identity, leaves):
             raise ValueError(f"{where} holds {clause}. Name another folder.")
         if step > room:
@@ -123,6 +121,14 @@ class Checkpoints:
                 stacklevel=6,
             )
         return description
+
+    def _read(self, step: int, part: str, handler: Any, *shapes: Any) -> Any:
+        try:
+            with self._orbax.Checkpointer(handler) as checkpointer:
+                return checkpointer.restore(self._folder / str(step) / part, *shapes)
+        except Exception as error:
+            what = f"{self._folder / str(step)} is as it was written, but orbax cannot read it"
+            raise ValueError(f"the checkpoint {what}: {str(error).split(' [')[0]}") from error
 
     def _put_aside(self, damages: Mapping[int, str | None], step: int) -> None:
         """Rename the damaged checkpoints, whose steps the training will reach again from `step`."""
