@@ -194,6 +194,14 @@ def check_positive(name: str, value: Any) -> None:
         raise ValueError(f"`{name}` is {value}, but must be a finite number above 0.")
 
 
+def check_at_least(name: str, value: Any, least: float) -> None:
+    """`value` is a number, and no less than `least`; infinity is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"`{name}` must be a number, got {_kind(value)}.")
+    if not value >= least:
+        raise ValueError(f"`{name}` is {value}, but must be at least {least:g}.")
+
+
 def check_count(name: str, value: Any, *, least: int) -> None:
     """`value` is a plain integer (it fixes a program's shape) of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):

@@ -24,7 +24,7 @@ STANDARD_OUTPUT = Path("-")
 NARROWEST, WIDEST = 60, 100
 
 _DESCRIPTION = """\
-Check the hand-written gradient in a file.
+Run a file, and check the hand-written gradient in it.
 
 The report says whether it is right, which line is wrong, and what the mistake
 is. FILE, which `jaxmlp new FILE` writes to begin with, defines
@@ -57,7 +57,7 @@ def add_check(commands: Any) -> None:
     """Add the command to the parser's `commands`."""
     check = commands.add_parser(
         "check",
-        help="check the hand-written gradient in a file",
+        help="run a file, and check the hand-written gradient in it",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         usage="%(prog)s FILE [OPTION ...]",

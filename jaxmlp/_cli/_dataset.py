@@ -1,9 +1,11 @@
 """The data that `jaxmlp train` is told to learn, and the form in which a loss wants their targets."""
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -134,12 +136,16 @@ def _of_csv(path: Path, target: str | None) -> Dataset:
 
 
 def _of_npz(path: Path) -> Dataset:
+    # Without a ban, NumPy runs the code that a pickle in the file may hold.
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError) as error:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if not isinstance(arrays, Mapping):
+                raise ValueError("it holds a single array")
+            found = {name: arrays[name] for name in arrays}
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise CommandError(f"{path} is no .npz file of plain arrays: {error}.") from None
-    if missing := [name for name in ("x", "y") if name not in found]:
+    if missing := [name for name in ("x", "y") if not isinstance(found.get(name), np.ndarray)]:
         raise CommandError(f"{path} must hold the arrays x and y, and {missing[0]} is missing: it has {list(found)}.")
     x, y = found["x"], found["y"]
     for name, array in (("x", x), ("y", y)):

@@ -37,8 +37,8 @@ It is a multi-layer perceptron, and DATA one of
                                  (n, outputs); whole numbers are classes
 
 The exit status is 0 if all steps were made, 1 if the loss or a parameter became
-NaN or infinite, the two gradients part, or the last checkpoint could not be
-written, 2 for wrong usage, and 130 after Ctrl-C.
+NaN or infinite, the two gradients part, or the last checkpoint or the metrics
+could not be written, 2 for wrong usage, and 130 after Ctrl-C.
 """
 _EXAMPLES = """\
 examples:
@@ -94,6 +94,9 @@ def add_train(commands: Any) -> None:
     files = train.add_argument_group("files")
     files.add_argument(
         "--checkpoint", type=Path, action=TakesFolder, metavar="DIR", help="save it there (needs jaxmlp[checkpoint])"
+    )
+    files.add_argument(
+        "--checkpoint-seconds", type=number, default=30.0, metavar="S", help="at least between two (default: 30)"
     )
     files.add_argument("--resume", action="store_true", help="go on with the training in the checkpoint folder")
     files.add_argument("--metrics", type=Path, action=TakesFile, metavar="FILE", help="a line of JSON for every chunk")

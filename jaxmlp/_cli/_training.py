@@ -25,6 +25,7 @@ from ._terminal import CommandError, write
 
 
 DONE, FAILED = 0, 1
+_OPTIONS = {"checkpoint_dir": "--checkpoint", "checkpoint_seconds": "--checkpoint-seconds", "steps": "--steps"}
 _USUAL_OUTPUT = {"bce": "sigmoid"}
 
 
@@ -113,21 +114,24 @@ def _run(
                 stop_nonfinite=not args.seeds,  # one that diverges must not stop the others
                 progress=False if args.no_progress else None,
                 checkpoint_dir=args.checkpoint,
+                checkpoint_seconds=args.checkpoint_seconds,
                 resume=args.resume,
             )
         except Parted as parted:
             write([str(parted)])
             return FAILED
         except (ImportError, OSError, TypeError, ValueError) as error:
-            said = str(error).replace("pass resume=True", "add --resume").replace("`checkpoint_dir`", "--checkpoint")
-            raise CommandError(said.replace("`steps`", "--steps")) from None
+            said = str(error).replace("pass resume=True", "add --resume")
+            for name, option in _OPTIONS.items():
+                said = said.replace(f"`{name}`", option)
+            raise CommandError(said) from None
         metrics.write(result.history)
     write(outcome(args, data, result, partial(jaxmlp.predict, **model), batch))
     if args.plot:
         plot(args.plot, data.name, result.history)
     if result.reason == "interrupted":
         return INTERRUPTED
-    return FAILED if result.reason == "nonfinite" or result.unsaved else DONE
+    return FAILED if result.reason == "nonfinite" or result.unsaved or metrics.problem else DONE
 
 
 def _start(args: argparse.Namespace, sizes: tuple[int, ...]) -> tuple[Any, Any]:

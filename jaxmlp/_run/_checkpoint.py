@@ -4,9 +4,10 @@ import logging
 import shutil
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import version
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ import jax
 import numpy as np
 
 from .._train import TrainState
-from ._identity import difference, is_key, named_leaves, plain
+from ._contents import describe, of_another_training, of_other_versions
+from ._identity import is_key, named_leaves, plain
+from ._lock import Lock
 from ._result import Record
+from ._seal import damage, seal
 
 
-_SCHEMA = 1
 _KEPT = 2
 _OVERHEAD = 1_000_000
 """Bytes of names, shapes and indices that come with the arrays, with room to spare."""
@@ -27,8 +30,9 @@ _OVERHEAD = 1_000_000
 class Checkpoints:
     """The checkpoints of one training in a folder; those of another are refused.
 
-    Each is a folder named by its step, which orbax renames into place once it is complete. `state` in it holds the
-    leaves by their paths, `losses` the losses, and `about` the evaluations and what the training is of, as JSON.
+    Each is a folder named by its step, which orbax renames into place once it is complete and sealed; only then are
+    older ones removed. `state` in it holds the leaves by their paths, `losses` the losses, and `about` the evaluations
+    and what the training is of, as JSON.
     """
 
     def __init__(self, folder: Path, *, identity: dict[str, str], seconds: float) -> None:
@@ -36,7 +40,7 @@ class Checkpoints:
 
         Raises:
           ImportError: orbax-checkpoint is not installed.
-          OSError: the folder cannot be made or written to.
+          OSError: the folder cannot be made or written to, or, a `BlockingIOError`, another training has it.
         """
         self._orbax = _orbax()
         self._folder, self._identity, self._seconds = folder.absolute(), identity, seconds
@@ -45,6 +49,7 @@ class Checkpoints:
             self._folder.mkdir(parents=True, exist_ok=True)
             (self._folder / ".writable").touch()
             (self._folder / ".writable").unlink()
+            self._lock = Lock(self._folder)
         except OSError as error:
             raise type(error)(f"`checkpoint_dir` {folder} cannot be written to: {error.strerror or error}.") from None
         logging.getLogger("absl").addFilter(_not_of_orbax)
@@ -52,65 +57,92 @@ class Checkpoints:
             max_to_keep=_KEPT,
             cleanup_tmp_directories=True,
             # Made in the background, a folder that cannot be made leaves threads waiting for it for ten minutes.
-            async_options=self._orbax.options.AsyncOptions(create_directories_asynchronously=False),
+            async_options=self._orbax.options.AsyncOptions(
+                create_directories_asynchronously=False, post_finalization_callback=self._seal
+            ),
         )
         self._manager = self._orbax.CheckpointManager(self._folder, options=options)
 
     def restore(self, start: TrainState, record: Record, *, resume: bool) -> TrainState:
-        """The state of the latest checkpoint, whose history goes to `record`; `start` if there is none.
+        """The state of the newest checkpoint that is whole, whose history goes to `record`; `start` if there is none.
+
+        Checkpoints that are damaged are put aside, under another name, and a warning says so.
 
         Raises:
           FileExistsError: there is one, but `resume` is False.
-          ValueError: it is of another training, has more steps than `record` has room for, or cannot be read.
+          ValueError: it is of another training, has more steps than `record` has room for, or none is whole.
         """
-        step = self._manager.latest_step()
-        if step is None:
+        steps = sorted((int(path.name) for path in self._folder.iterdir() if path.name.isdigit()), reverse=True)
+        if not steps:
             return start
-        where = f"`checkpoint_dir` {self._folder}"
         if not resume:
             raise FileExistsError(
-                f"{where} holds a training of {step} steps: pass resume=True to go on with it, or name another folder."
+                f"`checkpoint_dir` {self._folder} holds a training of {steps[0]} steps: pass resume=True to go on with "
+                "it, or name another folder."
             )
-        args = self._orbax.args
-        try:
-            about = self._manager.restore(step, args=args.Composite(about=args.JsonRestore()))["about"]
-            if about["schema"] != _SCHEMA:
-                raise ValueError(f"its schema is {about['schema']}, and this is version {version('jaxmlp')} of jaxmlp")
-        except Exception as error:
-            raise self._unreadable(step, error) from error
-        if clause := difference(self._identity, about["identity"]):
-            raise ValueError(f"{where} holds another training: {clause}. Name another folder.")
-        if step > record.room:
-            raise ValueError(f"{where} holds a training of {step} steps already, but `steps` is {record.room}.")
-        leaves = {name: plain(leaf) for name, leaf in named_leaves(start).items()}
-        if (kept := about["state"]) != (expected := {name: _kind(leaf) for name, leaf in leaves.items()}):
-            name = next(name for name in {**expected, **kept} if expected.get(name) != kept.get(name))
+        damages = dict(takewhile(lambda pair: pair[1], ((step, damage(self._folder / str(step))) for step in steps)))
+        if len(damages) == len(steps):
+            listed = "; ".join(f"{self._folder / str(step)}: {damage}" for step, damage in damages.items())
             raise ValueError(
-                f"{where} holds a training with another optimizer or another dtype: `{name}` is "
-                f"{expected.get(name, 'not there')} here, but was {kept.get(name, 'not there')} there."
+                f"`checkpoint_dir` holds no checkpoint that is whole ({listed}). Name another folder to start anew."
             )
-        losses = np.zeros(about["losses"]["shape"], np.dtype(about["losses"]["dtype"]))
-        try:
-            found = self._manager.restore(
-                step,
-                args=args.Composite(
-                    state=args.StandardRestore(jax.tree.map(self._orbax.utils.to_shape_dtype_struct, leaves)),
-                    losses=args.StandardRestore({"losses": losses}),
-                ),
-            )
-        except Exception as error:
-            raise self._unreadable(step, error) from error
-        record.add(found["losses"]["losses"])
+        step = steps[len(damages)]
+        leaves = {name: plain(leaf) for name, leaf in named_leaves(start).items()}
+        description = self._described(step, leaves, record.room)
+        self._put_aside(damages, step)
+        losses = np.zeros(description["losses"]["shape"], np.dtype(description["losses"]["dtype"]))
+        handler = self._orbax.StandardCheckpointHandler()
+        found = self._read(step, "state", handler, jax.tree.map(self._orbax.utils.to_shape_dtype_struct, leaves))
+        record.add(self._read(step, "losses", handler, {"losses": losses})["losses"])
         record.evaluations += [
             (at, {name: np.asarray(value, np.float64) for name, value in values.items()})
-            for at, values in about["evaluations"]
+            for at, values in description["evaluations"]
         ]
         restored = [
-            jax.random.wrap_key_data(found["state"][name], impl=jax.random.key_impl(leaf)) if is_key(leaf)
-            else found["state"][name]
+            jax.random.wrap_key_data(found[name], impl=jax.random.key_impl(leaf)) if is_key(leaf)
+            else found[name]
             for name, leaf in named_leaves(start).items()
         ]  # fmt: skip
         return jax.tree.unflatten(jax.tree.structure(start), restored)
+
+    def _described(self, step: int, leaves: dict[str, Any], room: int) -> dict[str, Any]:
+        """What the checkpoint says of itself, which fits the training of here."""
+        where = f"`checkpoint_dir` {self._folder}"
+        description = self._read(step, "about", self._orbax.JsonCheckpointHandler())
+        if clause := of_another_training(description, self._identity, leaves):
+            raise ValueError(f"{where} holds {clause}. Name another folder.")
+        if step > room:
+            raise ValueError(f"{where} holds a training of {step} steps already, but `steps` is {room}.")
+        if differing := of_other_versions(description):
+            warnings.warn(
+                f"the checkpoint {self._folder / str(step)} was made with {differing}. The training goes on, but may "
+                "differ in the last digits from one without the interruption.",
+                RuntimeWarning,
+                stacklevel=6,
+            )
+        return description
+
+    def _read(self, step: int, part: str, handler: Any, *shapes: Any) -> Any:
+        try:
+            with self._orbax.Checkpointer(handler) as checkpointer:
+                return checkpointer.restore(self._folder / str(step) / part, *shapes)
+        except Exception as error:
+            what = f"{self._folder / str(step)} is as it was written, but orbax cannot read it"
+            raise ValueError(f"the checkpoint {what}: {str(error).split(' [')[0]}") from error
+
+    def _put_aside(self, damages: Mapping[int, str | None], step: int) -> None:
+        """Rename the damaged checkpoints, whose steps the training will reach again from `step`."""
+        for damaged, what in damages.items():
+            folder = self._folder / str(damaged)
+            aside = _free(folder.with_name(f"{damaged}.damaged"))
+            folder.rename(aside)
+            warnings.warn(
+                f"the checkpoint {folder} is damaged ({what}), and is {aside.name} now. The training goes on from step "
+                f"{step}.",
+                RuntimeWarning,
+                stacklevel=6,
+            )
+        self._manager.reload()
 
     def save_if_due(self, state: TrainState, record: Record) -> None:
         """Begin to write, if the last time is long enough ago and its writing is over; training need not wait."""
@@ -131,6 +163,7 @@ class Checkpoints:
     def close(self) -> None:
         """Wait for what is being written; for an end of whatever kind."""
         self._attempt(self._manager.close)
+        self._lock.release()
         logging.getLogger("absl").removeFilter(_not_of_orbax)
 
     def _holds(self, step: int) -> bool:
@@ -142,16 +175,7 @@ class Checkpoints:
         needed = _OVERHEAD + losses.nbytes + sum(leaf.nbytes for leaf in leaves.values())
         if (free := shutil.disk_usage(self._folder).free) < needed:  # orbax fails too, but not in one piece
             raise OSError(f"it needs about {needed / 1e6:.1f} MB, and {free / 1e6:.1f} MB are free")
-        about = {
-            "schema": _SCHEMA,
-            "jaxmlp": version("jaxmlp"),
-            "identity": self._identity,
-            "state": {name: _kind(leaf) for name, leaf in leaves.items()},
-            "losses": {"shape": list(losses.shape), "dtype": losses.dtype.name},
-            "evaluations": [
-                [at, {name: value.tolist() for name, value in values.items()}] for at, values in record.evaluations
-            ],
-        }
+        about = describe(self._identity, leaves, losses, record.evaluations)
         args = self._orbax.args
         items = args.Composite(
             state=args.StandardSave(leaves), losses=args.StandardSave({"losses": losses}), about=args.JsonSave(about)
@@ -164,17 +188,24 @@ class Checkpoints:
             action(*arguments)
             return None
         except Exception as error:
-            for part in self._folder.glob("*.orbax-checkpoint-tmp*"):  # it would take the room of the next
+            for part in self._parts():  # it would take the room of the next
                 shutil.rmtree(part, ignore_errors=True)
-            problem = f"no checkpoint could be written to {self._folder}: {str(error).split(' [')[0]}"
+            with suppress(Exception):  # what was not written must not count as a checkpoint; the folder may be gone
+                self._manager.reload()
+            said = getattr(error, "strerror", None) or str(error).split(" [")[0]
+            problem = f"no checkpoint could be written to {self._folder}: {said}"
             if not self._warned:
                 warnings.warn(f"{problem}. The training goes on.", RuntimeWarning, stacklevel=5)
             self._warned = True
             return problem
 
-    def _unreadable(self, step: int, error: Exception) -> ValueError:
-        folder = self._folder / str(step)
-        return ValueError(f"the checkpoint {folder} cannot be read ({error}): remove it to go on from the one before.")
+    def _parts(self) -> list[Path]:
+        """Where orbax writes, before it renames."""
+        return list(self._folder.glob("*.orbax-checkpoint-tmp*"))
+
+    def _seal(self) -> None:
+        (part,) = self._parts()
+        seal(part)
 
 
 def _not_of_orbax(record: logging.LogRecord) -> bool:
@@ -182,8 +213,10 @@ def _not_of_orbax(record: logging.LogRecord) -> bool:
     return "orbax" not in record.pathname
 
 
-def _kind(leaf: Any) -> str:
-    return f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
+def _free(path: Path) -> Path:
+    """`path`, or with a number behind it if it is there already."""
+    numbered = (path.with_name(f"{path.name}.{number}") for number in count(2))
+    return path if not path.exists() else next(other for other in numbered if not other.exists())
 
 
 def _orbax() -> Any:

@@ -26,10 +26,14 @@ def named_leaves(tree: Any) -> dict[str, Any]:
     }
 
 
-def identity(*, params: Any, batch: Any, key: Any, batch_size: int | None) -> dict[str, str]:
-    """A line for each argument of a training that its checkpoints must share; what a function does cannot be told."""
+STEP = "step"
+"""The line of an identity that says what a step computes."""
+
+
+def identity(*, params: Any, batch: Any, key: Any, batch_size: int | None, step: str) -> dict[str, str]:
+    """A line for each argument of a training that its checkpoints must share; `step` stands for the functions."""
     trees = {"params": params, "batch": batch, "key": key}
-    return {name: _line(tree) for name, tree in trees.items()} | {"batch_size": str(batch_size)}
+    return {name: _line(tree) for name, tree in trees.items()} | {"batch_size": str(batch_size), STEP: step}
 
 
 def difference(here: Mapping[str, str], there: Mapping[str, str]) -> str | None:
@@ -40,13 +44,24 @@ def difference(here: Mapping[str, str], there: Mapping[str, str]) -> str | None:
     return None
 
 
+def checksum(tree: Any) -> str:
+    """The same for the same numbers in the same shapes and dtypes: a CRC-32, which no flipped bit escapes."""
+    crc = 0
+    for leaf in jax.tree.leaves(tree):
+        array = np.asarray(plain(leaf))
+        crc = zlib.crc32(f"{array.shape}{array.dtype}".encode(), crc)
+        crc = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, crc)
+    return f"{crc:08x}"
+
+
+def kind(leaf: Any) -> str:
+    """The dtype and shape, as in "float32[2, 3]"."""
+    return f"{np.dtype(leaf.dtype).name}{list(leaf.shape)}"
+
+
 def _line(tree: Any) -> str:
     leaves = [np.asarray(plain(leaf)) for leaf in jax.tree.leaves(tree)]
     if not leaves:
         return "None"
-    crc = 0
-    for leaf in leaves:
-        crc = zlib.crc32(f"{leaf.shape}{leaf.dtype}".encode(), crc)
-        crc = zlib.crc32(np.ascontiguousarray(leaf).reshape(-1).view(np.uint8).data, crc)
-    shapes = ", ".join(f"{leaf.dtype}{list(leaf.shape)}" for leaf in leaves[:3])
-    return f"{shapes}{', ...' if len(leaves) > 3 else ''} with the checksum {crc:08x}"
+    shapes = ", ".join(kind(leaf) for leaf in leaves[:3])
+    return f"{shapes}{', ...' if len(leaves) > 3 else ''} with the checksum {checksum(leaves)}"

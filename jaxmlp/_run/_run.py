@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, ArrayLike, Key
 
-from .._checks import check_count
+from .._checks import check_at_least, check_count
 from .._types import LossAndGrads
 from ._bar import Bar
 from ._checkpoint import Checkpoints
 from ._compiled import compiled
+from ._fingerprint import fingerprint
 from ._identity import identity, is_key, named_leaves
 from ._loop import Looks, loop
 from ._memory import check_memory
@@ -54,9 +55,11 @@ def run(
 
     With `checkpoint_dir` a training can be killed at any moment: the same call made again goes on from the last
     checkpoint, and ends with the same state and history, bit for bit, as if it had not been interrupted (on the same
-    machine and versions). Checkpoints are written by orbax (the extra `jaxmlp[checkpoint]`) while the training goes on,
-    and moved into place when they are complete; the two latest stay. If one cannot be written, a warning says so, and
-    the training goes on.
+    machine and versions; of other versions a warning tells). Checkpoints are written by orbax (the extra
+    `jaxmlp[checkpoint]`) while the training goes on, and moved into place when they are complete, with a checksum of
+    every file; the two latest stay. If one cannot be written, a warning says so, and the training goes on. If files of
+    the latest have changed or are gone, it is put aside as `<step>.damaged`, a warning says so, and the training goes
+    on from the one before.
 
     Ctrl-C (SIGINT) and SIGTERM end the training after the chunk that is running: the state is saved, and the result is
     returned. A second one raises KeyboardInterrupt at once.
@@ -93,14 +96,15 @@ def run(
       A `RunResult`: `state`, `history`, `reason`, and `nonfinite` if the training ended so.
 
     Raises:
-      TypeError: as `fit`; or `chunk` is not an integer, or a callback not callable.
-      ValueError: as `fit`; `chunk` is below 1; the members of an ensemble differ in number; `checkpoint_dir` holds
-        another training (of other data, parameters, key, batch size, or kind of optimizer; what the functions do
-        cannot be compared) or more steps than `steps`; or there are several processes and a `checkpoint_dir`.
+      TypeError: as `fit`; or `chunk` is not an integer, `checkpoint_seconds` no number, or a callback not callable.
+      ValueError: as `fit`; `chunk` is below 1 or `checkpoint_seconds` below 0; the members of an ensemble differ in
+        number; `checkpoint_dir` holds another training (of other data, parameters, key, batch size, or of steps that
+        compute something else: another activation, loss, optimizer or learning rate), more steps than `steps`, or no
+        checkpoint that is whole; or there are several processes and a `checkpoint_dir`.
       ImportError: `checkpoint_dir` is given without orbax-checkpoint.
       MemoryError: two states of the training, or the losses of all steps, are larger than what memory is free.
-      OSError: `checkpoint_dir` cannot be made or written to, or, a `FileExistsError`, holds a training that `resume`
-        forbids to go on with.
+      OSError: `checkpoint_dir` cannot be made or written to; a `BlockingIOError` if another process trains there, a
+        `FileExistsError` if it holds a training that `resume` forbids to go on with.
 
     Example:
       >>> import jax
@@ -123,6 +127,7 @@ def run(
     for name, function in (("evaluate", evaluate), ("stop", stop)):
         if function is not None and not callable(function):
             raise TypeError(f"`{name}` must be a function, got {function!r}.")
+    check_at_least("checkpoint_seconds", checkpoint_seconds, 0)
     if checkpoint_dir is not None and jax.process_count() > 1:
         raise ValueError(
             f"`checkpoint_dir` is given, but this is one of {jax.process_count()} processes, and `run` writes "
@@ -142,7 +147,7 @@ def run(
     check_count("chunk", chunk, least=1)
     checkpoints = None
     if checkpoint_dir is not None:
-        of = identity(params=params, batch=batch, key=key, batch_size=batch_size)
+        of = identity(params=params, batch=batch, key=key, batch_size=batch_size, step=fingerprint(step, start))
         checkpoints = Checkpoints(Path(checkpoint_dir), identity=of, seconds=checkpoint_seconds)
     looks = Looks(
         evaluate=evaluate,

@@ -31,5 +31,5 @@ def replay(run: str) -> dict[str, np.ndarray]:
     `losses`, that run's; and `grads`, of the mean loss at `params`, from another framework's float64,
     rounded to a multiple of 2⁻³⁴.
     """
-    with (files(_PACKAGE) / "data" / "001_replay.npz").open("rb") as file, np.load(file) as arrays:
+    with (files(_PACKAGE) / "data" / "001_replay.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return {name.removeprefix(f"{run}/"): arrays[name] for name in arrays if name.startswith(f"{run}/")}

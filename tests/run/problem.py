@@ -35,3 +35,8 @@ def leaves_of(result):
     history = result.history
     arrays = (result.state, history.losses, history.evaluated_at, history.evaluations)
     return [np.asarray(plain(leaf)) for leaf in jax.tree.leaves(arrays)]
+
+
+def steps_in(folder):
+    """The steps of the checkpoints in a folder."""
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())

@@ -6,8 +6,8 @@ import subprocess
 import sys
 import time
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,9 @@ import optax
 import pytest
 
 import jaxmlp
-from jaxmlp._run import _checkpoint
+from jaxmlp._run import _contents, _run
 
-from .problem import accuracy, assert_same, BATCH, leaves_of, MINIBATCHES, OPTIONS, PARAMS, train
+from .problem import accuracy, assert_same, BATCH, leaves_of, MINIBATCHES, OPTIONS, PARAMS, steps_in, train
 
 
 pytest.importorskip("orbax.checkpoint")
@@ -26,10 +26,6 @@ pytest.importorskip("orbax.checkpoint")
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 watched = partial(train, chunk=4, evaluate=accuracy, **MINIBATCHES)
-
-
-def steps_in(folder):
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdigit())
 
 
 @pytest.mark.parametrize("first", (8, 10), ids=("whole chunks", "within a chunk"))
@@ -122,7 +118,7 @@ def evaluate(params):
     time.sleep(0.002)
     return accuracy(params)
 
-result = train(steps=400, chunk=4, evaluate=evaluate, checkpoint_dir=sys.argv[1], checkpoint_seconds=0, **MINIBATCHES)
+result = train(steps=800, chunk=4, evaluate=evaluate, checkpoint_dir=sys.argv[1], checkpoint_seconds=0, **MINIBATCHES)
 np.savez(sys.argv[2], *leaves_of(result))
 """
 
@@ -133,72 +129,24 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tmp_path, request):
     shutil.copy(Path(__file__).parent / "problem.py", tmp_path / "problem_of_run.py")
     script.write_text(SCRIPT.format(module="problem_of_run"), encoding="utf-8")
     command = [sys.executable, "-W", "error", str(script), str(folder), str(out)]
-    moments, reached = random.Random(request.node.name), []
-    for _ in range(2):
-        before = steps_in(folder) if folder.is_dir() else []
+    moments, reached = random.Random(request.node.name), [0]
+    for while_it_writes in (False, True, True):
         child = subprocess.Popen(command, env=ENVIRONMENT)
-        while child.poll() is None and (not folder.is_dir() or steps_in(folder) == before):
+        while child.poll() is None and not (folder.is_dir() and max(steps_in(folder), default=0) > reached[-1]):
             time.sleep(0.005)
-        time.sleep(moments.uniform(0, 0.2))
+        while child.poll() is None and while_it_writes and not list(folder.glob("*tmp*")):
+            time.sleep(0.0005)
+        time.sleep(moments.uniform(0, 0.02 if while_it_writes else 0.2))
         assert child.poll() is None, "the training ended before it could be killed"
         child.kill()
         child.wait()
         reached.append(max(steps_in(folder)))
-    assert 0 < reached[0] < reached[1] < 400
+    assert 0 < reached[1] < reached[2] < reached[3] < 800
     subprocess.run(command, env=ENVIRONMENT, check=True)
-    expected = train(steps=400, chunk=4, evaluate=accuracy, **MINIBATCHES)
+    expected = train(steps=800, chunk=4, evaluate=accuracy, **MINIBATCHES)
     with np.load(out) as found:
         for one, other in zip(found.values(), leaves_of(expected), strict=True):
             np.testing.assert_array_equal(one, other)
-
-
-# What can go wrong with a disk.
-
-
-def test_a_folder_that_vanishes_costs_a_warning_and_not_the_training(tmp_path):
-    folder = tmp_path / "checkpoints"
-
-    def evaluate(params):
-        evaluated.append(params)
-        if len(evaluated) == 3:
-            while not steps_in(folder) or [path for path in folder.iterdir() if not path.name.isdigit()]:
-                time.sleep(0.001)  # caught in the middle of writing, orbax leaves threads behind that complain
-            folder.rename(tmp_path / "elsewhere")
-            folder.write_text("in the way", encoding="utf-8")
-        return 0.0
-
-    evaluated: list = []
-    options: dict[str, Any] = dict(chunk=4, evaluate=evaluate, checkpoint_dir=folder, checkpoint_seconds=0)
-    with pytest.warns(RuntimeWarning, match="no checkpoint could be written to .*checkpoints: .*The training goes on"):
-        result = train(steps=40, **options)
-    assert (result.reason, result.history.steps) == ("finished", 40)
-    assert result.unsaved and "no checkpoint could be written" in result.unsaved
-
-
-def test_a_full_disk_costs_a_warning_and_not_the_training(tmp_path, monkeypatch):
-    usage = shutil.disk_usage(tmp_path)
-    full = lambda path: usage._replace(free=200_000)
-    monkeypatch.setattr(_checkpoint.shutil, "disk_usage", full)
-    with pytest.warns(RuntimeWarning, match=r"it needs about 1\.0 MB, and 0\.2 MB are free. The training goes on"):
-        result = train(steps=20, chunk=4, checkpoint_dir=tmp_path, checkpoint_seconds=0)
-    assert (result.reason, result.history.steps, steps_in(tmp_path)) == ("finished", 20, [])
-    assert result.unsaved and "0.2 MB are free" in result.unsaved
-    monkeypatch.undo()
-    assert train(steps=20, chunk=4, checkpoint_dir=tmp_path).unsaved is None  # with room, it is there
-
-
-def test_a_folder_that_cannot_be_made_is_refused_before_the_training(tmp_path):
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(OSError, match="`checkpoint_dir` .*file/inside cannot be written to: Not a directory"):
-        train(steps=4, checkpoint_dir=tmp_path / "file" / "inside")
-
-
-def test_a_checkpoint_that_cannot_be_read_is_named(tmp_path):
-    train(steps=4, checkpoint_dir=tmp_path)
-    for path in (tmp_path / "4" / "about").iterdir():
-        path.write_text("{", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"the checkpoint .*/4 cannot be read .*: remove it to go on from the one bef"):
-        train(steps=4, checkpoint_dir=tmp_path)
 
 
 # Another training in the folder.
@@ -208,6 +156,14 @@ OTHER = {
     "parameters": (dict(params=jax.tree.map(lambda leaf: 2 * leaf, PARAMS)), "another training: `params` is"),
     "key": (dict(key=jax.random.key(4)), "another training: `key` is"),
     "batch size": (dict(batch_size=1), "another training: `batch_size` is 1 here, but was 2 there. Name another"),
+    "learning rate": (
+        dict(optimizer=optax.sgd(0.4, momentum=0.9)),
+        "holds a training whose steps compute something else: .*, or another number in one of them, such as the learn",
+    ),
+    "activation": (
+        dict(loss_and_grads=partial(jaxmlp.loss_and_grads, hidden=jaxmlp.tanh)),
+        "holds a training whose steps compute something else: with another activation, loss or optimizer",
+    ),
     "optimizer": (
         dict(optimizer=optax.sgd(0.5)),
         r"another optimizer or another dtype: `opt_state.0.trace.0.w` is not there here, but was float64\[2, 3\] there",
@@ -235,6 +191,33 @@ def test_a_training_that_is_there_is_not_written_over(folder):
     with pytest.raises(FileExistsError, match="holds a training of 4 steps: pass resume=True to go on with it, or"):
         train(steps=8, checkpoint_dir=folder, resume=False, **MINIBATCHES)
     assert steps_in(folder) == [4]
+
+
+def test_of_other_versions_it_goes_on_with_a_warning(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path / "folder")
+    monkeypatch.setattr(_contents, "version", lambda name: "0.0.1" if name == "optax" else version(name))
+    monkeypatch.setattr(_run, "fingerprint", lambda step, start: "written in another way")
+    with pytest.warns(
+        RuntimeWarning, match=rf"was made with optax {version('optax')} \(here 0.0.1\). The training goes"
+    ):
+        assert train(steps=8, checkpoint_dir=tmp_path / "folder", **MINIBATCHES).resumed_from == 4
+
+
+def test_of_another_schema_it_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(_contents, "_SCHEMA", 99)
+    with pytest.raises(ValueError, match=r"of another version of jaxmlp: its checkpoints have the schema 2 \(version "):
+        train(steps=8, checkpoint_dir=folder, **MINIBATCHES)
+    assert steps_in(folder) == [4]
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    def evaluate(params):
+        with pytest.raises(BlockingIOError, match="cannot be written to: .* is in use by another training"):
+            train(steps=8, checkpoint_dir=tmp_path)
+        return 0.0
+
+    for steps in (4, 8):
+        assert train(steps=steps, chunk=4, evaluate=evaluate, checkpoint_dir=tmp_path).unsaved is None
 
 
 def test_orbax_is_an_extra(tmp_path, monkeypatch):
