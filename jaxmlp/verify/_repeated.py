@@ -93,7 +93,9 @@ def _both_values(second: Again, first: float) -> tuple[np.ndarray, np.ndarray]:
     return (before[0] if before else np.asarray(first, after.dtype)), after
 
 
-def _both(subject: Subject, second: Again, first: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _both(
+    subject: Subject, second: Again, first: dict[str, np.ndarray] | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The leaves that both calls gave."""
     if second.is_same:
         return {}, {}

@@ -87,7 +87,7 @@ def test_another_gradient_at_each_call_is_undecided_and_said_to_be_so(data, righ
 @pytest.mark.parametrize("right", (grads, in_numpy), ids=("JAX", "NumPy"))
 def test_the_line_that_draws_random_numbers_is_named(data, right):
     (finding,) = check(loss, noisy(right), *data).findings
-    assert "+ noise" in finding.line.text and finding.line.source
+    assert finding.line and "+ noise" in finding.line.text and finding.line.source
 
 
 def test_the_leaves_that_vary_are_named_and_by_how_much(data):
@@ -148,7 +148,7 @@ def test_randomness_in_a_pair_and_in_a_rule_is_named():
     rule.defvjp(fwd, bwd)
     for report in (check_pair(fwd, bwd, x), check_rule(rule, x)):
         assert report.verdict == "undecided" and "gave different gradients" in report.reasons[0]
-        assert "default_rng().random()" in report.findings[0].line.text
+        assert "default_rng().random()" in str(report.findings[0].line)
 
 
 def test_randomness_is_named_where_the_loss_is_judged_by_its_values(data):
@@ -183,7 +183,7 @@ def test_a_right_gradient_that_changes_its_arguments_is_right_with_a_note(data, 
     jax.tree.map(np.testing.assert_array_equal, arguments, jax.tree.map(np.asarray, data))
     (note,) = report.findings
     assert report.ok and note.cause == "changes-arguments" and f"`{changed}`" in note.message
-    assert "-=" in note.line.text
+    assert note.line and "-=" in note.line.text
 
 
 def test_jax_code_that_writes_into_arrays_of_numpy_is_noted(data):
@@ -193,7 +193,7 @@ def test_jax_code_that_writes_into_arrays_of_numpy_is_noted(data):
 
     arguments = jax.tree.map(np.array, data)
     (note,) = check(loss, shifting, *arguments).findings
-    assert note.cause == "changes-arguments" and "`x`" in note.message and note.line.text == "x -= 1"
+    assert note.cause == "changes-arguments" and "`x`" in note.message and note.line and note.line.text == "x -= 1"
     jax.tree.map(np.testing.assert_array_equal, arguments, jax.tree.map(np.asarray, data))
     assert check(loss, shifting, *data).findings == (), "an array of JAX cannot be written to"
 
@@ -250,7 +250,7 @@ def test_writing_in_place_is_right_numpy_code(data):
     with pytest.raises(GradientError) as error:
         assert_gradients(loss, mistaken, *arguments)
     (finding,) = error.value.report.findings
-    assert finding.cause == "sign" and finding.leaves == ("w2",) and "*= -1" in finding.line.text
+    assert finding.cause == "sign" and finding.leaves == ("w2",) and "*= -1" in str(finding.line)
 
 
 def test_a_buffer_that_every_call_fills_anew_is_no_state(data):
