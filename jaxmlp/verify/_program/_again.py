@@ -2,7 +2,6 @@
 
 import dis
 import re
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from types import CodeType
@@ -12,9 +11,10 @@ import jax
 import numpy as np
 
 from ._call import split
+from ._failures import users_frames
 from ._fingerprint import of_arrays
 from ._source import Source
-from ._trace import Equation, Frame, HIDDEN, is_installed, Literal, Program, program_of, Stack, traced
+from ._trace import Equation, Frame, Literal, Program, program_of, Stack, traced
 from ._tree import copied, is_array, on_host
 
 
@@ -120,11 +120,7 @@ def _writer(function: Callable[..., Any], args: tuple[Any, ...]) -> Frame | None
         function(*given)
     except ValueError as error:
         if "read-only" in str(error):
-            frames = (
-                Frame(entry.filename, entry.lineno or 0, entry.name)
-                for entry in reversed(traceback.extract_tb(error.__traceback__))
-            )
-            return next((f for f in frames if not f.file.startswith(HIDDEN) and not is_installed(f.file)), None)
+            return next(reversed(users_frames(error.__traceback__)), None)
     except Exception:
         pass
     return None
