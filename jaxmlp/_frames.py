@@ -4,7 +4,7 @@ import os
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TypeVar
 
 
@@ -17,7 +17,7 @@ _INSTALLED = {"site-packages", "dist-packages"}
 def without_our_frames(error: _Error, *, keep: str | None = None) -> _Error:
     """`error`, its traceback and those of its causes cut to the user's files; None where no line is theirs.
 
-    Theirs is what neither Python, nor an installed package, nor jaxmlp brings along, and the file `keep`.
+    Theirs is what `is_theirs` says.
     """
     seen: set[int] = set()
     chain: list[BaseException | None] = [error]
@@ -35,7 +35,7 @@ def without_our_frames(error: _Error, *, keep: str | None = None) -> _Error:
 
 
 def _cut(traceback: TracebackType | None, keep: str | None) -> TracebackType | None:
-    theirs = [entry for entry in _entries(traceback) if _is_theirs(entry.tb_frame, keep)]
+    theirs = [entry for entry in _entries(traceback) if is_theirs(entry.tb_frame.f_code.co_filename, keep=keep)]
     cut = None
     for entry in reversed(theirs):
         cut = TracebackType(cut, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
@@ -48,8 +48,8 @@ def _entries(traceback: TracebackType | None) -> Iterator[TracebackType]:
         traceback = traceback.tb_next
 
 
-def _is_theirs(frame: FrameType, keep: str | None) -> bool:
-    file = frame.f_code.co_filename
+def is_theirs(file: str, *, keep: str | None = None) -> bool:
+    """Whether a file is the user's: neither Python's, nor an installed package's, nor jaxmlp's; or the file `keep`."""
     if file == keep:
         return True
     is_generated = file.startswith("<")  # what importlib, dataclasses and the like make up

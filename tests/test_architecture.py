@@ -30,7 +30,7 @@ VERIFY_FLOORS = (
     {"_verdict", "_nonfinite"},
     {"_numeric", "_line"},
     {"_mistake", "_mutants", "_in_jax"},
-    {"_findings", "_power"},
+    {"_findings", "_power", "_repeated"},
     {"_judge"},
     {"_measured"},
     {"_rule"},

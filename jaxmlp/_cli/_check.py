@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TextIO, TYPE_CHECKING
 
 from ._files import write_whole
-from ._parser import TakesFile
+from ._limit import is_limited, limit, limited
+from ._parser import seconds, TakesFile
 from ._source import named, program, running
 from ._terminal import busy, CommandError, loading, wants_color, write
 
@@ -38,7 +39,8 @@ is. FILE, which `jaxmlp new FILE` writes to begin with, defines
 
 FILE is run as Python runs it, so check only files that you would run; but its
 name is not __main__, so what stands under `if __name__ == "__main__":` stays
-out. What it prints goes to standard error.
+out. What it prints goes to standard error, as often as its functions are
+called: a check calls them at several points.
 
 The exit status is 0 if the gradient is right, 1 if it is wrong, 2 if nothing
 can be decided or FILE cannot be used, and 130 after Ctrl-C.
@@ -50,6 +52,7 @@ examples:
   jaxmlp check backprop.py --dtype bfloat16 --platform gpu
   jaxmlp check backprop.py --html report.html
   jaxmlp check backprop.py --json - | jq .verdict
+  jaxmlp check backprop.py --time-limit 60
 """
 
 
@@ -75,6 +78,12 @@ def add_check(commands: Any) -> None:
         help="convert all floating inputs to this first (default: as the file has them)",
     )
     check.add_argument("--lang", choices=LANGUAGES, default=LANGUAGES[0], help="of the report (default: en)")
+    check.add_argument(
+        "--time-limit",
+        type=seconds,
+        metavar="SECONDS",
+        help="stop after so long, and say which line was running (default: never)",
+    )
     for option, form in (("--html", "a page"), ("--json", "JSON")):
         shown = f"also write the report as {form}; - prints it instead"
         check.add_argument(option, type=_destination, action=TakesFile, metavar="PATH", help=shown)
@@ -87,6 +96,8 @@ def _destination(text: str) -> Path:
 
 
 def _check(args: argparse.Namespace) -> int:
+    if args.time_limit and not is_limited():
+        return limited(args.argv, args.file, args.time_limit)
     printed = [path for path in (args.html, args.json) if path == STANDARD_OUTPUT]
     if len(printed) > 1:
         raise CommandError("--html - and --json - cannot both have standard output: name a file for one.")
@@ -115,7 +126,7 @@ def _report(args: argparse.Namespace, others: TextIO) -> "GradientReport":
         from ._inputs import called_with
 
     try:
-        with placed((), platform=args.platform), running(code, prints=others) as module:
+        with limit(args.time_limit), placed((), platform=args.platform), running(code, prints=others) as module:
             loss = named(module, "loss", _names(args.loss, "loss"), callable, "a function")
             grads = named(module, "grads", _names(args.grads, "grads", "hand_grads"), callable, "a function")
             inputs = named(

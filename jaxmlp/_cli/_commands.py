@@ -32,6 +32,7 @@ def run(argv: Sequence[str] | None) -> int:
         args, unknown = _parser().parse_known_args(argv)
         if unknown:
             args.parser.refuse(unknown[0])
+        args.argv = sys.argv[1:] if argv is None else list(argv)
         return args.run(args)
     except CommandError as error:
         sys.stderr.write(f"jaxmlp: {error}\n")

@@ -62,6 +62,14 @@ def number(text: str) -> float:
     return value
 
 
+def seconds(text: str) -> float:
+    """A number above 0."""
+    value = number(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, got {text}.")
+    return value
+
+
 class TakesFile(argparse.Action):
     """Stores a path, which the shell completes; `complete` is for shtab."""
 

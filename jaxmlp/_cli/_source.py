@@ -120,9 +120,16 @@ def _their_errors(path: Path) -> Iterator[None]:
         if theirs:
             shown = "".join(traceback.format_exception(error)).rstrip()
             raise CommandError(f"{path.name} raised an error.\n\n{shown}{_advice(error)}") from None
-        if isinstance(error, TypeError | ValueError):  # what the check says of its arguments
+        if isinstance(error, (TypeError, ValueError, MemoryError, *_said_of_theirs())):
             raise CommandError(error) from None
         raise CommandError(f"the check itself failed, which is a mistake in jaxmlp:\n\n{full}") from None
+
+
+def _said_of_theirs() -> tuple[type[Exception], ...]:
+    """Errors that the check raises in the place of one of XLA's."""
+    from ..verify._program._failures import CallbackError
+
+    return (CallbackError,)
 
 
 def _ended(error: SystemExit, path: Path) -> str:

@@ -11,6 +11,7 @@ from ._in_jax import loss_in_jax
 from ._judge import judged
 from ._measured import measured
 from ._program._call import forget, functions_of, has_functions, Same, taking_no_functions, without_functions
+from ._program._failures import in_plain_words
 from ._program._tree import named_leaves
 from ._report._gradient_report import GradientError, GradientReport
 from ._rule._custom_rule import rule_report
@@ -18,6 +19,7 @@ from ._rule._pair import pair_report
 from ._verdict._evidence import Subject
 
 
+@in_plain_words()
 def check(
     loss: Callable[..., Any],
     grads: Callable[..., Any],
@@ -95,6 +97,7 @@ def check(
     return judged(replace(subject, loss=in_jax), params)
 
 
+@in_plain_words()
 def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -> GradientReport:
     """Whether `bwd` is the derivative of `fwd`, for a pair in the order of `jax.custom_vjp`:
 
@@ -135,6 +138,7 @@ def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -
     return pair_report(_name(bwd), fwd, bwd, inputs)
 
 
+@in_plain_words()
 def check_rule(f: Callable[..., Any], *inputs: Any) -> GradientReport:
     """Whether the custom rules of `f`, a `jax.custom_vjp` or `jax.custom_jvp` function, are its derivative.
 

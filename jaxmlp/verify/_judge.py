@@ -11,10 +11,11 @@ from ._findings import found
 from ._mistake._leaf import WrongLeaf
 from ._power import powered
 from ._program._tree import named_leaves
+from ._repeated import gradient_repeated, Repeated, repeated_often
 from ._report._gradient_report import GradientReport, LeafCheck
 from ._report._heat import difference
 from ._report._words import only_in
-from ._verdict._accuracy import Comparison
+from ._verdict._accuracy import Comparison, FORMULA
 from ._verdict._evidence import Evidence, Subject, VALUE, View
 from ._verdict._formula import Formula
 from ._verdict._numbers import Numbers
@@ -25,6 +26,9 @@ def judged(subject: Subject, params: Any) -> GradientReport:
     dtypes = _dtypes(params)
     own_view = View(subject, params, wide=False)
     own = own_view.at()
+    repeated = gradient_repeated(subject, params, own.actual, traceable=own_view.is_traceable)
+    if repeated.reasons:
+        return undecided(subject, params, repeated)
     view, here, refusal = _widest(subject, params, own_view, own)
 
     formula = Formula(view, here)
@@ -36,6 +40,8 @@ def judged(subject: Subject, params: Any) -> GradientReport:
         if comparison.verdict == "wrong"
     ]
     extra = tuple(path for path in here.actual if path not in here.expected)
+    if wrong and (doubt := repeated_often(subject, params, own, traceable=own_view.is_traceable)).reasons:
+        return undecided(subject, params, doubt)
     right = {path: dtypes[path] for path, comparison in comparisons.items() if comparison.verdict == "right"}
     numbers = Numbers(own, here, right)
 
@@ -52,11 +58,31 @@ def judged(subject: Subject, params: Any) -> GradientReport:
         subject=subject.name,
         verdict="wrong" if is_wrong else "undecided" if reasons else "right",
         leaves=tuple(leaves),
-        findings=found(subject, view, formula, wrong, extra) + (numbers.mistakes() if is_wrong else numbers.warnings()),
+        findings=found(subject, view, formula, wrong, extra)
+        + (numbers.mistakes() if is_wrong else numbers.warnings())
+        + repeated.findings,
         reasons=() if is_wrong else reasons,
         precision="/".join(sorted({dtype.name for dtype in dtypes.values()})) if refusal else "float64",
         points=1 + len(formula.near),
         _power=partial(powered, subject, view, formula, {leaf.path: leaf.allowed for leaf in leaves}),
+    )
+
+
+def undecided(subject: Subject, params: Any, repeated: Repeated) -> GradientReport:
+    """The report on what is no function of its arguments."""
+    dtypes = _dtypes(params)
+    shapes = {VALUE: ()} if subject.has_value else {}
+    shapes |= {path: jnp.shape(leaf) for path, leaf in named_leaves(params).items()}
+    return GradientReport(
+        subject=subject.name,
+        verdict="undecided",
+        leaves=tuple(
+            LeafCheck(path, "undecided", float("nan"), FORMULA, shape, dtypes[path].name)
+            for path, shape in shapes.items()
+        ),
+        findings=repeated.findings,
+        reasons=repeated.reasons,
+        precision="/".join(sorted({dtype.name for dtype in dtypes.values()})),
     )
 
 

@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._judge import judged
+from ._judge import judged, undecided
 from ._mistake._leaf import explained, WrongLeaf
 from ._numeric._gradient import LeafSlopes, Numeric, numeric_gradient
 from ._numeric._opinion import evaluated, LeafOpinion, opinion, REAL
 from ._numeric._words import autodiff_differs, unmeasured, values_differ
+from ._program._call import is_traceable
 from ._program._tree import in_float64, named_leaves, on_host
+from ._repeated import gradient_repeated
 from ._report._gradient_report import Finding, GradientReport, LeafCheck
 from ._verdict._accuracy import compared, FORMULA, norm, VANISHED
 from ._verdict._evidence import Subject, VALUE
@@ -23,6 +25,10 @@ def measured(subject: Subject, params: Any) -> GradientReport:
     """The report on `subject` at `params`, by the derivative of its loss where that is what the values say it is."""
     numeric = numeric_gradient(subject.loss, params, *subject.args)
     if not _is_differentiable(subject, params):
+        traceable = is_traceable(subject.grads, params, *subject.args)
+        repeated = gradient_repeated(subject, params, None, traceable=traceable)
+        if repeated.reasons:
+            return undecided(subject, params, repeated)
         return by_values(subject, params, numeric)
     report = judged(subject, params)
     autodiff = evaluated(jax.grad(subject.loss), params, subject.args)

@@ -175,6 +175,25 @@ def test_a_failure_of_the_check_itself_is_told_from_one_of_the_users(file, capsy
     assert "a mistake in jaxmlp" in err and "Traceback" in err and "KeyError: 'x'" in err
 
 
+def test_an_error_in_a_callback_is_the_users_and_shows_its_line(file, capsys):
+    source = RIGHT.replace("def hand_grads", "def bad(x):\n    raise ValueError('mine')\n\ndef hand_grads")
+    called_back = "x = jax.pure_callback(bad, jax.ShapeDtypeStruct(x.shape, x.dtype), x)"
+    source = "import jax\n" + source.replace('    return {"w": 2', f'    {called_back}\n    return {{"w": 2')
+    assert _cli.main(["check", file(source)]) == 2
+    out, err = capsys.readouterr()
+    said = err[err.index("jaxmlp: ") :]
+    assert out == "" and said.startswith("jaxmlp: a function that JAX calls back raised an error.")
+    assert "candidate.py" in said and "in bad" in said and said.endswith("ValueError: mine\n") and len(said) < 400
+
+
+def test_too_little_memory_is_one_sentence(file, capsys):
+    large = "z = jnp.sort(jnp.ones((10**6, 10**6), x.dtype) * x[0, 0], axis=0)"
+    source = RIGHT.replace('    return {"w": 2', f'    {large}\n    return {{"w": (z @ z)[:3, :1] + 2')
+    assert _cli.main(["check", file(source)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("jaxmlp: the functions need more memory than there is (") and err.count("\n") == 1
+
+
 def test_documents_land_where_the_command_was_given_wherever_the_file_goes(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "elsewhere").mkdir()

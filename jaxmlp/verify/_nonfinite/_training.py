@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from .._program._failures import in_plain_words
 from .._program._tree import on_host
 from ._births import Births, births
 from ._report import NonfiniteReport
@@ -16,6 +17,7 @@ from ._step import is_inexact, paths
 from ._trend import trend
 
 
+@in_plain_words()
 def trace_nonfinite(step: Callable[[Any], Any], state: Any, *, max_steps: int = 1) -> NonfiniteReport:
     """Where the first NaN and the first inf of a training come from: the operation, its line, its operands, and why.
 

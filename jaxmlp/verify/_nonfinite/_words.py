@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 
 from .._report._place import place, short_place
+from .._report._text import printable
 from ._operations import number
 from ._sentences import SENTENCES
 
@@ -23,7 +24,7 @@ def as_text(report: "NonfiniteReport", lang: str) -> str:
     """The report as plain text."""
     if lang not in SENTENCES:
         raise ValueError(f"lang must be one of {', '.join(map(repr, SENTENCES))}, got {lang!r}.")
-    return "\n".join(line for text in _Words(lang).lines(report) for line in _wrapped(text))
+    return "\n".join(line for text in _Words(lang).lines(report) for line in _wrapped(printable(text)))
 
 
 def as_html(report: "NonfiniteReport") -> str:

@@ -1,6 +1,7 @@
 """Calling the functions under check: compiled where JAX can trace them, as black boxes where not."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any
@@ -139,3 +140,14 @@ def is_traceable(function: Callable[..., Any], *args: Any) -> bool:
 def called(function: Callable[..., Any], *args: Any) -> Any:
     """`function(*args)` as a black box, on copies of NumPy arrays: what it writes into them stays with it."""
     return function(*copied(args))
+
+
+def input_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
+    """The names of a function's first arguments; `input0`, `input1`, ... where its signature does not give them."""
+    try:
+        parameters: Sequence[inspect.Parameter] = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        parameters = ()
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [p.name for p in parameters if p.kind in positional and not p.name.startswith("_")]
+    return tuple(names[:count]) if len(names) >= count else tuple(f"input{i}" for i in range(count))

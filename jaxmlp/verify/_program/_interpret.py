@@ -86,7 +86,11 @@ def run(
     """The result of a program, all that it computes passed through `after`; None where NumPy cannot run it."""
     try:
         values = computed(program, arrays, after)
-    except Exception:  # a kernel, a random key, a callback
+    except jax.errors.JaxRuntimeError as error:
+        if "callback" in str(error):  # which raised an error, and would again
+            raise
+        return None
+    except Exception:  # a kernel, a random key
         return None
     outputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in program.outputs]
     return jax.tree.unflatten(program.structure, outputs)

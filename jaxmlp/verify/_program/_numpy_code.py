@@ -64,6 +64,9 @@ class _Array(np.lib.mixins.NDArrayOperatorsMixin):
         like = getattr(room, function.__name__, None)
         return NotImplemented if like is None else _wrapped(like(*_plain(args), **_plain(options)))
 
+    def __repr__(self) -> str:
+        return repr(self.value)
+
     def __array__(self, *args: Any, **options: Any) -> Any:
         raise TypeError("an array that JAX traces has no numbers for NumPy")
 

@@ -5,6 +5,7 @@ shape. Arrays follow NumPy's broadcasting; floating numbers keep the precision t
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from string import ascii_letters
 from typing import Any
 
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._call import Same
 from ._trace import Equation, Literal, Program
 from ._windows import (
     convolution,
@@ -21,6 +23,15 @@ from ._windows import (
     pad,
     scatter,
 )
+
+
+_SLOW_ALONE = ("shard_map",)
+"""What JAX compiles anew, operation by operation, each time that it runs by itself."""
+
+
+@lru_cache(maxsize=64)
+def _compiled(equation: Same) -> Callable[..., list[Any]]:
+    return jax.jit(equation.value.bind)
 
 
 def evaluated(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
@@ -44,7 +55,8 @@ def applied(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
         results = operation(equation.params, *inputs)
     if results is NotImplemented:
         with jax.enable_x64(True):
-            return [_held(result) for result in equation.bind(*map(_released, inputs))]
+            bind = _compiled(Same(equation)) if equation.name in _SLOW_ALONE else equation.bind
+            return [_held(result) for result in bind(*map(_released, inputs))]
     return list(results) if isinstance(results, list) else [np.asarray(results)]
 
 

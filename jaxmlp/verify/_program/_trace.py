@@ -44,6 +44,11 @@ def is_installed(file: str) -> bool:
     return file.startswith(_STDLIB) or any(name in file for name in _INSTALLED)
 
 
+def is_users(file: str) -> bool:
+    """Whether a file is none of JAX, NumPy, these rooms, Python or an installed package."""
+    return not (file.startswith((*HIDDEN, "<frozen")) or is_installed(file))
+
+
 @dataclass(frozen=True)
 class Frame:
     """A line that was being executed: of which file, and in which function."""

@@ -1,5 +1,6 @@
 """Trees of numbers: the names of their leaves, and the same tree in another precision."""
 
+import copy
 from typing import Any
 
 import jax
@@ -44,8 +45,14 @@ def widened(tree: Any) -> Any:
 
 
 def copied(tree: Any) -> Any:
-    """The tree with its NumPy arrays copied; JAX's arrays cannot be written to."""
-    return jax.tree.map(lambda leaf: np.array(leaf) if isinstance(leaf, np.ndarray | np.generic) else leaf, tree)
+    """The tree with its arrays copied, those of JAX excepted, which cannot be written to."""
+
+    def copy_of(leaf: Any) -> Any:
+        if isinstance(leaf, jax.Array) or not is_array(leaf):
+            return leaf
+        return np.array(leaf) if isinstance(leaf, np.ndarray | np.generic) else copy.deepcopy(leaf)
+
+    return jax.tree.map(copy_of, tree)
 
 
 def on_host(leaf: Any) -> np.ndarray:

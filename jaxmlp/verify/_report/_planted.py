@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ._place import short_place
 from ._reasons import planted, survivors
 from ._sentence import MOST, said
+from ._text import printable
 
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ class Power:
                 lines += ["", said(survivors(which, count, reason), lang)]
                 places = Counter((_place(one), one.cause) for one in group if one.reason == reason)
                 shown = places.most_common(MOST)
-                lines += [f"  {place}: {cause}" + (f" ({n})" if n > 1 else "") for (place, cause), n in shown]
+                lines += [
+                    printable(f"  {place}: {cause}") + (f" ({n})" if n > 1 else "") for (place, cause), n in shown
+                ]
                 lines += ["  ..."] if len(places) > len(shown) else []
         return "\n".join(lines)
 

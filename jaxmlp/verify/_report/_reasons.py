@@ -23,8 +23,12 @@ def drowned(paths: tuple[str, ...]) -> Sentence:
 
 def only_in(dtypes: dict[str, Any], refusal: BaseException) -> Sentence:
     names = tuple(sorted({str(dtype) for dtype in dtypes.values()}))
-    said = f"{type(refusal).__name__}: {str(refusal).splitlines()[0] if str(refusal) else ''}"
-    return Sentence("reason.only-in", dtypes=names, refusal=said)
+    return Sentence("reason.only-in", dtypes=names, refusal=first_line(refusal))
+
+
+def first_line(refusal: BaseException) -> str:
+    """The kind of an error and the first line of what it says."""
+    return f"{type(refusal).__name__}: {next(iter(str(refusal).splitlines()), '')}"
 
 
 def corrected(paths: tuple[str, ...], error: float) -> Sentence:

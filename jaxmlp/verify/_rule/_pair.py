@@ -8,12 +8,12 @@ from typing import Any
 import jax
 
 from .._judge import judged
-from .._program._call import Same
+from .._program._call import input_names, Same
 from .._report._gradient_report import GradientReport
 from .._verdict._evidence import Subject
 from ._answers import with_mistakes
 from ._linear import linearity
-from ._pullback import cotangent_tree, differentiable, Dout, input_names, pulled, random_dout
+from ._pullback import cotangent_tree, differentiable, Dout, pulled, random_dout
 
 
 def paired(name: str, fwd: Callable[..., Any], bwd: Callable[..., Any], inputs: tuple[Any, ...]) -> tuple[Subject, Any]:

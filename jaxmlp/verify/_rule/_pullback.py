@@ -1,9 +1,8 @@
 """A function and its pullback as a loss and its gradient, so that one check serves them all."""
 
-import inspect
 import zlib
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -133,17 +132,6 @@ def random_dout(out: Any, draw: int = 0) -> Dout:
 def _random_like(path: str, shape: Any, draw: int) -> np.ndarray:
     random = np.random.default_rng(zlib.crc32((path + f"/{draw}" * (draw > 0)).encode()))
     return np.asarray(random.normal(size=shape.shape).round(2), shape.dtype)
-
-
-def input_names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
-    """The names of a function's first arguments; `input0`, `input1`, ... where its signature does not give them."""
-    try:
-        parameters: Sequence[inspect.Parameter] = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        parameters = ()
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    names = [p.name for p in parameters if p.kind in positional and not p.name.startswith("_")]
-    return tuple(names[:count]) if len(names) >= count else tuple(f"input{i}" for i in range(count))
 
 
 def differentiable(names: tuple[str, ...], inputs: tuple[Any, ...]) -> tuple[bool, ...]:

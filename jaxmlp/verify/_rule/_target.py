@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._program._call import Same
+from .._program._call import input_names, Same
 from .._program._tree import is_floating
-from ._pullback import cotangent_tree, Dout, filled, input_names
+from ._pullback import cotangent_tree, Dout, filled
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._program._call import compiled, Same
+from .._program._call import called, compiled, Same
 from .._program._tree import in_float64, is_floating, named_leaves, on_host
+
+
+_UNREADABLE = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
 
 
 def truth(
@@ -21,22 +24,24 @@ def truth(
       TypeError: JAX cannot differentiate `loss`, or it does not return a floating number.
       ValueError: `loss` does not return a scalar.
     """
-    value_and_grad = _value_and_grad(Same(loss))
-    unreadable = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError)
-    try:
-        value, grads = evaluate(value_and_grad, params, *args)
-    except unreadable:
-        # A loss that reads values of `args` in Python (`if y[0] > 0`) cannot be compiled, but can be differentiated.
-        try:
-            value, grads = value_and_grad(params, *args)
-        except unreadable as error:
-            raise TypeError(
-                "`loss` cannot be differentiated by JAX, so there is no truth to compare with: it turns `params` "
-                "into NumPy arrays or Python numbers, and not only by what jax.numpy can do too. Write it with "
-                "jax.numpy; only `grads` may be anything callable. Or let numeric=True measure the slopes of its "
-                "values."
-            ) from error
+    value, grads = _evaluated(_value_and_grad(Same(loss)), params, args, evaluate)
     return float(value), {path: in_float64(on_host(leaf)) for path, leaf in named_leaves(grads).items()}
+
+
+def _evaluated(function: Callable[..., Any], params: Any, args: tuple[Any, ...], evaluate: Callable[..., Any]) -> Any:
+    try:
+        return evaluate(function, params, *args)
+    except _UNREADABLE:
+        pass
+    # A loss that reads values of `args` in Python (`if y[0] > 0`) cannot be compiled, but can be differentiated.
+    try:
+        return called(function, params, *args)
+    except _UNREADABLE as error:
+        raise TypeError(
+            "`loss` cannot be differentiated by JAX, so there is no truth to compare with: it turns `params` into "
+            "NumPy arrays or Python numbers, and not only by what jax.numpy can do too. Write it with jax.numpy; only "
+            "`grads` may be anything callable. Or let numeric=True measure the slopes of its values."
+        ) from error
 
 
 # Cached, so that the same loss has the same derivative function, which then compiles only once.
