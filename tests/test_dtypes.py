@@ -5,6 +5,7 @@ Promotion is "standard" here, as it is for whoever changes nothing: under it JAX
 
 import itertools
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +43,7 @@ def as_jax_has_it(dtype):
     return jax.dtypes.canonicalize_dtype(dtype).name
 
 
-def array(dtype, *shape):
+def array(dtype, *shape) -> Any:
     """Halves and ones, which every dtype but those of whole numbers holds; there they are zeros and ones."""
     numbers = np.resize([0.5, 1, 1], shape)
     return numbers.astype(getattr(ml_dtypes, dtype, dtype))
@@ -113,14 +114,14 @@ def test_the_leaves_of_a_network():
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_targets(loss, name):
     call, labels = partial(getattr(jaxmlp, name), loss=loss), np.asarray([1, 1])
+    takes_labels = loss is jaxmlp.softmax_cross_entropy
     truth = in_float64(call, network, examples, examples)
-    if loss is jaxmlp.softmax_cross_entropy:
-        of_labels = in_float64(call, network, examples, labels)
+    of_labels = in_float64(call, network, examples, labels) if takes_labels else None
     for of_params, of_y in itertools.product(DTYPES, EVERY):
         dtype, run = as_jax_has_it(of_params), partial(call, network(of_params), examples(of_params))
         if as_jax_has_it(of_y) == dtype:
             is_right(run(examples(of_y)), dtype, truth)
-        elif of_y in INTEGERS and loss is jaxmlp.softmax_cross_entropy:
+        elif of_y in INTEGERS and takes_labels:
             is_right(run(labels.astype(examples(of_y).dtype)), dtype, of_labels)
         else:
             refused(partial(run, examples(of_y)), "y")
