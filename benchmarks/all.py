@@ -32,6 +32,7 @@ JOBS: dict[str, list[str]] = {
     "training on one core": [*ON_ONE_CORE, sys.executable, "training.py", "W1", "W2", "W5", "W5-losses"],
     "training on all cores": [sys.executable, "training.py", "W3", "W4", "W5"],
     "accuracy": [sys.executable, "accuracy.py"],
+    "ulps": [sys.executable, "ulps.py", "--count", "500"],
     "verdicts": [sys.executable, "verdicts.py", "--seeds", "3"],
     "mutants": [sys.executable, "mutants.py", "--count", "20"],
     "numeric": [sys.executable, "numeric.py", "--sizes", "64", "128", "128", "10"],

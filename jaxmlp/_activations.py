@@ -8,13 +8,15 @@ A derivative is written so that it keeps its digits where the activation saturat
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import erfc
 from jaxtyping import Array, Float
 
-from ._logistic import finite_exponential
+from ._checks import check_floating
+from ._logistic import finite_exponential, from_the_largest, narrow, times_sigmoid, until_exponentials_end, wide
 from ._once import once
 from ._types import Residuals
 
@@ -50,10 +52,26 @@ class Activation:
     bwd: Callable[[Residuals, Float[Array, "batch units"]], tuple[Float[Array, "batch units"]]]
 
     def __call__(self, z: Float[Array, "batch units"]) -> Float[Array, "batch units"]:
-        return self.fwd(z)[0]
+        check_floating("z", z)
+        return self.fwd(jnp.asarray(z))[0]
 
     def __repr__(self) -> str:
         return self.name
+
+
+Elementwise: TypeAlias = Callable[[Float[Array, "batch units"]], Float[Array, "batch units"]]
+
+
+def _of_z(name: str, f: Elementwise, slope: Elementwise) -> Activation:
+    """`f` with its derivative, both as functions of the pre-activation, which is all that is kept."""
+
+    def fwd(z):
+        return narrow(f(wide(z)), z), z
+
+    def bwd(z, da):
+        return (narrow(wide(da) * slope(wide(z)), da),)
+
+    return Activation(name, fwd, bwd)
 
 
 # identity(z) = z:  da/dz = 1
@@ -66,26 +84,33 @@ def _identity_bwd(residuals, da):
     return (da,)
 
 
+identity = Activation("identity", _identity_fwd, _identity_bwd)
+
+
 # sigmoid(z) = a = 1 / (1 + t), t = e⁻ᶻ:  da/dz = a (1 - a) = a t / (1 + t) = t a²
 # In float32 1 - a is 0 from z = 24 ln 2 = 16.6 on; t a² is right to z = 87, and needs no second exponential.
 def _sigmoid_fwd(z):
     finite, t = finite_exponential(z)
     a = jax.nn.sigmoid(finite)
-    return a.astype(z.dtype), (a, t)
+    return narrow(a, z), (a, t)
 
 
 def _sigmoid_bwd(residuals, da):
     a, t = residuals
-    return (da * (t * a * a).astype(da.dtype),)
+    return (narrow(wide(da) * (t * a * a), da),)
 
 
-# tanh(z) = 2 sigmoid(2z) - 1:  da/dz = 1 - tanh²(z) = 4 sigmoid(2z) sigmoid(-2z);  the last form does not cancel.
-def _tanh_fwd(z):
-    return jnp.tanh(z), z
+sigmoid = Activation("sigmoid", _sigmoid_fwd, _sigmoid_bwd)
 
 
-def _tanh_bwd(z, da):
-    return (da * (4 * jax.nn.sigmoid(2 * z) * jax.nn.sigmoid(-2 * z)),)
+# tanh(z):  da/dz = 1 - tanh²(z) = sech²(z), sech(z) = 2t / (1 + t²), t = e^-|z|;  the last form does not cancel.
+def _tanh_slope(z):
+    t = jnp.exp(jnp.where(z < 0, z, -z))
+    sech = 2 * t / (1 + t * t)
+    return sech * sech
+
+
+tanh = _of_z("tanh", jnp.tanh, _tanh_slope)
 
 
 # relu(z) = max(z, 0):  da/dz = [z > 0].  The kink at 0 is given slope 0, as `jax.nn.relu` has it;
@@ -99,44 +124,39 @@ def _relu_bwd(a, da):
     return (jnp.where(a > 0, da, 0),)
 
 
+relu = Activation("relu", _relu_fwd, _relu_bwd)
+
+
 # leaky_relu(z) = z for z >= 0, z/100 below:  da/dz = 1 for z >= 0, 1/100 below
 _LEAK = 0.01
-
-
-def _leaky_relu_fwd(z):
-    return jnp.where(z >= 0, z, _LEAK * z), z
-
-
-def _leaky_relu_bwd(z, da):
-    return (jnp.where(z >= 0, da, _LEAK * da),)
+leaky_relu = _of_z("leaky_relu", lambda z: jnp.where(z >= 0, z, _LEAK * z), lambda z: jnp.where(z >= 0, 1, _LEAK))
 
 
 # elu(z) = z for z > 0, eᶻ - 1 below:  da/dz = 1 for z > 0, eᶻ below
 # The inner `where` keeps e^z of a large z, which nobody asked for, out of autodiff's way.
-def _elu_fwd(z):
-    return jnp.where(z > 0, z, jnp.expm1(jnp.where(z > 0, 0, z))), z
-
-
-def _elu_bwd(z, da):
-    return (jnp.where(z > 0, da, da * jnp.exp(jnp.where(z > 0, 0, z))),)
+elu = _of_z(
+    "elu",
+    lambda z: jnp.where(z > 0, z, jnp.expm1(jnp.where(z > 0, 0, z))),
+    lambda z: jnp.where(z > 0, 1, jnp.exp(jnp.where(z > 0, 0, z))),
+)
 
 
 # softplus(z) = log(1 + eᶻ):  da/dz = sigmoid(z)
-def _softplus_fwd(z):
-    return jax.nn.softplus(z), z
-
-
-def _softplus_bwd(z, da):
-    return (da * jax.nn.sigmoid(z),)
+softplus = _of_z("softplus", jax.nn.softplus, jax.nn.sigmoid)
 
 
 # silu(z) = z s, s = sigmoid(z):  da/dz = s + z s (1 - s) = s (1 + z sigmoid(-z))
-def _silu_fwd(z):
-    return z * jax.nn.sigmoid(z), z
+def _silu(z):
+    z = jnp.maximum(z, until_exponentials_end(z))  # only from below: silu(z) = z above
+    return times_sigmoid(z, z)
 
 
-def _silu_bwd(z, da):
-    return (da * jax.nn.sigmoid(z) * (1 + z * jax.nn.sigmoid(-z)),)
+def _silu_slope(z):
+    z = until_exponentials_end(z)
+    return times_sigmoid(1 + z * jax.nn.sigmoid(-z), z)
+
+
+silu = _of_z("silu", _silu, _silu_slope)
 
 
 # gelu(z) = z Φ(z), Φ the normal distribution:  da/dz = Φ(z) + z φ(z), φ(z) = e^(-z²/2) / √(2π)
@@ -145,13 +165,17 @@ def _normal_cdf(z):
     return erfc(z * -math.sqrt(0.5)) / 2
 
 
-def _gelu_fwd(z):
-    return z * _normal_cdf(z), z
+def _gelu(z):
+    return jnp.maximum(z, until_exponentials_end(z)) * _normal_cdf(z)
 
 
-def _gelu_bwd(z, da):
-    density = jnp.exp(-z * z / 2) / math.sqrt(2 * math.pi)
-    return (da * (_normal_cdf(z) + z * density),)
+def _gelu_slope(z):
+    z = until_exponentials_end(z)
+    root = jnp.exp(-z * z / 4)  # of e^(-z²/2), which is below the smallest normal number before z e^(-z²/2) is
+    return _normal_cdf(z) + z * root * root / math.sqrt(2 * math.pi)
+
+
+gelu = _of_z("gelu", _gelu, _gelu_slope)
 
 
 # gelu_tanh(z) = z (1 + tanh u) / 2, u = √(2/π) (z + 0.044715 z³).  (1 + tanh u) / 2 = sigmoid(2u), so
@@ -169,36 +193,34 @@ def _twice_u(z):
     return 2 * math.sqrt(2 / math.pi) * (z + _CUBIC * z * z * z)
 
 
-def _gelu_tanh_fwd(z):
-    return z * jax.nn.sigmoid(_twice_u(_within_30(z))), z
+def _gelu_tanh(z):
+    return times_sigmoid(jnp.maximum(z, -30), _twice_u(_within_30(z)))
 
 
-def _gelu_tanh_bwd(z, da):
+def _gelu_tanh_slope(z):
     z = _within_30(z)
-    gate, complement = jax.nn.sigmoid(_twice_u(z)), jax.nn.sigmoid(-_twice_u(z))
     slope = 2 * math.sqrt(2 / math.pi) * (1 + 3 * _CUBIC * z * z)
-    return (da * gate * (1 + z * complement * slope),)
+    return times_sigmoid(1 + z * jax.nn.sigmoid(-_twice_u(z)) * slope, _twice_u(z))
+
+
+gelu_tanh = _of_z("gelu_tanh", _gelu_tanh, _gelu_tanh_slope)
 
 
 # softmax(z)_k = e^(z_k) / Σⱼ e^(z_j):  ∂a_k/∂z_j = a_k ([k = j] - a_j), a full matrix for each example, so
 #   dz_j = Σ_k da_k ∂a_k/∂z_j = a_j (da_j - Σ_k da_k a_k)
+# A number added to every da changes nothing, as Σ_k a_k = 1. Less the da of the largest a, the sum has only terms with
+# small a_k where one a is nearly 1, and its digits are not lost in da_j - Σ_k da_k a_k.
 def _softmax_fwd(z):
-    a = jax.nn.softmax(z, axis=-1)
-    return a, a
+    shifted, _ = from_the_largest(wide(z))
+    a = jnp.exp(shifted)
+    a = a / a.sum(axis=-1, keepdims=True)
+    return narrow(a, z), a
 
 
 def _softmax_bwd(a, da):
-    return (a * (da - (da * a).sum(axis=-1, keepdims=True)),)
+    top = jnp.argmax(a, axis=-1, keepdims=True)
+    beyond = wide(da) - jnp.take_along_axis(wide(da), top, axis=-1)
+    return (narrow(a * (beyond - (beyond * a).sum(axis=-1, keepdims=True)), da),)
 
 
-identity = Activation("identity", _identity_fwd, _identity_bwd)
-sigmoid = Activation("sigmoid", _sigmoid_fwd, _sigmoid_bwd)
-tanh = Activation("tanh", _tanh_fwd, _tanh_bwd)
-relu = Activation("relu", _relu_fwd, _relu_bwd)
-leaky_relu = Activation("leaky_relu", _leaky_relu_fwd, _leaky_relu_bwd)
-elu = Activation("elu", _elu_fwd, _elu_bwd)
-softplus = Activation("softplus", _softplus_fwd, _softplus_bwd)
-silu = Activation("silu", _silu_fwd, _silu_bwd)
-gelu = Activation("gelu", _gelu_fwd, _gelu_bwd)
-gelu_tanh = Activation("gelu_tanh", _gelu_tanh_fwd, _gelu_tanh_bwd)
 softmax = Activation("softmax", _softmax_fwd, _softmax_bwd)

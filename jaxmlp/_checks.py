@@ -24,8 +24,18 @@ def dtype_of(value: Any) -> Any:
     return jax.dtypes.canonicalize_dtype(value.dtype)
 
 
-def check_array(name: str, value: Any, ndim: int, axes: str) -> None:
-    """`value` is a floating array with `ndim` axes, described by `axes`."""
+def check_dtype(name: str, dtype: Any) -> Any:
+    """`dtype` is one of those that the core computes with; it comes back as JAX has it."""
+    dtype = jax.dtypes.canonicalize_dtype(dtype)
+    if dtype.name not in FLOATS:
+        raise TypeError(
+            f"`{name}` is {dtype.name}, but a network computes with floating numbers: one of {', '.join(FLOATS)}."
+        )
+    return dtype
+
+
+def check_floating(name: str, value: Any) -> None:
+    """`value` is an array of a dtype that the core computes with."""
     if not (hasattr(value, "shape") and hasattr(value, "dtype")):
         raise TypeError(f"`{name}` must be an array, got {_kind(value)}: convert it with jnp.asarray(...).")
     if not jnp.issubdtype(value.dtype, jnp.floating):
@@ -35,6 +45,11 @@ def check_array(name: str, value: Any, ndim: int, axes: str) -> None:
         )
     if dtype_of(value).name not in FLOATS:
         raise TypeError(f"`{name}` has dtype {value.dtype}; the supported dtypes are {', '.join(FLOATS)}.")
+
+
+def check_array(name: str, value: Any, ndim: int, axes: str) -> None:
+    """`value` is a floating array with `ndim` axes, described by `axes`."""
+    check_floating(name, value)
     if len(value.shape) != ndim:
         remedy = f" For a single example write {name}[None, :]." if len(value.shape) == 1 and ndim == 2 else ""
         raise ValueError(f"`{name}` has shape {value.shape}, but must have {ndim} axes, {axes}.{remedy}")

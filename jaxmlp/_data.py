@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int, Key
 
-from ._checks import check_count, check_key
+from ._checks import check_count, check_dtype, check_key
 
 
 # Targets for the inputs (0,0), (0,1), (1,0), (1,1), in this order.
@@ -26,9 +26,10 @@ def gate(name: str, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "4 
 
     Args:
       name: `"and"`, `"or"`, `"nand"`, `"nor"`, `"xor"` or `"xnor"`.
-      dtype: of both arrays.
+      dtype: of both arrays; a floating one, as for `init_params`.
 
     Raises:
+      TypeError: `dtype` is not floating.
       ValueError: there is no gate of that name.
 
     Example:
@@ -43,6 +44,7 @@ def gate(name: str, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "4 
     """
     if name not in tuple(_GATES):
         raise ValueError(f"`name` is {name!r}, but must be one of {', '.join(_GATES)}.")
+    dtype = check_dtype("dtype", dtype)
     x = jnp.asarray(list(product((0, 1), repeat=2)), dtype)
     return x, jnp.asarray(_GATES[name], dtype)[:, None]
 
@@ -53,6 +55,9 @@ def boolean_functions(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "
     Function `i` maps the inputs (0,0), (0,1), (1,0), (1,1) to the binary digits of `i`, highest first:
     1 is AND, 6 is XOR, 7 is OR, 9 is XNOR, 14 is NAND.
 
+    Raises:
+      TypeError: `dtype` is not floating.
+
     Example:
       >>> import jaxmlp
       >>> x, tables = jaxmlp.boolean_functions()
@@ -60,14 +65,14 @@ def boolean_functions(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "
       [0. 1. 1. 0.]
     """
     x, _ = gate("and", dtype=dtype)
-    return x, jnp.asarray(list(product((0, 1), repeat=4)), dtype)[:, :, None]
+    return x, jnp.asarray(list(product((0, 1), repeat=4)), x.dtype)[:, :, None]
 
 
 def parity(bits: int, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "n bits"], Float[Array, "n 1"]]:
     """All `2**bits` inputs, and 1 where an odd number of their bits is set; `bits=2` is XOR.
 
     Raises:
-      TypeError: `bits` is not an integer.
+      TypeError: `bits` is not an integer, or `dtype` not floating.
       ValueError: `bits` is below 1.
 
     Example:
@@ -77,6 +82,7 @@ def parity(bits: int, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "
       [1. 1. 0.] [0.]
     """
     check_count("bits", bits, least=1)
+    dtype = check_dtype("dtype", dtype)
     x = np.asarray(list(product((0, 1), repeat=bits)))
     return jnp.asarray(x, dtype), jnp.asarray(x.sum(axis=1, keepdims=True) % 2, dtype)
 
@@ -90,7 +96,7 @@ def spirals(
     rounds as the radius grows, and moved by normal noise of the given standard deviation.
 
     Raises:
-      TypeError: `key` is no random key, or `n` or `classes` is not an integer.
+      TypeError: `key` is no random key, `n` or `classes` is not an integer, or `dtype` not floating.
       ValueError: `n` or `classes` is below 1.
 
     Example:
@@ -103,6 +109,7 @@ def spirals(
     check_key("key", key)
     check_count("n", n, least=1)
     check_count("classes", classes, least=1)
+    dtype = check_dtype("dtype", dtype)
     radius_key, noise_key = jax.random.split(key)
     labels = jnp.arange(n) % classes
     radius = jax.random.uniform(radius_key, (n,), dtype)
@@ -118,6 +125,7 @@ def digits(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "1797 64"], 
     extra `jaxmlp[data]` installs.
 
     Raises:
+      TypeError: `dtype` is not floating.
       ImportError: scikit-learn is not installed.
 
     Example:
@@ -126,6 +134,7 @@ def digits(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "1797 64"], 
       >>> print(x.shape, labels[:10])
       (1797, 64) [0 1 2 3 4 5 6 7 8 9]
     """
+    dtype = check_dtype("dtype", dtype)
     try:
         from sklearn.datasets import load_digits
     except ImportError:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Key
 
-from ._checks import check_key, check_sizes, FLOATS
+from ._checks import check_dtype, check_key, check_sizes
 from ._types import Dense, Params
 
 
@@ -87,9 +87,7 @@ def init_params(
     """
     check_key("key", key)
     widths = check_sizes(sizes)
-    dtype = jax.dtypes.canonicalize_dtype(dtype)
-    if dtype.name not in FLOATS:
-        raise TypeError(f"`dtype` is {dtype.name}, but parameters are floating numbers: one of {', '.join(FLOATS)}.")
+    dtype = check_dtype("dtype", dtype)
     if not callable(init) and init not in tuple(_INITS):
         raise ValueError(f"`init` is {init!r}, but must be one of {', '.join(_INITS)} or a function.")
     layers = _drawn(key, widths, init if callable(init) else _INITS[init], dtype)

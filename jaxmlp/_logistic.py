@@ -1,17 +1,60 @@
-"""The exponential of which `sigmoid(z) = 1 / (1 + e⁻ᶻ)` and `sigmoid(-z) = e⁻ᶻ / (1 + e⁻ᶻ)` are made."""
+"""The pieces of which sigmoids, softmaxes and their slopes are made, such that no digit is lost on the way."""
 
 import math
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+
+def wide(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """An array as JAX has it, 16 bits as float32, in which they are computed with, to be rounded once at the end.
+
+    Between operations, float16 would end at e^11 and bfloat16 round to 8 bits.
+    """
+    x = jnp.asarray(x)
+    return x.astype(jnp.float32) if x.dtype.itemsize == 2 else x
+
+
+def narrow(x: Float[Array, "*shape"], like: Float[Array, "*other"]) -> Float[Array, "*shape"]:
+    """What `wide` has made wide, rounded to the 16 bits of `like`."""
+    return x.astype(like.dtype) if like.dtype.itemsize == 2 else x
+
+
+def until_exponentials_end(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`z` within ±2 log max, ±177 in float32: beyond, e^-|z| is 0, and no product with it can be inf times 0."""
+    end = 2 * math.log(jnp.finfo(z.dtype).max)
+    return jnp.clip(z, -end, end)
 
 
 def finite_exponential(z: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
     """`z` and `t = e⁻ᶻ`, which keeps every digit of `sigmoid(-z) = t / (1 + t)` where `1 - sigmoid(z)` has none.
 
     `z` goes no further down than where `t` is finite, -88 in float32: there `sigmoid(z)` is next to 0 in any case,
-    and no product with `t` can be inf times 0. float16, whose exponential ends at 11, gives both in float32.
+    and no product with `t` can be inf times 0. 16 bits give both in float32.
     """
-    wide = z.astype(jnp.float32) if z.dtype == jnp.float16 else z
-    wide = jnp.maximum(wide, -math.floor(math.log(jnp.finfo(wide.dtype).max)))
-    return wide, jnp.exp(-wide)
+    z = wide(z)
+    z = jnp.maximum(z, -math.floor(math.log(jnp.finfo(z.dtype).max)))
+    return z, jnp.exp(-z)
+
+
+def times_sigmoid(x: Float[Array, "*shape"], z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`x sigmoid(z)` for finite `x` and `z`, with no part below the smallest normal number unless the product is.
+
+    With t = e^(-|z|/2) it is `x t t / (1 + t²)` below 0, and `x / (1 + t²)` above. XLA computes with numbers below the
+    smallest normal one as with 0, on a CPU; sigmoid(-88) is one, and -88 sigmoid(-88) is not.
+    """
+    below = z < 0
+    t = jnp.exp(jnp.where(below, z, -z) / 2)
+    factor = jnp.where(below, t, 1)
+    return x * factor * factor / (1 + t * t)
+
+
+def from_the_largest(z: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Bool[Array, "*shape"]]:
+    """`z` less the largest of its row, which is exactly 0 where that stands, infinite or not; and where that is.
+
+    The largest is taken by its index, so that autodiff sees one, ties or not.
+    """
+    top = jnp.argmax(z, axis=-1, keepdims=True)
+    is_top = lax.broadcasted_iota(top.dtype, z.shape, z.ndim - 1) == top
+    return jnp.where(is_top & ~jnp.isnan(z), 0, z - jnp.take_along_axis(z, top, axis=-1)), is_top

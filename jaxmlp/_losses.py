@@ -6,6 +6,7 @@ Every loss is a mean over the batch; that 1/batch enters here and nowhere else.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, reduce
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from jax.scipy.special import xlog1py, xlogy
 from jaxtyping import Array, Float, Int
 
 from ._checks import check_array, check_labels, check_positive, check_probabilities, check_targets
-from ._logistic import finite_exponential
+from ._logistic import finite_exponential, from_the_largest, narrow, wide
 from ._once import once
 from ._types import Residuals
 
@@ -49,10 +50,18 @@ class Loss:
         return self.name
 
 
-def _over(total, count):
-    """`total / count`, a share of a mean; float16 ends at 65,504 and cannot hold every `count`."""
-    wide = jnp.float32 if total.dtype == jnp.float16 else total.dtype
-    return (total.astype(wide) / count).astype(total.dtype)
+def _rounded_once(name: str, check: Callable[..., None], fwd: Callable[..., Any], bwd: Callable[..., Any]) -> Loss:
+    """The pair after a check of `(out, y)`, in which 16 bits are computed with in float32."""
+
+    def wide_fwd(out, y):
+        check(out, y)
+        value, residuals = fwd(wide(out), wide(y) if jnp.issubdtype(y.dtype, jnp.floating) else y)
+        return narrow(value, out), residuals
+
+    def wide_bwd(residuals, dloss):
+        return jax.tree.map(lambda cotangent: narrow(cotangent, dloss), bwd(residuals, wide(dloss)))
+
+    return Loss(name, wide_fwd, wide_bwd)
 
 
 def _weighted(weight, value):
@@ -60,16 +69,22 @@ def _weighted(weight, value):
     return jnp.where(weight == 0, 0, weight * value)
 
 
+def _check_binary(out, y):
+    check_targets(out, y)
+    check_probabilities("y", y)
+
+
 # L = -(1/N) Σ [y log p + (1 - y) log(1 - p)], N the number of elements of p, with 0 log 0 = 0
 def _bce_fwd(p, y):
-    check_targets(p, y)
-    check_probabilities("y", y)
     return -(xlogy(y, p) + xlog1py(1 - y, -p)).mean(), (p, y)
 
 
-# ∂L/∂y = (log(1 - p) - log p) / N
+# ∂L/∂y = (log(1 - p) - log p) / N, with q = min(p, 1 - p) also ±log(1 + (1 - 2q) / q) / N: this does not cancel at 1/2.
 def _bce_dy(p, y, dloss):
-    return _over(dloss * (jnp.log1p(-p) - jnp.log(p)), y.size)
+    is_low = p < 0.5
+    q = jnp.where(is_low, p, 1 - p)
+    logit = jnp.log1p((1 - 2 * q) / q)
+    return dloss * jnp.where(is_low, logit, -logit) / y.size
 
 
 # ∂L/∂p = (p - y) / (p (1 - p)) / N, which is -1/p at y = 1 and 1/(1 - p) at y = 0: written so, a saturated
@@ -78,10 +93,10 @@ def _bce_bwd(residuals, dloss):
     p, y = residuals
     soft = (p - y) / (p * (1 - p))
     dp = jnp.where(y == 1, -1 / p, jnp.where(y == 0, 1 / (1 - p), soft))
-    return _over(dloss * dp, p.size), _bce_dy(p, y, dloss)
+    return dloss * dp / p.size, _bce_dy(p, y, dloss)
 
 
-bce = Loss("bce", _bce_fwd, _bce_bwd)
+bce = _rounded_once("bce", _check_binary, _bce_fwd, _bce_bwd)
 
 
 def bce_stabilized(eps: float) -> Loss:
@@ -124,19 +139,17 @@ def bce_stabilized(eps: float) -> Loss:
 def _bce_stabilized(eps: float) -> Loss:
     def bwd(residuals, dloss):
         p, y = residuals
-        return _over(dloss * ((p - y) / (p * (1 - p) + eps)), p.size), _bce_dy(p, y, dloss)
+        return dloss * ((p - y) / (p * (1 - p) + eps)) / p.size, _bce_dy(p, y, dloss)
 
-    return Loss(f"bce_stabilized({eps:g})", _bce_fwd, bwd)
+    return _rounded_once(f"bce_stabilized({eps:g})", _check_binary, _bce_fwd, bwd)
 
 
 # L = (1/N) Σ [y softplus(-z) + (1 - y) softplus(z)]:  bce of p = sigmoid(z), since -log p = softplus(-z).
 # With softplus(z) = max(z, 0) + log(1 + e^-|z|), whose second term is the same for z and -z, every term is positive:
 # nothing cancels, and nothing overflows before z does.
 def _bce_with_logits_fwd(z, y):
-    check_targets(z, y)
-    check_probabilities("y", y)
     straight = _weighted(y, jnp.maximum(-z, 0)) + _weighted(1 - y, jnp.maximum(z, 0))
-    return straight.mean() + _mean_log1p(jnp.exp(-jnp.abs(z))), (z, y)
+    return (straight / straight.size).sum() + _mean_log1p(jnp.exp(-jnp.abs(z))), (z, y)
 
 
 # Σ log(1 + mᵢ) = log(1 + u), 1 + u = Π (1 + mᵢ): where there are few terms, one logarithm for four of them, since a
@@ -160,61 +173,68 @@ def _mean_log1p(m):
 def _bce_with_logits_bwd(residuals, dloss):
     z, y = residuals
     _, t = finite_exponential(z)
-    wide = y.astype(t.dtype)
-    dz = ((1 - wide) - wide * t) / (1 + t)
-    return _over(dloss * dz.astype(z.dtype), z.size), _over(-dloss * z, y.size)
+    dz = ((1 - y) - y * t) / (1 + t)
+    return dloss * dz / z.size, -dloss * z / y.size
 
 
-bce_with_logits = Loss("bce_with_logits", _bce_with_logits_fwd, _bce_with_logits_bwd)
+bce_with_logits = _rounded_once("bce_with_logits", _check_binary, _bce_with_logits_fwd, _bce_with_logits_bwd)
 
 
 # L = (1/B) Σᵢ Σₖ (oᵢₖ - yᵢₖ)² / 2, summed over the outputs:  ∂L/∂o = (o - y) / B,   ∂L/∂y = -∂L/∂o
+# The division comes before the product and the sum: they overflow no earlier than L does.
 def _half_squared_error_fwd(out, y):
-    check_targets(out, y)
     error = out - y
-    return (error * (error / 2)).sum(axis=1).mean(), error
+    return (error * (error / (2 * error.shape[0]))).sum(), error
 
 
 def _half_squared_error_bwd(error, dloss):
-    dout = _over(dloss * error, error.shape[0])
+    dout = dloss * error / error.shape[0]
     return dout, -dout
 
 
-half_squared_error = Loss("half_squared_error", _half_squared_error_fwd, _half_squared_error_bwd)
+half_squared_error = _rounded_once(
+    "half_squared_error", check_targets, _half_squared_error_fwd, _half_squared_error_bwd
+)
 
 
 # L = (1/N) Σ (o - y)², N the number of elements of o:  ∂L/∂o = 2 (o - y) / N,   ∂L/∂y = -∂L/∂o
 def _mean_squared_error_fwd(out, y):
-    check_targets(out, y)
     error = out - y
-    return (error * error).mean(), error
+    return (error * (error / error.size)).sum(), error
 
 
 def _mean_squared_error_bwd(error, dloss):
-    dout = _over(dloss * error, error.size / 2)
+    dout = dloss * error / (error.size / 2)
     return dout, -dout
 
 
-mean_squared_error = Loss("mean_squared_error", _mean_squared_error_fwd, _mean_squared_error_bwd)
+mean_squared_error = _rounded_once(
+    "mean_squared_error", check_targets, _mean_squared_error_fwd, _mean_squared_error_bwd
+)
 
 
 # log p_k = (z_k - m) - log(1 + Σ' e^(z_j - m)), m the largest logit and Σ' the sum over all others: the log1p
-# keeps the digits of a p that is nearly 1. `m` is taken by index, so that autodiff sees one largest, ties or not.
+# keeps the digits of a p that is nearly 1.
 def _log_softmax(logits):
-    top = jnp.argmax(logits, axis=1, keepdims=True)
-    shifted = logits - jnp.take_along_axis(logits, top, axis=1)
-    is_top = jnp.arange(logits.shape[1])[None, :] == top
+    shifted, is_top = from_the_largest(logits)
     others = jnp.where(is_top, 0, jnp.exp(shifted)).sum(axis=1, keepdims=True)
     return shifted - jnp.log1p(others)
+
+
+def _are_labels(y):
+    return hasattr(y, "dtype") and jnp.issubdtype(y.dtype, jnp.integer)
+
+
+def _check_classes(logits, y):
+    check_array("logits", logits, 2, "(batch, classes)")
+    check_labels(logits, y) if _are_labels(y) else check_targets(logits, y)
 
 
 # Integer labels become one-hot rows here, once. A label out of range that only shows at run time, inside a
 # compiled program, makes its row NaN: a wrong label gives no loss rather than a wrong one.
 def _distribution(logits, y):
-    if not (hasattr(y, "dtype") and jnp.issubdtype(y.dtype, jnp.integer)):
-        check_targets(logits, y)
+    if not _are_labels(y):
         return y
-    check_labels(logits, y)
     classes = logits.shape[1]
     labels = y.astype(jnp.int32) if y.dtype.itemsize < 4 else y  # 8 bits cannot count 300 classes
     one_hot = jax.nn.one_hot(labels, classes, dtype=logits.dtype)
@@ -225,7 +245,6 @@ def _distribution(logits, y):
 def _softmax_cross_entropy_fwd(
     logits: Float[Array, "batch classes"], y: Float[Array, "batch classes"] | Int[Array, " batch"]
 ):
-    check_array("logits", logits, 2, "(batch, classes)")
     targets = _distribution(logits, y)
     log_p = _log_softmax(logits)
     loss = -_weighted(targets, log_p).sum(axis=1).mean()
@@ -240,7 +259,9 @@ def _softmax_cross_entropy_bwd(residuals, dloss):
     mass = targets.sum(axis=1, keepdims=True)
     dlogits = jnp.exp(log_p) * (mass - targets) + targets * jnp.expm1(log_p)
     batch = log_p.shape[0]
-    return _over(dloss * dlogits, batch), None if y is None else _over(-dloss * log_p, batch)
+    return dloss * dlogits / batch, None if y is None else -dloss * log_p / batch
 
 
-softmax_cross_entropy = Loss("softmax_cross_entropy", _softmax_cross_entropy_fwd, _softmax_cross_entropy_bwd)
+softmax_cross_entropy = _rounded_once(
+    "softmax_cross_entropy", _check_classes, _softmax_cross_entropy_fwd, _softmax_cross_entropy_bwd
+)

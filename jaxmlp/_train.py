@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from ._checks import check_count, check_key
+from ._checks import check_count, check_floating, check_key
 from ._kernel import loop_in_a_kernel
 from ._layouts import rows_of, with_layouts_found
 from ._small import loop
@@ -92,7 +92,8 @@ def fit(
       The state after the last update, and the loss of every step, each before its update.
 
     Raises:
-      TypeError: `steps` or `batch_size` is not an integer, or `loss_and_grads` does not return a pair.
+      TypeError: `steps` or `batch_size` is not an integer, a parameter is not floating (of complex numbers a step
+        against `jax.grad` is no descent), or `loss_and_grads` does not return a pair.
       ValueError: the arrays of `batch` have different numbers of rows, `batch_size` is larger than that
         number, `key` is missing or superfluous, `kernel` is given with `batch_size`, without a GPU, or for a network
         too large for it, the loss is not a scalar, or the gradient is not a tree
@@ -176,6 +177,8 @@ def _start(params: Any, optimizer: optax.GradientTransformation, batch_size, key
     if continued:
         return params
     params = jax.tree.map(jnp.asarray, params)
+    for path, leaf in jax.tree.leaves_with_path(params):
+        check_floating(f"params{jax.tree_util.keystr(path)}", leaf)
     return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), key)
 
 

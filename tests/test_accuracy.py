@@ -1,12 +1,18 @@
-"""At a trained point, where the textbook form has no digit left, the gradient is as right as its inputs are."""
+"""Digits: of every function over the whole range of a dtype, and of the gradient at a trained point.
 
+There the textbook form has no digit left, and the gradient is as right as its inputs are.
+"""
+
+import importlib
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 import jaxmlp
 
@@ -89,10 +95,65 @@ def test_softmax_cross_entropy_at_a_trained_point():
     params = astype(train(jax.random.key(0), x, one_hot, sizes=(2, 10, 10, 10, 2), **options), "float32")
 
     def textbook(params, x, y):
-        p = jaxmlp.predict(params, x, output=jaxmlp.softmax)
+        p = jax.nn.softmax(jaxmlp.predict(params, x, output=jaxmlp.identity), axis=1)
         return -jnp.mean(jnp.sum(y * jnp.log(p), axis=1))
 
     by_hand, of_textbook, owed = compare(params, x, one_hot, textbook, **options)
     assert (of_textbook > 1e-2).all()
     assert (by_hand <= ALLOWED_OVER_THE_PARAMETERS * owed).all()
     assert by_hand.max() < 1e-4  # what the parameters owe is itself below this: the point is well conditioned
+
+
+# Ulps over the whole range
+
+
+@pytest.fixture
+def ulps(monkeypatch):
+    """The benchmark, of which the tests take a small sample: its bounds, with their reasons, are asserted here."""
+    folder = Path(__file__).parents[1] / "benchmarks"
+    if not folder.is_dir():
+        pytest.skip("installed without the benchmarks")
+    monkeypatch.syspath_prepend(str(folder))
+    return importlib.import_module("ulps")
+
+
+@pytest.mark.parametrize("dtype", ("float32", "float16", "bfloat16"))
+def test_every_function_is_right_over_the_whole_range_of_its_dtype(ulps, dtype):
+    found = [worst for function in ulps.functions() for worst in ulps.extremes(function, dtype, count=60)]
+    assert len(found) == 2 * 11 + 3 * 5
+    assert [worst for worst in found if not worst.is_within] == []
+
+
+def _textbook_tanh(z, da):
+    a = jnp.tanh(z)
+    return a, da * (1 - a * a)
+
+
+def _textbook_silu(z, da):
+    s = jax.nn.sigmoid(z)
+    return z * s, da * (s + z * s * (1 - s))
+
+
+def _textbook_bce(z, y):
+    p = jax.nn.sigmoid(z)
+    return -(y * jnp.log(p) + (1 - y) * jnp.log(1 - p)), p - y, -z
+
+
+def _textbook_squares(out, y):
+    return (out - y).astype(jnp.float16) ** 2 / 2, out - y, y - out  # 300² is no float16
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "compute", "results"),
+    (
+        ("tanh", "float32", _textbook_tanh, {"dz"}),
+        ("silu", "float32", _textbook_silu, {"a", "dz"}),
+        ("bce_with_logits", "float32", _textbook_bce, {"loss", "dout"}),
+        ("half_squared_error", "float16", _textbook_squares, {"loss"}),
+        ("tanh", "bfloat16", _textbook_tanh, {"dz"}),
+    ),
+)
+def test_lost_digits_are_seen(ulps, name, dtype, compute, results):
+    (right,) = (function for function in ulps.functions() if function.name == name)
+    found = ulps.extremes(right._replace(compute=compute), dtype, count=60)
+    assert {worst.result for worst in found if not worst.is_within} == results

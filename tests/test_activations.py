@@ -265,11 +265,38 @@ def test_nan_passes_through():
         np.testing.assert_array_equal(np.isnan(a), expected, err_msg=name)
 
 
-def test_inf_passes_through_as_in_jax():
-    z, da = np.resize([np.inf, -np.inf], SHAPE), np.ones(SHAPE)
-    actual, of_jax = _by_hand(z, da), _truth(z, da)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_infinite_arguments_give_the_limits(dtype):
+    z = jnp.resize(jnp.asarray([np.inf, -np.inf], dtype), SHAPE)
+    actual = _by_hand(z, jnp.ones_like(z))
     for name in LIMITS:
-        np.testing.assert_array_equal(actual[name][0], of_jax[name][0], err_msg=name)
+        assert_close(actual[name], limits(name, np.asarray(z, np.float64)), ulps=1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_infinite_logit_rules_a_unit_of_softmax_in_or_out(dtype):
+    z = jnp.asarray([[np.inf, 0, 0, -np.inf], [0, 0, -np.inf, -np.inf], [-np.inf] * 4], dtype)
+    da = jnp.asarray([[1, 2, 3, 4]] * 3, dtype)
+    a, dz = _by_hand(z, da)["softmax"]
+    assert_close(a[:2], np.asarray([[1, 0, 0, 0], [0.5, 0.5, 0, 0]]), ulps=0)
+    assert_close(dz[:2], np.asarray([[0, 0, 0, 0], [-0.25, 0.25, 0, 0]]), ulps=0)
+    assert jnp.isnan(a[2]).all()  # all ruled out: no distribution
+
+
+def test_a_saturated_softmax_keeps_the_digits_of_its_slope():
+    z, da = jnp.asarray([[40, 0, -5]], jnp.float32), jnp.asarray([[1, 2, 4]], jnp.float32)
+    tail = np.exp([-40.0, -45.0])
+    expected = [-tail[0] - 3 * tail[1], tail[0], 3 * tail[1]]
+    np.testing.assert_allclose(pull_back(jaxmlp.softmax, z, da)[0], expected, rtol=8 * EPS["float32"])
+
+
+@pytest.mark.parametrize("activation", ELEMENTWISE, ids=str)
+def test_a_second_derivative_at_0_by_autodiff_is_right(activation):
+    """Two branches of a smooth formula meet at 0 with their derivatives; elu has those of its lower one there."""
+    curvature = jax.grad(jax.grad(lambda z: activation(z[None, None])[0, 0]))(jnp.zeros(()))
+    normal_density = 1 / math.sqrt(2 * math.pi)
+    known = {"elu": 1, "softplus": 0.25, "silu": 0.5, "gelu": 2 * normal_density, "gelu_tanh": 2 * normal_density}
+    np.testing.assert_allclose(curvature, known.get(activation.name, 0), rtol=1e-14)
 
 
 def test_softmax_has_a_full_jacobian(getkey):

@@ -16,7 +16,8 @@ from tempfile import TemporaryDirectory
 
 from .._frames import is_theirs
 from .._progress import Progress
-from ._terminal import CommandError, INTERRUPTED
+from . import INTERRUPTED
+from ._terminal import CommandError
 
 
 _WATCH = "JAXMLP_TIME_LIMIT_SAID_IN"

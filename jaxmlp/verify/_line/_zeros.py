@@ -68,7 +68,8 @@ def _never_added_to(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Si
 def _makes_zeros(bench: Bench, site: Site, variable: int) -> bool:
     """Whether the statement makes a variable of zeros out of nothing but numbers."""
     program = bench.program
-    if site.leaf or len(site.instances) > 1 or variable not in results(program, site.instances[0]):
+    [*earlier, run] = site.instances
+    if site.leaf or earlier or variable not in results(program, run):
         return False
     maker = program.equations[program.makers[variable]]
     return all(isinstance(atom, Literal) for atom in maker.inputs) and is_zero(bench.run.at(variable))

@@ -169,7 +169,8 @@ def _repeated(program: Program, places: Sequence[Site]) -> list[list[int]]:
     """The variables that one statement of the loss defines time after time."""
     found = []
     for site in places:
-        runs = site.instances if len(site.instances) > 1 else _of_a_comprehension(program, site.instances[0])
+        [*earlier, last] = site.instances
+        runs = site.instances if earlier else _of_a_comprehension(program, last)
         columns = [[out for index in run for out in program.equations[index].outputs] for run in runs]
         if len(columns) > 1 and len({len(column) for column in columns}) == 1:
             found += [list(column) for column in zip(*columns, strict=True)]
