@@ -207,9 +207,14 @@ def lacking(e: Explanation) -> Finding:
 
 
 def undone(e: Explanation) -> list[Finding]:
-    """Steps that came too early: each statement that makes some."""
-    found = []
+    """Steps that came too early: each statement that makes some, if the leaves are not right with its steps left in."""
+    bench, patches, found = e.case.bench, dict(e.mistake.patches), []
     for site in e.facts["across"]:
+        own = {index for instance in site.instances for index in instance}
+        others = {index: patch for index, patch in patches.items() if index not in own}
+        if others and all(bench.is_right(path, others) for path in e.paths):
+            patches = others
+            continue
         parameter = e.case.params[e.facts["parameters"][site]]
         target = site.statement.target if site.statement else None
         found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=e.place_of(site)))

@@ -174,3 +174,22 @@ def test_the_same_mistake_at_every_neuron_of_a_network_of_plain_numbers(getkey):
         ("wrong-activation-derivative", "slope_out = deriv(out)", ("w2",)),
         ("wrong-activation-derivative", "slope_h = deriv(h)", ("w1",)),
     ]
+
+
+def test_steps_that_nothing_wrong_comes_of_are_not_named(getkey):
+    def loss(params, x, y):
+        return jnp.sum((jnp.tanh(x @ params["w1"]) @ params["w2"] + params["b2"] - y) ** 2)
+
+    def grads(params, x, y):
+        net = dict(params)
+        h = jnp.tanh(x @ net["w1"])
+        d2 = 2 * (h @ net["w2"] + net["b2"] - y)
+        found = {"w2": h.T @ d2, "b2": jnp.sum(d2, axis=0, keepdims=True)}
+        net["b2"] = net["b2"] - 0.1 * found["b2"]
+        net["w2"] = net["w2"] - 0.1 * found["w2"]
+        found["w1"] = x.T @ ((d2 @ net["w2"].T) * (1 - h**2))
+        return found
+
+    w1, w2, b2, x, y = normal(getkey, (3, 4), (4, 2), (1, 2), (5, 3), (5, 2))
+    found = named(check(loss, grads, {"w1": w1, "w2": w2, "b2": b2}, x, y))
+    assert found == [("stale-weights", 'net["w2"] = net["w2"] - 0.1 * found["w2"]', ("w1",))]
