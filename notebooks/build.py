@@ -7,7 +7,8 @@ one language, and code to both:
     # %% [markdown] lang="ko"
     # %%
 
-A notebook is run once, and its outputs are put into both. Of a cell with `tags=["rounding"]`
+A notebook is run once, and its outputs are put into both; only the pictures of a cell with
+`lang=lang` in it are drawn once more, with Korean words. Of a cell with `tags=["rounding"]`
 the check compares the words alone: its numbers are what rounding left, and other machines round
 otherwise.
 
@@ -45,7 +46,11 @@ from importlib.util import find_spec
 
 if not find_spec("jaxmlp"):
     (*_, package) = "jaxmlp", *sorted(glob("jaxmlp-*.whl"))
-    %pip install -q "{package}[plot]\""""
+    %pip install -q "{package}[plot]"
+
+lang = "en"  # of the words in the pictures; "ko" needs a font with Korean letters\
+"""
+ENGLISH, KOREAN = 'lang = "en"', 'lang = "ko"'
 
 LANGUAGE = {"name": "python"}
 COLORS = 64  # of a picture: more make the files larger and nothing clearer
@@ -101,13 +106,29 @@ def run(notebook: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         options = {"record_timing": False, "coalesce_streams": True, "timeout": 300}
         here = {"metadata": {"path": folder}}
-        nbclient.NotebookClient(notebook, resources=here, **options).execute()
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        client = nbclient.NotebookClient(notebook, resources=here, **options)
+        with client.setup_kernel():
+            for index, cell in enumerate(notebook.cells):
+                client.execute_cell(cell, index)
+                if cell.cell_type == "code" and "lang=lang" in cell.source:
+                    again = nbformat.v4.new_code_cell(f"{KOREAN}\n{cell.source}\n{ENGLISH}")
+                    client.execute_cell(again, index, store_history=False)
+                    cell.metadata["korean"] = again.outputs
+                    notebook.cells[index] = cell
+    outputs = [
+        cell.get("outputs", []) + cell.metadata.get("korean", []) for cell in notebook.cells
+    ]
+    for output in (output for of_cell in outputs for output in of_cell):
         if "image/png" in output.get("data", {}):
             output.data["image/png"] = smaller(output.data["image/png"])
             output.metadata = {}
     notebook.metadata.language_info = LANGUAGE  # a kernel says its version too
     return notebook
+
+
+def pictures(outputs: Any) -> list[Any]:
+    """Those of the outputs that are pictures."""
+    return [output for output in outputs if "image/png" in output.get("data", {})]
 
 
 def smaller(png: str) -> str:
@@ -124,8 +145,16 @@ def both(notebook: Any) -> dict[str, Any]:
     for lang in LANGUAGES:
         notebooks[lang] = nbformat.from_dict(notebook)
         notebooks[lang].cells = [
-            cell for cell in notebook.cells if cell.metadata.get("lang", lang) == lang
+            cell for cell in notebooks[lang].cells if cell.metadata.get("lang", lang) == lang
         ]
+        for cell in notebooks[lang].cells:
+            korean = pictures(cell.metadata.pop("korean", []))
+            if lang == "ko":
+                cell.source = cell.source.replace(ENGLISH, KOREAN)
+                for output, other in zip(
+                    pictures(cell.get("outputs", [])), korean, strict=False
+                ):
+                    output.data["image/png"] = other.data["image/png"]
     return notebooks
 
 

@@ -1,6 +1,7 @@
 """A file of the user's, run as Python would run it, and what it defines."""
 
 import difflib
+import pkgutil
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -10,6 +11,7 @@ from types import CodeType, ModuleType
 from typing import Any, TextIO
 
 from .._frames import without_our_frames
+from ._parser import meant
 from ._terminal import CommandError
 
 
@@ -145,6 +147,10 @@ def _ended(error: SystemExit, path: Path) -> str:
 def _advice(error: BaseException) -> str:
     if not isinstance(error, ModuleNotFoundError):
         return ""
+    parent, _, last = (error.name or "").rpartition(".")
+    if parent in sys.modules:
+        inside = [found.name for found in pkgutil.iter_modules(getattr(sys.modules[parent], "__path__", ()))]
+        return f"\n\n{parent} is installed, and has no module {last}.{meant(last, inside)}"
     return f"\n\njaxmlp runs the file with {sys.executable}: install what is missing there."
 
 

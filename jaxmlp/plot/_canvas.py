@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 
 from .._checks import check_count
+from ._words import in_a_font_that_has_it
 
 
 INK = "#797979"
@@ -89,6 +90,7 @@ def legend(ax: Axes, **place: Any) -> None:
         place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": below}
         place |= {"ncols": 3 if longest <= 12 else 2 if longest <= 24 else 1, "columnspacing": 1.2}
     ax.legend(frameon=False, labelcolor=ink(ax), fontsize=9, handlelength=2.6, **place)
+    in_a_font_that_has_it(ax)
 
 
 def color_bar(mappable: Any, axes: Any, label: str, **options: Any) -> Any:
@@ -98,6 +100,7 @@ def color_bar(mappable: Any, axes: Any, label: str, **options: Any) -> Any:
     bar.ax.tick_params(colors=ink(first), labelsize=9, which="both")
     bar.outline.set_edgecolor(ink(first))
     bar.set_label(label, color=ink(first))
+    in_a_font_that_has_it(bar.ax)
     return bar
 
 

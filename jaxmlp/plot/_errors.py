@@ -1,6 +1,7 @@
 """Where in each leaf of a gradient the error sits."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from ..verify import GradientReport, LeafCheck
 from ..verify._report._heat import BANDS, NONFINITE
 from ._canvas import color_bar, INK, ink, panels
+from ._words import in_a_font_that_has_it, Language, words
 
 
 _COLORS = ListedColormap([color for _, color in BANDS]).with_extremes(bad=NONFINITE)
@@ -19,7 +21,7 @@ _COLUMNS = 4
 _LARGE = 16  # cells: a map with a longer side has neither lines between its cells nor crosses
 
 
-def gradient_errors(report: GradientReport, *, axes: Any = None) -> np.ndarray:
+def gradient_errors(report: GradientReport, *, axes: Any = None, lang: Language = "en") -> np.ndarray:
     """The error of every entry of every wrong leaf, `|actual - expected| / max|expected|`, as a map a leaf.
 
     What the report shows as HTML: a vector is one row, of more than two axes all but the last are folded into the
@@ -30,13 +32,14 @@ def gradient_errors(report: GradientReport, *, axes: Any = None) -> np.ndarray:
     Args:
       report: what `check` returned.
       axes: an array of as many axes as the report has leaves, or more, which are drawn on in its order.
+      lang: of the words in the picture, `"en"` or `"ko"`, where a font with Korean letters is installed.
 
     Returns:
       The axes of the leaves, a NumPy array of shape `(leaves,)`.
 
     Raises:
       TypeError: `report` is not a `GradientReport`.
-      ValueError: the report has no leaves, or there are too few axes.
+      ValueError: the report has no leaves, there are too few axes, or there is no such language.
 
     Example:
       >>> import jax
@@ -50,6 +53,7 @@ def gradient_errors(report: GradientReport, *, axes: Any = None) -> np.ndarray:
     """
     if not isinstance(report, GradientReport):
         raise TypeError(f"`report` must be a GradientReport, got a {type(report).__name__}: pass what check returns.")
+    say = words(lang)
     count = len(report.leaves)
     if not count:
         raise ValueError("`report` has no leaves: there is nothing to draw.")
@@ -66,23 +70,24 @@ def gradient_errors(report: GradientReport, *, axes: Any = None) -> np.ndarray:
         ax.set_axis_off()
     found = found[:count]
     for ax, leaf in zip(found, report.leaves, strict=True):
-        _map(ax, leaf)
-    bar = color_bar(ScalarMappable(_NORM, _COLORS), list(found), "error of an entry", shrink=0.8, aspect=14)
+        _map(ax, leaf, say)
+        in_a_font_that_has_it(ax)
+    bar = color_bar(ScalarMappable(_NORM, _COLORS), list(found), say("axis.entry"), shrink=0.8, aspect=14)
     bar.set_ticks(range(1, len(BANDS)), labels=[f"{bound:.0e}" if bound < 1 else "1" for bound, _ in BANDS[:-1]])
     return found
 
 
-def _map(ax: Axes, leaf: LeafCheck) -> None:
+def _map(ax: Axes, leaf: LeafCheck, say: Callable[..., str]) -> None:
     rows, columns = math.prod(leaf.shape[:-1]), (leaf.shape or (1,))[-1]
     ax.set_box_aspect(min(max(rows / max(columns, 1), 0.25), 1.5))
     ax.spines[:].set(visible=True, color=ink(ax))
     if leaf.difference is None:
-        ax.set_title(f"{leaf.path} {leaf.shape}\n{leaf.verdict}", fontsize=9)
+        ax.set_title(f"{leaf.path} {leaf.shape}\n{say(f'leaf.{leaf.verdict}')}", fontsize=9)
         ax.set(xticks=[], yticks=[])
         if leaf.verdict == "wrong":
             ax.patch.set(hatch="//", edgecolor=ink(ax))
         return
-    ax.set_title(f"{leaf.path} {leaf.shape}\nerror {leaf.error:.1e}", fontsize=9)
+    ax.set_title(f"{leaf.path} {leaf.shape}\n{say('leaf.error', error=leaf.error)}", fontsize=9)
     height, width = leaf.difference.shape
     lost = ~np.isfinite(leaf.difference)
     bands = np.searchsorted([bound for bound, _ in BANDS], leaf.difference) + 0.5

@@ -1,6 +1,6 @@
 """Units as lines: where the pre-activation of each changes its sign."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from .._checks import check_params, check_positive
 from .._types import Dense
 from . import _points
 from ._canvas import axes_of, CURVES, legend
+from ._words import Language, words
 
 
 _MOST = 12
@@ -24,6 +25,7 @@ def lines_of_units(
     labels: Sequence[str] | None = None,
     margin: float = 0.5,
     show_legend: bool = True,
+    lang: Language = "en",
 ) -> Axes:
     """The line `w . x + b = 0` of every unit of the first layer, with an arrow to the side on which it is positive.
 
@@ -37,13 +39,15 @@ def lines_of_units(
       labels: what the legend calls the units; "unit 1", ... by default.
       margin: how far the picture goes beyond the data, as a share of their extent.
       show_legend: whether classes and units are named below the axes; a unit without a line in sight is named there.
+      lang: of the words in the picture, `"en"` or `"ko"`, where a font with Korean letters is installed.
 
     Returns:
       The axes.
 
     Raises:
       TypeError: `params` is neither parameters nor a `Dense`.
-      ValueError: the first layer does not have two inputs or has too many units, or `x`, `y` or `labels` does not fit.
+      ValueError: the first layer does not have two inputs or has too many units, `x`, `y` or `labels` does not fit, or
+        there is no such language.
 
     Example:
       >>> import jax.numpy as jnp
@@ -52,6 +56,7 @@ def lines_of_units(
       >>> hidden = jaxmlp.Dense(w=jnp.ones_like(x[:2]), b=jnp.array([-0.5, -1.5], x.dtype))
       >>> ax = jaxmlp.plot.lines_of_units(hidden, x, y, labels=("OR", "AND"))
     """
+    say = words(lang)
     params = (params,) if isinstance(params, Dense) else params
     check_params(params)
     check_positive("margin", margin)
@@ -61,15 +66,17 @@ def lines_of_units(
             f"`params[0].w` has shape {w.shape}, but lines in the plane need two inputs and at most {_MOST} units."
         )
     b = np.zeros(w.shape[1]) if params[0].b is None else np.asarray(params[0].b).astype(np.float64)
-    names = [f"unit {j + 1}" for j in range(w.shape[1])] if labels is None else [str(label) for label in labels]
+    if labels is None:
+        labels = [say("legend.unit", number=j + 1) for j in range(w.shape[1])]
+    names = [str(label) for label in labels]
     if len(names) != w.shape[1]:
         raise ValueError(f"`labels` has {len(names)} name(s), but the first layer has {w.shape[1]} unit(s).")
     data, classes = _points.checked(x, np.zeros(len(np.asarray(x)), int) if y is None else y)
     ax = axes_of(ax, (4.2, 4.5))
     low, high = _points.box_of(data, margin)
-    _points.draw(ax, data, classes, int(classes.max()) + 1)
+    _points.draw(ax, data, classes, int(classes.max()) + 1, say)
     for j, name in enumerate(names):
-        _unit(ax, w[:, j], b[j], low, high, name, *CURVES[j % len(CURVES)])
+        _unit(ax, w[:, j], b[j], low, high, name, *CURVES[j % len(CURVES)], say)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     ax.locator_params(nbins=5)
     if show_legend:
@@ -77,12 +84,22 @@ def lines_of_units(
     return ax
 
 
-def _unit(ax: Axes, w: np.ndarray, b: float, low: np.ndarray, high: np.ndarray, name: str, color: str, style: str):
+def _unit(
+    ax: Axes,
+    w: np.ndarray,
+    b: float,
+    low: np.ndarray,
+    high: np.ndarray,
+    name: str,
+    color: str,
+    style: str,
+    say: Callable[..., str],
+) -> None:
     """The part of the line that is in sight, and an arrow along `w` from its middle."""
     ends = _in_sight(w, b, low, high)
     if len(ends) < 2:
-        why = "w = 0, no line" if not w.any() else "line out of sight"
-        ax.plot([], [], style, color=color, label=f"{name} ({why})")
+        why = "no-line" if not w.any() else "out-of-sight"
+        ax.plot([], [], style, color=color, label=say(f"legend.{why}", name=name))
         return
     ax.plot(*ends.T, style, color=color, linewidth=2, label=name, zorder=2)
     middle = ends.mean(axis=0)

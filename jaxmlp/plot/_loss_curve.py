@@ -1,6 +1,6 @@
 """The loss of every step, on a logarithmic axis."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from ._canvas import axes_of, CURVES, ink, legend
+from ._words import in_a_font_that_has_it, Language, words
 
 
 _CURVE = "loss curve"  # the id of a line, by which the next call on the same axes knows how many there are
@@ -23,6 +24,7 @@ def loss_curve(
     ax: Axes | None = None,
     label: str | None = None,
     marks: Mapping[Any, Any] | None = None,
+    lang: Language = "en",
 ) -> Axes:
     """The loss over the steps; on axes that have a curve already, the next colour and line style.
 
@@ -37,6 +39,7 @@ def loss_curve(
       label: what the legend calls the curve.
       marks: a mapping of steps to losses that are drawn as dots, such as printed ones; or of the labels to such
         mappings.
+      lang: of the words in the picture, `"en"` or `"ko"`, where a font with Korean letters is installed.
 
     Returns:
       The axes.
@@ -44,7 +47,7 @@ def loss_curve(
     Raises:
       TypeError: `losses` holds no numbers, or `marks` is not a mapping.
       ValueError: `losses` is empty or has more than two axes; `label` is given for a mapping, which has labels; or
-        `marks` has a label that `losses` lacks.
+        `marks` has a label that `losses` lacks, or there is no such language.
 
     Example:
       >>> import jax
@@ -68,23 +71,25 @@ def loss_curve(
             raise ValueError("`losses` is an empty mapping: there is no curve to draw.")
     else:
         curves = {label: _checked("losses", losses)}
-    dots = _marks(marks, curves)
+    dots, say = _marks(marks, curves), words(lang)
     ax = axes_of(ax, (6, 3.6))
     drawn = sum(line.get_gid() == _CURVE for line in ax.lines)
     for place, (name, curve) in enumerate(curves.items()):
         color, style = CURVES[(drawn + place) % len(CURVES)]
-        (_ensemble if curve.ndim == 2 else _single)(ax, curve, name, color, style)
+        (_ensemble if curve.ndim == 2 else _single)(ax, curve, name, color, style, say)
         _dots(ax, dots.get(name), color)
     _dots(ax, dots.get(_ALL), ink(ax))
     finite = np.concatenate([line.get_ydata() for line in ax.lines if line.get_gid() == _CURVE])
     finite = finite[np.isfinite(finite)]
     ax.set_yscale("linear" if (finite < 0).any() or not (finite > 0).any() else "log")
-    ax.set(xlabel="step", ylabel="loss")
+    ax.set(xlabel=say("axis.step"), ylabel=say("axis.loss"))
     handles, labels = ax.get_legend_handles_labels()
     if any(line.get_gid() == _DOTS for line in ax.lines):
-        handles, labels = [*handles, Line2D([], [], color=ink(ax), linestyle="none", **_DOT)], [*labels, "printed"]
+        handles = [*handles, Line2D([], [], color=ink(ax), linestyle="none", **_DOT)]
+        labels = [*labels, say("legend.printed")]
     if labels:
         legend(ax, handles=handles, labels=labels, loc="best")
+    in_a_font_that_has_it(ax)
     return ax
 
 
@@ -123,18 +128,18 @@ def _marks(marks: Any, curves: Mapping[Any, np.ndarray]) -> dict[Any, Mapping[An
     return {str(name): value for name, value in marks.items()}
 
 
-def _single(ax: Axes, losses: np.ndarray, label: str | None, color: str, style: str) -> None:
+def _single(ax: Axes, losses: np.ndarray, label: str | None, color: str, style: str, say: Callable[..., str]) -> None:
     finite = np.isfinite(losses)
     shown = np.where(finite, losses, np.nan)
     ax.plot(np.arange(len(losses)), shown, style, color=color, linewidth=1.6, label=label, gid=_CURVE)
     if not finite.all():
         step = int(np.argmin(finite))
         last = max(step - 1, 0)
-        name = f"not finite at step {step:,}"
+        name = say("legend.nonfinite", step=step)
         ax.plot([last], shown[[last]], "X", color=color, markersize=9, linestyle="none", label=name)
 
 
-def _ensemble(ax: Axes, losses: np.ndarray, label: str | None, color: str, style: str) -> None:
+def _ensemble(ax: Axes, losses: np.ndarray, label: str | None, color: str, style: str, say: Callable[..., str]) -> None:
     members, count = losses.shape
     steps = np.unique(np.linspace(0, count - 1, min(count, _STEPS)).astype(int))
     losses = losses[:, steps]
@@ -144,9 +149,10 @@ def _ensemble(ax: Axes, losses: np.ndarray, label: str | None, color: str, style
     some = np.unique(np.linspace(0, members - 1, min(members, _MEMBERS)).astype(int))
     thin = np.where(np.isfinite(losses[some]), losses[some], np.nan)
     name = f"{label}: " if label else ""
-    ax.plot(steps, median, style, color=color, linewidth=2, label=f"{name}median of {members:,}", gid=_CURVE)
+    middle = name + say("legend.median", members=members)
+    ax.plot(steps, median, style, color=color, linewidth=2, label=middle, gid=_CURVE)
     ax.plot(steps, thin.T, color=color, linewidth=0.5, alpha=0.4, zorder=1.5)
-    ax.fill_between(steps, low, high, color=color, alpha=0.25, linewidth=0, label=f"{name}10 % to 90 %")
+    ax.fill_between(steps, low, high, color=color, alpha=0.25, linewidth=0, label=name + say("legend.band"))
 
 
 def _dots(ax: Axes, marks: Mapping[Any, Any] | None, color: Any) -> None:

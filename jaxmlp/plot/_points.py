@@ -1,5 +1,6 @@
 """Points of the plane with their classes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib
@@ -35,14 +36,14 @@ def colors_of(classes: int) -> np.ndarray:
     return matplotlib.colormaps[MAP](np.linspace(0.05, 0.95, max(classes, 2)))
 
 
-def draw(ax: Axes, points: np.ndarray, labels: np.ndarray, classes: int) -> None:
+def draw(ax: Axes, points: np.ndarray, labels: np.ndarray, classes: int, say: Callable[..., str]) -> None:
     """The points, a marker and a colour a class, each in a light and a dark rim: they show on any ground."""
     size, rim = (9, 1.4) if len(points) <= 50 else (5.5, 0.7)
     colors = colors_of(classes)
     for k in np.unique(labels):
         x1, x2 = points[labels == k].T.astype(np.float64)
         look = {"marker": MARKERS[k], "color": colors[k], "edgecolors": "white", "linewidths": rim, "zorder": 4}
-        marked = ax.scatter(x1, x2, size**2, label=f"class {k}", clip_on=False, **look)
+        marked = ax.scatter(x1, x2, size**2, label=say("legend.class", number=k), clip_on=False, **look)
         marked.set_snap(False)  # moved to whole pixels, a thin rim would show on two sides only
         marked.set_path_effects([withStroke(linewidth=2.2 * rim, foreground="#444444")])
 

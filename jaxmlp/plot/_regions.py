@@ -11,6 +11,7 @@ from matplotlib.patheffects import withStroke
 from .._checks import check_count, check_positive
 from . import _points
 from ._canvas import axes_of, legend, MAP
+from ._words import Language, words
 
 
 def decision_regions(
@@ -22,6 +23,7 @@ def decision_regions(
     margin: float = 0.25,
     resolution: int = 201,
     show_legend: bool = True,
+    lang: Language = "en",
 ) -> Axes:
     """The answers of `predict` over the plane, and the data on top.
 
@@ -38,13 +40,14 @@ def decision_regions(
       margin: how far the picture goes beyond the data, as a share of their extent.
       resolution: how many points a side `predict` is asked at.
       show_legend: whether the classes are named below the axes.
+      lang: of the words in the picture, `"en"` or `"ko"`, where a font with Korean letters is installed.
 
     Returns:
       The axes.
 
     Raises:
       TypeError: `predict` cannot be called, or `resolution` or `margin` is not a number.
-      ValueError: `x`, `y` or what `predict` returns does not have its shape.
+      ValueError: `x`, `y` or what `predict` returns does not have its shape, or there is no such language.
 
     Example:
       >>> import jax.numpy as jnp
@@ -56,6 +59,7 @@ def decision_regions(
     """
     if not callable(predict):
         raise TypeError(f"`predict` must be a function of points (m, 2), got a {type(predict).__name__}.")
+    say = words(lang)
     check_positive("margin", margin)
     check_count("resolution", resolution, least=2)
     data, labels = _points.checked(x, y)
@@ -69,14 +73,14 @@ def decision_regions(
         ground = answer.reshape(resolution, resolution)
         ax.contourf(*sides, ground, levels=np.linspace(0, 1, 11), cmap=MAP, vmin=0, vmax=1, extend="both")
         _line(ax, sides, ground, 0.5)
-        ax.plot([], [], color="white", label="p = 1/2", path_effects=_edge())
+        ax.plot([], [], color="white", label=say("legend.half"), path_effects=_edge())
     else:
         ground = answer.argmax(axis=1).reshape(resolution, resolution)
         colors = [to_hex(color) for color in _points.colors_of(classes)]
         ax.contourf(*sides, ground, levels=np.arange(classes + 1) - 0.5, colors=colors)
         for k in range(answer.shape[1]):
             _line(ax, sides, (ground == k).astype(float), 0.5)
-    _points.draw(ax, data, labels, classes)
+    _points.draw(ax, data, labels, classes, say)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
     ax.locator_params(nbins=5)
     if show_legend:

@@ -13,6 +13,7 @@ from matplotlib.patheffects import withStroke
 from .._checks import check_count, check_key, check_positive
 from ._canvas import axes_of, color_bar, legend, MAP
 from ._plane import direction_like, flat, principal, projected, stacked
+from ._words import Language, words
 
 
 def loss_surface(
@@ -25,6 +26,7 @@ def loss_surface(
     span: float | None = None,
     path: Any = None,
     resolution: int = 51,
+    lang: Language = "en",
 ) -> Axes:
     """Contours of `loss(params + a * directions[0] + b * directions[1])` over `a` and `b`, on a logarithmic scale.
 
@@ -43,13 +45,15 @@ def loss_surface(
       path: the states of a training: a list of trees like `params`, or one such tree whose leaves have a leading axis.
         It is projected on the plane, and drawn from a circle to a star.
       resolution: how many losses a side are computed.
+      lang: of the words in the picture, `"en"` or `"ko"`, where a font with Korean letters is installed.
 
     Returns:
       The axes.
 
     Raises:
       TypeError: `loss` cannot be called, or an argument has the wrong kind.
-      ValueError: a tree is not like `params`, the loss is not a scalar or nowhere finite, or directions are parallel.
+      ValueError: a tree is not like `params`, the loss is not a scalar or nowhere finite, directions are parallel, or
+        there is no such language.
 
     References:
       Li, Xu, Taylor, Studer & Goldstein, "Visualizing the loss landscape of neural nets", NeurIPS 2018.
@@ -64,16 +68,17 @@ def loss_surface(
     """
     if not callable(loss):
         raise TypeError(f"`loss` must be a function of the parameters, got a {type(loss).__name__}.")
+    say = words(lang)
     check_count("resolution", resolution, least=2)
     if span is not None:
         check_positive("span", span)
     states = None if path is None else stacked(path, params)
-    named = ("direction 1", "direction 2")
+    named = tuple(say("axis.direction", number=number) for number in (1, 2))
     if directions is not None:
         plane = _given(directions, params)
     elif states is not None:
         plane, shares = principal(states, params)
-        named = tuple(f"{name}: {share:.0%} of the path" for name, share in zip(named, shares, strict=True))
+        named = tuple(say("axis.share", number=number, share=share) for number, share in enumerate(shares, 1))
     else:
         key = jax.random.key(0) if key is None else key
         check_key("key", key)
@@ -82,14 +87,15 @@ def loss_surface(
     sides = _sides(span, line, resolution)
     values = _values(loss, params, plane, sides)
     ax = axes_of(ax, (5.6, 4.4))
-    _contours(ax, sides, values)
+    _contours(ax, sides, values, say("axis.loss"))
     rim = [withStroke(linewidth=3.6, foreground="#222222")]
+    point: dict[str, Any] = {"color": "white", "path_effects": rim, "linestyle": "none"}
     if line is None:
-        ax.plot([0], [0], "P", color="white", markersize=9, path_effects=rim, linestyle="none", label="params")
+        ax.plot([0], [0], "P", markersize=9, label=say("legend.params"), **point)
     else:
         ax.plot(*line.T, color="white", linewidth=1.6, path_effects=rim)
-        ax.plot(*line[:1].T, "o", color="white", markersize=7, path_effects=rim, linestyle="none", label="start")
-        ax.plot(*line[-1:].T, "*", color="white", markersize=11, path_effects=rim, linestyle="none", label="end")
+        ax.plot(*line[:1].T, "o", markersize=7, label=say("legend.start"), **point)
+        ax.plot(*line[-1:].T, "*", markersize=11, label=say("legend.end"), **point)
     ax.set(xlabel=named[0], ylabel=named[1])
     legend(ax)
     return ax
@@ -132,7 +138,7 @@ def _values(loss: Callable[[Any], Any], params: Any, plane: tuple[Any, Any], sid
     return values
 
 
-def _contours(ax: Axes, sides: list[np.ndarray], values: np.ndarray) -> None:
+def _contours(ax: Axes, sides: list[np.ndarray], values: np.ndarray, label: str) -> None:
     """Fifteen steps of equal ratio, or of equal size where the loss is not positive."""
     shown = np.ma.masked_invalid(values)
     low, high = float(shown.min()), float(shown.max())
@@ -143,6 +149,6 @@ def _contours(ax: Axes, sides: list[np.ndarray], values: np.ndarray) -> None:
     norm = (LogNorm if logarithmic else Normalize)(low, high)
     filled = ax.contourf(*sides, shown, levels=levels, norm=norm, cmap=MAP)
     ax.contour(*sides, shown, levels=levels[1:-1], colors="white", linewidths=0.4, alpha=0.6)
-    bar = color_bar(filled, ax, "loss", aspect=25, pad=0.02)
+    bar = color_bar(filled, ax, label, aspect=25, pad=0.02)
     bar.set_ticks(levels[::3], labels=[f"{level:.2g}" for level in levels[::3]])
     bar.minorticks_off()

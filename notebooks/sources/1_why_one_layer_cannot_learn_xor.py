@@ -167,7 +167,9 @@ path = [start]
 for _ in range(30):
     path.append(a_few_steps(path[-1])[0].params)
 plane = (unit(1.0, 0.0, 0.0), unit(0.0, 1.0, 0.0))
-ax = plot.loss_surface(lambda params: loss(params, *xor), zero, plane, path=path, span=4.0)
+ax = plot.loss_surface(
+    lambda params: loss(params, *xor), zero, plane, path=path, span=4.0, lang=lang
+)
 _ = ax.set(xlabel="w1", ylabel="w2")
 
 # %% [markdown] lang="en"
@@ -191,7 +193,7 @@ for number, name in {6: "XOR", 9: "its negation"}.items():
 
 ax = plot.panels(size=(6, 3))[0, 0]
 ax.axhline(jnp.log(2), color="gray", linewidth=0.8)
-ax = plot.loss_curve({"AND": losses[1], "OR": losses[7], "XOR": losses[6]}, ax=ax)
+ax = plot.loss_curve({"AND": losses[1], "OR": losses[7], "XOR": losses[6]}, ax=ax, lang=lang)
 
 # %% [markdown] lang="en"
 # ## Two layers
@@ -216,7 +218,7 @@ print("x1 x2  OR NAND  XOR")
 for row in jnp.concatenate([x, hidden, out], axis=1).astype(int).tolist():
     print("{:2} {:2}  {:2} {:4}  {:3}".format(*row))
 
-ax = plot.lines_of_units(first, *xor, labels=["OR", "NAND"])
+ax = plot.lines_of_units(first, *xor, labels=["OR", "NAND"], lang=lang)
 
 # %% [markdown] lang="en"
 # That two layers *can* compute XOR does not say that they *learn* it. How they do, and why they

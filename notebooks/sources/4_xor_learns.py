@@ -96,7 +96,7 @@ descend = partial(
 train = jax.jit(descend)
 losses = {name: np.asarray(train(start)[1]) for name, start in starts.items()}
 ax = plot.panels(size=(7, 3.6))[0, 0]
-ax = plot.loss_curve(losses, ax=ax, marks=printed)
+ax = plot.loss_curve(losses, ax=ax, marks=printed, lang=lang)
 
 # %%
 for step in (0, 1000, 2000, 2500, 3000, 4000, 10_000):
@@ -169,7 +169,7 @@ for name in sizes:
 ax = plot.panels(size=(7, 3))[0, 0]
 ax.set_xlim(0, 3200)
 curves = {name: np.abs(np.log(2) - values[:3200]) for name, values in losses.items()}
-ax = plot.loss_curve(curves, ax=ax)
+ax = plot.loss_curve(curves, ax=ax, lang=lang)
 _ = ax.set(ylabel="|loss - ln 2|")
 
 # %% [markdown] lang="en"

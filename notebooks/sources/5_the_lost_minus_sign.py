@@ -136,7 +136,7 @@ axes = plot.panels(1, 2, size=(7, 2.6))[0]
 for ax, title, curve in zip(
     axes, ("what is printed", "the cross-entropy"), (losses, -losses), strict=True
 ):
-    plot.loss_curve(curve, ax=ax)
+    plot.loss_curve(curve, ax=ax, lang=lang)
     ax.set(title=title, yscale="linear")
 
 # %% [markdown] lang="en"
@@ -360,7 +360,7 @@ axes = plot.panels(1, 2, size=(9, 2.8))[0]
 for ax, title, names in zip(
     axes, ("sign lost", "sign put back"), (list(ways)[:4], list(ways)[4:]), strict=True
 ):
-    plot.loss_curve({name: entropies[name] for name in names}, ax=ax)
+    plot.loss_curve({name: entropies[name] for name in names}, ax=ax, lang=lang)
     ax.set_title(title)
 
 # %% [markdown] lang="en"

@@ -281,7 +281,7 @@ mistakes = [
 ]
 axes = plot.panels(2, 3, size=(9, 4))
 for ax, grads in zip(axes.flat, [hand_grads, *mistakes], strict=True):
-    plot.loss_curve(training(grads), ax=ax)
+    plot.loss_curve(training(grads), ax=ax, lang=lang)
     ax.set(title=grads.__name__, ylim=(0.1, 2))
 
 # %% [markdown] lang="en"
@@ -407,7 +407,7 @@ print(report.verdict, finding.cause, finding.leaves, sep=", ")
 print(finding.said("ko").message)
 
 # %%
-axes = plot.gradient_errors(report, axes=plot.panels(1, 6, size=(9, 1.8))[0])
+axes = plot.gradient_errors(report, axes=plot.panels(1, 6, size=(9, 1.8))[0], lang=lang)
 
 # %% [markdown] lang="en"
 # ## In your own project

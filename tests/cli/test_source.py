@@ -114,6 +114,18 @@ def test_bytes_that_are_no_text_are_told(file, source):
     assert "is not" in refusal(file(source))
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    (
+        ("jax.nupmy", "jax is installed, and has no module nupmy. Did you mean numpy?"),
+        ("json.decoder.x", "json.decoder is installed, and has no module x."),
+        ("no_such_package", "install what is missing there."),
+    ),
+)
+def test_a_module_that_is_not_there_is_told_from_a_slip_of_the_pen(file, name, advice):
+    assert refusal(file(f"import {name}\n")).endswith(advice)
+
+
 def frames(said):
     return [line.strip() for line in said.splitlines() if line.lstrip().startswith("File ")]
 

@@ -33,6 +33,7 @@ RIGHT = {
     "logaddexp2": (jnp.logaddexp2, A, B),
     "frexp": (jnp.frexp, A),
     "i0": (jnp.i0, A),
+    "i0 beyond the numbers of float32": (jnp.i0, 100 + A),
     "slogdet": (jnp.linalg.slogdet, MATRIX),
     "entr": (special.entr, A),
     "logit": (special.logit, A),
@@ -114,6 +115,10 @@ DEFECTS = {
 if jax.__version_info__ < (0, 11):
     # sign(x) stands in the first derivative of i0.
     DEFECTS["i0, twice, at 0"] = (lambda: grad(jax.grad(jnp.i0), 0.0, dtype="float64"), 0.5)
+    # cos(pi x) / x - sin(pi x) / (pi x^2), where the two parts cancel; the derivative is -pi^2 x / 3.
+    DEFECTS["sinc at 1e-4"] = (lambda: grad(jnp.sinc, 1e-4), -3.28986809e-4)
+    DEFECTS["sinc at 1e-20"] = (lambda: grad(jnp.sinc, 1e-20), -3.28986813e-20)
+    DEFECTS["sinc at 1e-10 in float64"] = (lambda: grad(jnp.sinc, 1e-10, dtype="float64"), -3.28986813e-10)
 
 
 @pytest.mark.parametrize("name", DEFECTS)
