@@ -149,7 +149,13 @@ ACTIVATIONS: dict[str, Forms] = {
         _by(lambda z, a: 1 - a**2, lambda z, a: (1 - a) * (1 + a)),
     ),
     "relu": Forms(
-        (jax.nn.relu, jaxmlp.relu, lambda z: jnp.maximum(z, 0), lambda z: where(z > 0, z, 0), lambda z: (z + abs(z)) / 2),
+        (
+            jax.nn.relu,
+            jaxmlp.relu,
+            lambda z: jnp.maximum(z, 0),
+            lambda z: where(z > 0, z, 0),
+            lambda z: (z + abs(z)) / 2,
+        ),
         _by(lambda z, a: _mask(z > 0, z), lambda z, a: _mask(a > 0, z), lambda z, a: (1 + jnp.sign(z)) / 2),
         kinks=(0.0,),
     ),
@@ -200,7 +206,9 @@ ACTIVATIONS: dict[str, Forms] = {
         (lambda z: jax.nn.gelu(z, approximate=False), jaxmlp.gelu),
         _by(
             lambda z, a: erfc(-z / ROOT_2) / 2 + z * exp(-(z**2) / 2) / ROOT_2_PI,
-            lambda z, a: where(z < 0, erfc(-z / ROOT_2), 2 - erfc(z / ROOT_2)) / 2 + z * exp(-((z / ROOT_2) ** 2)) / ROOT_2_PI,
+            lambda z, a: (
+                where(z < 0, erfc(-z / ROOT_2), 2 - erfc(z / ROOT_2)) / 2 + z * exp(-((z / ROOT_2) ** 2)) / ROOT_2_PI
+            ),
         ),
         (lambda z: z * (1 + erf(z / ROOT_2)) / 2,),
         _by(lambda z, a: (1 + erf(z / ROOT_2)) / 2 + z * exp(-(z**2) / 2) / ROOT_2_PI),
@@ -243,7 +251,11 @@ ACTIVATIONS: dict[str, Forms] = {
     ),
     "squareplus": Forms(
         (jax.nn.squareplus, lambda z: z / 2 + jnp.sqrt(z**2 + 4) / 2),
-        _by(lambda z, a: where(z > 0, (1 + abs(z) / jnp.hypot(z, 2.0)) / 2, 2 / (z**2 + 4 + abs(z) * jnp.sqrt(z**2 + 4)))),
+        _by(
+            lambda z, a: where(
+                z > 0, (1 + abs(z) / jnp.hypot(z, 2.0)) / 2, 2 / (z**2 + 4 + abs(z) * jnp.sqrt(z**2 + 4))
+            )
+        ),
         (),
         _by(lambda z, a: (1 + z / jnp.sqrt(z**2 + 4)) / 2, lambda z, a: a / jnp.sqrt(z**2 + 4)),
     ),
@@ -354,7 +366,10 @@ LOSSES: dict[str, Forms] = {
         (lambda out, y: _softmax_exp(out) * _rows(y) - y,),
     ),
     "probabilities": Forms(
-        (_cross_entropy, lambda out, y: -(jax.scipy.special.xlogy(y, out) + jax.scipy.special.xlog1py(1 - y, -out)).sum(axis=1)),
+        (
+            _cross_entropy,
+            lambda out, y: -(jax.scipy.special.xlogy(y, out) + jax.scipy.special.xlog1py(1 - y, -out)).sum(axis=1),
+        ),
         (lambda out, y: (out - y) / (out * (1 - out)), lambda out, y: (1 - y) / (1 - out) - y / out),
     ),
     "hinge": Forms(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .cases import as_black_box, Case
+from .cases import Case
 from .forms import ACTIVATIONS
 from .passes import Pieces
 
@@ -110,7 +110,9 @@ def _in_leaf(case: Case, random: np.random.Generator, kind: str) -> Mistake | No
         what = f"{i} and {j}"
     elif kind == "decay added":
         by = float(10 ** random.uniform(-4, -1))
-        change = lambda grads, params: [g + by * p if k == i else g for k, (g, p) in enumerate(zip(grads, params, strict=True))]
+        change = lambda grads, params: [
+            g + by * p if k == i else g for k, (g, p) in enumerate(zip(grads, params, strict=True))
+        ]
         what = f"{by:.1e} of the parameter, leaf {i}"
     else:
         text, of_leaf = IN_LEAVES[kind](random, leaves[i])
@@ -120,12 +122,13 @@ def _in_leaf(case: Case, random: np.random.Generator, kind: str) -> Mistake | No
     def wrong(params: Any, *args: Any) -> Any:
         result = case.grads(params, *args)
         value, grads = result if case.has_value else (None, result)
-        changed = change(list(map(jnp.asarray, jax.tree.leaves(grads))), list(map(jnp.asarray, jax.tree.leaves(params))))
+        changed = change(
+            list(map(jnp.asarray, jax.tree.leaves(grads))), list(map(jnp.asarray, jax.tree.leaves(params)))
+        )
         tree = jax.tree.unflatten(structure, changed)
         return (value, tree) if case.has_value else tree
 
-    is_black = case.about["way"] == "black box"
-    return Mistake(kind, what, (lambda *args: jax.tree.map(np.asarray, wrong(*args))) if is_black else wrong)
+    return Mistake(kind, what, (lambda *args: jax.tree.map(np.asarray, wrong(*args))) if case.is_black_box else wrong)
 
 
 # In the backward pass.
@@ -136,7 +139,9 @@ def _at(pieces: Pieces, name: str, i: int, piece: Any) -> Pieces:
 
 
 def _no_slope(pieces: Pieces, i: int, random: np.random.Generator) -> Any:
-    return "", _at(pieces, "backs", i, lambda z, a, da: da if da.shape == z.shape else jnp.concatenate([da, da], axis=1))
+    return "", _at(
+        pieces, "backs", i, lambda z, a, da: da if da.shape == z.shape else jnp.concatenate([da, da], axis=1)
+    )
 
 
 def _other_slope(pieces: Pieces, i: int, random: np.random.Generator) -> Any:
@@ -157,7 +162,10 @@ def _slope_twice(pieces: Pieces, i: int, random: np.random.Generator) -> Any:
 def _slope_epsilon(pieces: Pieces, i: int, random: np.random.Generator) -> Any:
     eps = float(10 ** random.uniform(-5, -1))
     return f"{eps:.1e}", _at(
-        pieces, "backs", i, lambda z, a, da, back=pieces.backs[i]: back(z, a, da) + (eps * da if da.shape == z.shape else 0)
+        pieces,
+        "backs",
+        i,
+        lambda z, a, da, back=pieces.backs[i]: back(z, a, da) + (eps * da if da.shape == z.shape else 0),
     )
 
 
@@ -232,7 +240,9 @@ IN_PIECES: dict[str, Callable[..., Any]] = {
     "an epsilon in dout": _dout(lambda right, out, y, by: right(out, y) / (1 + by), "{:.1e}".format),
     "an example left out": _dout(_last_left_out),
     "other weights": _back_through(lambda w, by: w * (1 + by)),
-    "a stale row of weights": _back_through(lambda w, by: w * jnp.asarray(np.where(np.arange(len(w)) == 0, 1 - by, 1), w.dtype)[:, None]),
+    "a stale row of weights": _back_through(
+        lambda w, by: w * jnp.asarray(np.where(np.arange(len(w)) == 0, 1 - by, 1), w.dtype)[:, None]
+    ),
     "weights turned": _back_through(lambda w, by: w.T if w.shape[0] == w.shape[1] else w[::-1]),
     "off by one layer": _off_by_one,
     "z for a": _before_activation,
@@ -254,6 +264,3 @@ def _in_pieces(case: Case, random: np.random.Generator, kind: str) -> Mistake | 
         return None
     text, pieces = made
     return Mistake(kind, f"layer {i}: {text}" if text else f"layer {i}", case.gradient(pieces))
-
-
-__all__ = ["as_black_box", "Mistake", "mistakes"]

@@ -1,9 +1,18 @@
 """Where a random network is looked at: its parameters and its data, in float64 until `Case` rounds them."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+
+from jaxmlp.verify._program._interpret import interpreted
+
+from .forms import ACTIVATIONS
+from .gradients import rounded
+from .passes import Pieces, run
 
 
 Layers = list[tuple[np.ndarray, np.ndarray | None]]
@@ -64,7 +73,11 @@ def _dead(random: np.random.Generator, layers: Layers, x: Any, dtype: str) -> tu
 def _zero_leaf(random: np.random.Generator, layers: Layers, x: Any, dtype: str) -> tuple[Layers, Any]:
     i = random.integers(len(layers))
     w, b = layers[i]
-    return [*layers[:i], (w, None if b is None else 0 * b) if random.random() < 0.6 else (0 * w, b), *layers[i + 1 :]], x
+    return [
+        *layers[:i],
+        (w, None if b is None else 0 * b) if random.random() < 0.6 else (0 * w, b),
+        *layers[i + 1 :],
+    ], x
 
 
 def _zero_biases(random: np.random.Generator, layers: Layers, x: Any, dtype: str) -> tuple[Layers, Any]:
@@ -106,3 +119,52 @@ REGIMES: dict[str, Callable[..., tuple[Layers, Any]]] = {
     "duplicates": _duplicates,
 }
 """From where nothing is special to where something is; `"a kink"` and `"trained"` need the network, and come after."""
+
+
+def targets(random: np.random.Generator, loss: str, shape: tuple[int, int]) -> np.ndarray:
+    """Targets that suit a loss."""
+    if loss in ("logits", "probabilities"):
+        return random.random(shape) if random.random() < 0.2 else random.integers(2, size=shape).astype(float)
+    if loss == "softmax logits":
+        if random.random() < 0.2:
+            return random.random(shape)
+        return np.eye(shape[1])[random.integers(shape[1], size=shape[0])]
+    if loss == "hinge":
+        return random.choice([-1.0, 1.0], shape)
+    return random.poisson(2.0, shape).astype(float) if loss == "Poisson" else random.normal(size=shape)
+
+
+def special(
+    random: np.random.Generator, what: str, names: Any, values: Any, loss: str, layers: Any, x: Any, y: Any, dtype: str
+) -> tuple[Any, Any]:
+    """Layers and targets where a pre-activation is at a kink or next to it, or where the loss is nearly 0."""
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf, np.float64)), layers)
+        inputs, zs = interpreted(partial(run, Pieces(values, (), len, float)), wide, jnp.asarray(x))
+        out, zs = np.asarray(inputs[-1]), [np.asarray(z) for z in zs]
+    return (
+        (layers, _trained(random, loss, out, y)) if what == "trained" else (_bent(random, names, layers, zs, dtype), y)
+    )
+
+
+def _trained(random: np.random.Generator, loss: str, out: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Targets that the output is next to."""
+    if loss in ("logits", "probabilities"):
+        return (out > (0 if loss == "logits" else 0.5)).astype(float)
+    if loss == "softmax logits":
+        return np.eye(out.shape[1])[out.argmax(axis=1)]
+    return y if loss in ("hinge", "Poisson") else out + 10 ** random.uniform(-9, -1) * y * abs(out)
+
+
+def _bent(random: np.random.Generator, names: Any, layers: Any, zs: Any, dtype: str) -> Any:
+    """A bias moved so that one pre-activation comes to lie on a kink of its activation, or a little beside it."""
+    bent = [i for i, name in enumerate(names) if ACTIVATIONS[name].kinks and layers[i][1] is not None]
+    if not bent:
+        return layers
+    i = bent[random.integers(len(bent))]
+    kinks, (w, b), z = ACTIVATIONS[names[i]].kinks, layers[i], zs[i]
+    k, j = random.integers(z.shape[0]), random.integers(z.shape[1])
+    off = random.choice([0.0, 1e-12, 1e-9, 1e-6, 1e-3]) * random.choice([-1, 1])
+    moved = np.array(b, np.float64)
+    moved[j] += kinks[random.integers(len(kinks))] + off - z[k, j]
+    return [*layers[:i], (w, rounded(moved, dtype)), *layers[i + 1 :]]
