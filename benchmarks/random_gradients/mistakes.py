@@ -139,9 +139,7 @@ def _at(pieces: Pieces, name: str, i: int, piece: Any) -> Pieces:
 
 
 def _no_slope(pieces: Pieces, i: int, random: np.random.Generator) -> Any:
-    return "", _at(
-        pieces, "backs", i, lambda z, a, da: da if da.shape == z.shape else jnp.concatenate([da, da], axis=1)
-    )
+    return "", _at(pieces, "backs", i, lambda z, a, da: da)
 
 
 def _other_slope(pieces: Pieces, i: int, random: np.random.Generator) -> Any:
@@ -165,7 +163,7 @@ def _slope_epsilon(pieces: Pieces, i: int, random: np.random.Generator) -> Any:
         pieces,
         "backs",
         i,
-        lambda z, a, da, back=pieces.backs[i]: back(z, a, da) + (eps * da if da.shape == z.shape else 0),
+        lambda z, a, da, back=pieces.backs[i]: back(z, a, da) + eps * da,
     )
 
 
@@ -259,6 +257,8 @@ IN_PIECES: dict[str, Callable[..., Any]] = {
 def _in_pieces(case: Case, random: np.random.Generator, kind: str) -> Mistake | None:
     assert case.pieces is not None and case.gradient is not None
     i = int(random.integers(len(case.pieces.backs)))
+    if "slope" in kind and ACTIVATIONS[case.about["activations"][i]].columns > 1:
+        return None
     made = IN_PIECES[kind](case.pieces, i, random)
     if made is None:
         return None
