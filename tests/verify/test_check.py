@@ -204,6 +204,23 @@ def test_a_right_gradient_that_knows_more_than_autodiff_is_not_called_wrong():
     assert check(saturated_loss, hand, w / 10, x).ok
 
 
+def test_a_black_box_that_knows_more_than_autodiff_is_not_called_wrong_either():
+    sigmoid = lambda z: 1 / (1 + np.exp(-z))
+    hand = lambda w, x: 2 * sigmoid(x * w) ** 2 * sigmoid(-x * w) * x
+    saturated_loss = lambda w, x: (jax.nn.sigmoid(x * w) ** 2).sum()
+    w, x = np.asarray([60.0, 70.0]), np.ones(2)
+    assert check(saturated_loss, hand, w, x).verdict == "undecided"
+    assert check(saturated_loss, lambda w, x: -hand(w, x), w, x).verdict == "wrong"
+
+
+def test_inputs_so_large_that_a_small_network_saturates_too_are_no_mistake():
+    saturated_loss = lambda w, x: jnp.tanh(x * w).sum()
+    hand = lambda w, x: 4 * jax.nn.sigmoid(2 * x * w) * jax.nn.sigmoid(-2 * x * w) * x  # autodiff: 1 - tanh^2 = 0
+    w, x = jnp.asarray([1.0, -2.0]), jnp.asarray([200.0, 150.0])
+    assert check(saturated_loss, hand, w, x).verdict == "undecided"
+    assert check(saturated_loss, lambda w, x: -hand(w, x), w, x).verdict == "wrong"
+
+
 def test_a_mistake_that_only_shows_where_it_saturates_is_still_a_mistake():
     clipped_loss = lambda w, x: jnp.log(jnp.clip(jax.nn.sigmoid(x * w), 0.01, 0.99)).sum()
     without_the_clip = lambda w, x: jax.nn.sigmoid(-x * w) * x
@@ -219,6 +236,20 @@ def test_a_mistake_in_a_wild_function_is_not_taken_for_rounding():
     assert check(wild_loss, hand, w).ok
     report = check(wild_loss, lambda w: 0.9995 * hand(w), w)
     assert report.verdict == "wrong" and report.findings[0].factor == pytest.approx(0.9995)
+    black_box = lambda w: 5e4 * np.cos(5e4 * np.asarray(w))
+    assert check(wild_loss, black_box, w).ok
+    assert check(wild_loss, lambda w: 0.9995 * black_box(w), w).verdict == "wrong"
+
+
+def test_a_black_box_in_float32_has_the_digits_of_float32():
+    loss = lambda w: (jax.nn.sigmoid(w) ** 2).sum()
+    sigmoid = lambda z: 1 / (1 + np.exp(-z))
+    hand = lambda w: (2 * sigmoid(w) ** 2 * (1 - sigmoid(w))).astype(np.float64)
+    in_float32 = lambda w: hand(np.asarray(w, np.float32))
+    w = np.asarray([6.0, -7.0])  # 1 - sigmoid(6) has lost 9 of 24 bits
+    report = check(loss, in_float32, w)
+    assert report.ok and report.leaves[0].error > 1e-6
+    assert check(loss, lambda w: 1.01 * in_float32(w), w).verdict == "wrong"
 
 
 # Where nothing can be decided.

@@ -1,6 +1,6 @@
 """A function run operation by operation in NumPy: a small one is sooner done so than compiled."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import prod
 from typing import Any
 
@@ -81,11 +81,17 @@ def _rounded(result: np.ndarray) -> np.ndarray:
 
 
 def run(
-    program: Program, arrays: list[Any], after: Callable[[np.ndarray], np.ndarray] = lambda result: result
+    program: Program,
+    arrays: list[Any],
+    after: Callable[[np.ndarray], np.ndarray] = lambda result: result,
+    but: Collection[str] = (),
 ) -> Any | None:
-    """The result of a program, all that it computes passed through `after`; None where NumPy cannot run it."""
+    """The result of a program, all that it computes passed through `after`, but what the operations `but` give.
+
+    None where NumPy cannot run it.
+    """
     try:
-        values = computed(program, arrays, after)
+        values = computed(program, arrays, after, but)
     except jax.errors.JaxRuntimeError as error:
         if "callback" in str(error):  # which raised an error, and would again
             raise

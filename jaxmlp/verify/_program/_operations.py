@@ -4,7 +4,7 @@ An intervention runs a part of a program thousands of times, each time with anot
 shape. Arrays follow NumPy's broadcasting; floating numbers keep the precision that they come in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from string import ascii_letters
 from typing import Any
@@ -61,15 +61,19 @@ def applied(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def computed(
-    program: Program, arrays: Sequence[Any], after: Callable[[np.ndarray], np.ndarray] = lambda result: result
+    program: Program,
+    arrays: Sequence[Any],
+    after: Callable[[np.ndarray], np.ndarray] = lambda result: result,
+    but: Collection[str] = (),
 ) -> dict[int, np.ndarray]:
-    """The value of every variable of a program, each result passed through `after`."""
+    """The value of every variable of a program, each result passed through `after`, except of the operations `but`."""
     values = dict(zip(program.inputs, map(_held, arrays), strict=True))
     values |= {variable: _held(const) for variable, const in program.constants.items()}
     with np.errstate(all="ignore"):
         for equation in program.equations:
             inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
-            values.update(zip(equation.outputs, map(after, applied(equation, inputs)), strict=True))
+            results = applied(equation, inputs)
+            values.update(zip(equation.outputs, results if equation.name in but else map(after, results), strict=True))
     return values
 
 

@@ -2,7 +2,7 @@
 
 import os
 import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
@@ -121,8 +121,13 @@ class Program:
     structure: Any
     shapes: dict[int, jax.ShapeDtypeStruct]
 
-    def run(self, arrays: Sequence[Any], after: Callable[[Any], Any] = lambda result: result) -> list[Any]:
-        """The outputs on JAX arrays or tracers, every result of every equation passed through `after`.
+    def run(
+        self,
+        arrays: Sequence[Any],
+        after: Callable[[Any], Any] = lambda result: result,
+        but: Collection[str] = (),
+    ) -> list[Any]:
+        """The outputs on JAX arrays or tracers, every result passed through `after` but those of the operations `but`.
 
         Differentiable: where the program was a `custom_jvp` or `custom_vjp` function, by its primal alone.
         """
@@ -133,7 +138,7 @@ class Program:
 
         for equation in self.equations:
             results = equation.bind(*map(read, equation.inputs))
-            known.update(zip(equation.outputs, map(after, results), strict=True))
+            known.update(zip(equation.outputs, results if equation.name in but else map(after, results), strict=True))
         return [read(atom) for atom in self.outputs]
 
     @cached_property

@@ -52,7 +52,15 @@ def compared(actual: np.ndarray, expected: np.ndarray) -> Comparison:
     return Comparison("right" if error <= FORMULA else "wrong", error, FORMULA)  # a NaN compares false, hence wrong
 
 
-def excused(error: np.ndarray, again: Sequence[np.ndarray], *, times: float, size: float, whole: float) -> Comparison:
+def excused(
+    error: np.ndarray,
+    again: Sequence[np.ndarray],
+    *,
+    times: float,
+    size: float,
+    whole: float,
+    varies: Sequence[float] | None = None,
+) -> Comparison:
     """One leaf again, with what rounding measurably does to it.
 
     Args:
@@ -61,9 +69,13 @@ def excused(error: np.ndarray, again: Sequence[np.ndarray], *, times: float, siz
       times: how many times their spread the error may be.
       size: the norm of the true leaf.
       whole: the norm of the whole true gradient.
+      varies: by what part of its size the true leaf itself is another at each of `again`; a mistake in proportion to it
+        changes as much, so that twice that is no rounding. Nothing by default.
     """
     amount = norm(error)
-    spread = times * max((norm(other - error) for other in again), default=0.0)
+    smooth = [2 * amount * part for part in varies] if varies else [0.0] * len(again)
+    spread = times * max((norm(other - error) - by for other, by in zip(again, smooth, strict=True)), default=0.0)
+    spread = max(spread, 0.0)
     allowed = max(relative(spread, size), FORMULA)
     if not (np.isfinite(amount) and amount <= max(spread, FORMULA * size)):
         verdict: Verdict = "wrong"

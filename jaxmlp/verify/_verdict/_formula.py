@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from .._report._words import at_a_kink, drowned, no_truth, zero_everywhere
-from ._accuracy import compared, Comparison, excused, FORMULA, norm, SPREAD_OF_NUDGES, SPREAD_OF_SHAKES
+from ._accuracy import compared, Comparison, excused, FORMULA, norm, relative, SPREAD_OF_NUDGES, SPREAD_OF_SHAKES
 from ._evidence import Evidence, VALUE, View
 from ._points import CALM, NEAR, NUDGES, SHAKES, Step
 
@@ -16,6 +16,7 @@ class Formula:
     def __init__(self, view: View, here: Evidence) -> None:
         self.here = here
         self._view = view
+        self._seen: dict[tuple[Step, ...], Evidence] = {}
         self._nudged: dict[tuple[Step, ...], list[Evidence]] = {}
         self._shaken: dict[tuple[Step, ...], list[Evidence]] = {}
 
@@ -64,19 +65,35 @@ class Formula:
         comparison = _excused(path, evidence, nudges, SPREAD_OF_NUDGES)
         # A mistake in the formula shows at a calm point too. One that does not may be rounding that no small move
         # shows: where a sigmoid is 1 to rounding, its slope p (1 - p) is 0 to autodiff, and right in another form.
-        if comparison.verdict == "wrong" and not _is_right(path, self._calm):
+        if comparison.verdict == "wrong" and self._is_wrong_where_calm(path):
             return comparison
         if comparison.verdict == "undecided" and all(_is_right(path, at) for at in nudges):
             return comparison  # a kink: no rounding, but a convention
         # What a small move seems to excuse may be a mistake that varies as fast as a wild function does: rounding
-        # itself, drawn anew, tells. It cannot be drawn inside a black box.
-        if not self._view.is_traceable:
-            return comparison
-        return _excused(path, evidence, self._shakes(*steps), SPREAD_OF_SHAKES)
+        # itself, drawn anew, tells. In a black box it cannot be drawn, but in the truth; and what a mistake varies by,
+        # the truth varies by too.
+        shaken = _excused(path, evidence, self._shakes(*steps), SPREAD_OF_SHAKES)
+        if self._view.is_traceable or shaken.verdict != "wrong":
+            return shaken
+        return _excused(path, evidence, nudges, SPREAD_OF_NUDGES, beyond_truth=True)
 
-    @cached_property
-    def _calm(self) -> Evidence:
-        return self._view.at(*CALM)
+    def _is_wrong_where_calm(self, path: str) -> bool:
+        """Whether a leaf is wrong at the first calm point where it is not rounding that decides."""
+        for steps in CALM:
+            at = self._at(*steps)
+            if not at.is_comparable(path) or not at.expected[path].any():
+                continue
+            if _is_right(path, at):
+                return False
+            if _excused(path, at, self._shakes(*steps), SPREAD_OF_SHAKES).verdict == "wrong":
+                return True
+        return False
+
+    def _at(self, *steps: Step) -> Evidence:
+        """What is seen where `steps` lead to."""
+        if steps not in self._seen:
+            self._seen[steps] = self._view.at(*steps)
+        return self._seen[steps]
 
     def _nudges(self, *steps: Step) -> list[Evidence]:
         """The points barely moved from the one that `steps` lead to."""
@@ -95,6 +112,11 @@ def _is_right(path: str, at: Evidence) -> bool:
     return at.is_comparable(path) and compared(at.actual[path], at.expected[path]).verdict == "right"
 
 
-def _excused(path: str, at: Evidence, again: list[Evidence], times: float) -> Comparison:
-    errors = [evidence.error(path) for evidence in again if evidence.is_comparable(path)]
-    return excused(at.error(path), errors, times=times, size=norm(at.expected[path]), whole=at.size)
+def _excused(path: str, at: Evidence, again: list[Evidence], times: float, *, beyond_truth: bool = False) -> Comparison:
+    """A leaf's error against its spread `again`, or against what of it is `beyond_truth`, which varies there too."""
+    again = [evidence for evidence in again if evidence.is_comparable(path)]
+    errors, size = [evidence.error(path) for evidence in again], norm(at.expected[path])
+    varies = [
+        relative(norm(evidence.expected[path] - at.expected[path]), size) if beyond_truth else 0.0 for evidence in again
+    ]
+    return excused(at.error(path), errors, times=times, size=size, whole=at.size, varies=varies)

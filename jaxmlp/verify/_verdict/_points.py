@@ -37,12 +37,12 @@ def moved(params: Any, *, by: float, draw: int) -> Any:
     return jax.tree.unflatten(jax.tree.structure(params), list(leaves()))
 
 
-def calmed(params: Any) -> Any:
-    """`params` with every leaf scaled down to a root mean square of at most 1/2, where few activations saturate."""
+def calmed(params: Any, *, to: float) -> Any:
+    """`params` with every leaf scaled down to a root mean square of at most `to`, where fewer activations saturate."""
 
     def calm(leaf: Any) -> Any:
         size = np.sqrt(np.mean(np.asarray(leaf, np.float64) ** 2))
-        return leaf * float(min(1.0, 0.5 / size)) if size > 0 else leaf
+        return leaf * float(min(1.0, to / size)) if size > 0 else leaf
 
     return jax.tree.map(calm, params)
 
@@ -53,8 +53,8 @@ NEAR: tuple[Step, ...] = tuple(partial(moved, by=0.1, draw=draw) for draw in ran
 NUDGES: tuple[Step, ...] = tuple(partial(moved, by=1e-5, draw=draw) for draw in range(4))
 """To points barely moved: a gradient changes by about this fraction there, its rounding errors altogether."""
 
-CALM: tuple[Step, ...] = (calmed, NEAR[0])
-"""To a point where a mistake in the formula shows, if one does anywhere."""
+CALM: tuple[tuple[Step, Step], ...] = tuple((partial(calmed, to=to), NEAR[0]) for to in (0.5, 0.03, 0.002))
+"""To points where a mistake in the formula shows, if one does anywhere: the calmer ones for large inputs."""
 
 SHAKES = range(4)
 """Draws of random rounding."""

@@ -38,9 +38,9 @@ def test_kinds_and_dtypes_stay():
 
 
 def test_a_calm_point_is_no_larger_and_has_the_same_signs():
-    calm = calmed(PARAMS)
+    calm = calmed(PARAMS, to=0.5)
     for path, leaf in PARAMS.items():
         assert np.sqrt(np.mean(calm[path] ** 2)) <= 0.5 + 1e-15
         np.testing.assert_array_equal(np.sign(calm[path]), np.sign(leaf))
     small = {"w": jnp.full(3, 0.1)}
-    chex.assert_trees_all_equal(calmed(small), small)
+    chex.assert_trees_all_equal(calmed(small, to=0.5), small)

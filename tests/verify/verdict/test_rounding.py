@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxmlp.verify._program import _interpret
 from jaxmlp.verify._verdict._rounding import shaken
 
 
@@ -30,6 +31,17 @@ def test_integers_and_booleans_are_left_alone():
     labels, mask = shaken(lambda n: (n + 1, n > 0), 0, np.arange(3))
     np.testing.assert_array_equal(labels, [1, 2, 3])
     np.testing.assert_array_equal(mask, [False, True, True])
+
+
+@pytest.mark.parametrize(
+    "choose", (jnp.maximum, lambda x, y: jnp.stack([x, y]).max(axis=0), lambda x, y: jnp.clip(x, y, 9))
+)
+@pytest.mark.parametrize("shape", ((), (2**12,)))
+def test_what_only_chooses_among_numbers_keeps_its_slope(choose, shape, monkeypatch):
+    monkeypatch.setattr(_interpret, "_SMALL", 2**12)  # the larger of the shapes is compiled
+    slope = jax.grad(lambda x: choose(x * x, jnp.ones_like(x)).sum())
+    for draw in range(4):
+        np.testing.assert_allclose(shaken(slope, draw, np.full(shape, 1.5)), 3.0, rtol=1e-14)
 
 
 @jax.custom_jvp
