@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from .._program._sites import Site
 from ._bench import Bench
+from ._carried import handed_on
 from ._known import Knowledge
+from ._matching import Known
 from ._offers import Offer
 from ._relocate import where_it_is_made
 from ._search import Mistake as Mistake, Search
@@ -25,13 +27,14 @@ def localized(
     The bench is left with all of them corrected. With `planted`, which names the kinds of edits to try, the program is
     right, and it is mistakes that are put into it, to give what the truth of the bench stands for.
     """
-    left = list(wrong)
+    left, cotangents = list(wrong), Known(knowledge.cotangents.values())
     while left:
         found = Search(bench, sites, offers, knowledge, left, batches, planted).best()
         if found is None:
             return
         if planted is None:
-            found = where_it_is_made(bench, [site for site in sites if not site.is_formula], found)
+            statements = [site for site in sites if not site.is_formula]
+            found = handed_on(bench, statements, where_it_is_made(bench, statements, found), cotangents)
         yield found
         bench.apply(found.patches)
         left = [path for path in left if path not in found.leaves]

@@ -76,6 +76,7 @@ def offered(
                     offers.append(Offer(part, name, None, makers[0], those))
                     offers.append(Offer(part[::-1], name, None, makers[0], those[::-1]))
             offers += [Offer((v,), name, None, m, (n,)) for v, m, n in zip(values, makers, variables, strict=True)]
+    offers += _read_run_by_run(bench, sites, {offer.variables for offer in offers})
     leaves = Known(Quantity("value", tuple(leaves[path] for leaves in bench.truth)) for path in bench.leaves)
     rows = [[knowledge.cotangents.get(variable) for variable in variables] for variables in repeated]
     rows += [
@@ -102,6 +103,27 @@ def offered(
         Offer((quantity.values,), None, quantity, is_a_leaf=of_a_leaf)
         for quantity, of_a_leaf in zip(knowledge.quantities, is_a_leaf, strict=True)
     ]
+
+
+def _read_run_by_run(bench: Bench, sites: Sequence[Site], given: set[tuple[int, ...]]) -> Iterator[Offer]:
+    """What a statement reads in each of its runs, where no statement gives that row: the states before each step."""
+    seen = set(given)
+    for site in sites:
+        made = [{out for index in run for out in bench.program.equations[index].outputs} for run in site.instances]
+        columns = [
+            [a for i in run for a in bench.program.equations[i].inputs if isinstance(a, int)] for run in site.instances
+        ]
+        if len(columns) < 2 or len({len(column) for column in columns}) > 1:
+            continue
+        for variables in dict.fromkeys(zip(*columns, strict=True)):
+            inside = any(variable in own for variable, own in zip(variables, made, strict=True))
+            if inside or variables in seen or len({*variables}) < len(variables):
+                continue
+            values = tuple(map(bench.run.at, variables))
+            if len({value[0].shape for value in values}) == 1:
+                seen.add(variables)
+                yield Offer(values, None, None, site.first, variables)
+                yield Offer(values[::-1], None, None, site.first, variables[::-1])
 
 
 def _repeated_values(knowledge: Knowledge, repeated: Sequence[Sequence[int]], own: Known) -> Iterator[Offer]:

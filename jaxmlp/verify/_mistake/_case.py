@@ -107,6 +107,15 @@ class Case:
         read = self.depends_on(variable)
         return bool(read & own) and not any(v.ndim and v.dtype.kind == "f" for n, v in values.items() if n in read)
 
+    def is_of_the_penalty(self, variable: int, slope: Quantity) -> bool:
+        """Whether a value that comes from parameters alone stands where the slope of a penalty by them belongs."""
+        is_a_slope = slope.kind == "slope" and self.is_of_params_alone(variable)
+        return (
+            is_a_slope
+            and self.bench.run.at(variable)[0].shape == slope.values[0].shape
+            and slope.by in set(self.loss.program.inputs)
+        )
+
     def is_of_params_alone(self, variable: int) -> bool:
         """Whether a variable comes from parameters and plain numbers, and not from the data."""
         data = {v for v in self.bench.program.inputs if v not in self.params and self.bench.run.at(v)[0].ndim > 0}

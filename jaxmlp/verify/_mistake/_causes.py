@@ -32,7 +32,7 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     causes = {finding.cause for finding in findings}
     if causes <= set(_OF_A_PENALTY) and e.is_of_a_penalty():
         return [_words.wrong_regularization(e.paths, place=e.place())]
-    if causes <= set(_OF_A_SLOPE) and e.leads_to_a_slope():
+    if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and e.leads_to_a_slope():
         return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
     return findings
 

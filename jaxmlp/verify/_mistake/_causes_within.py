@@ -108,6 +108,8 @@ def operand(e: Explanation) -> Finding:
     decides = equation.name in ("gt", "ge", "lt", "le", "select_n")
     if decides and corrected is not None and _relate.is_another_mask(e.actual, corrected):
         return _words.wrong_mask(e.paths, place=e.place())
+    if isinstance(atom, int) and offer.quantity is not None and e.case.is_of_the_penalty(atom, offer.quantity):
+        return _words.wrong_regularization(e.paths, term=used, place=e.place())
     if corrected is not None and e.case.slopes.find(corrected) is not None:
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
     if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):

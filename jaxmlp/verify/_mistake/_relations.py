@@ -62,16 +62,17 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
 
 
 def _another_factor(e: Explanation, actual: Values, expected: Values) -> Finding | None:
-    """A product in which a factor is not the value of the loss that belongs there."""
+    """A product in which a factor is not the value of the loss, or the cotangent, that belongs there."""
     for index in e.mistake.instances[0]:
         equation = e.case.bench.program.equations[index]
         for atom in equation.inputs if equation.name == "mul" else ():
             used = e.case.bench.run.at(atom)
-            if used[0].shape != actual[0].shape or used[0].size < 2:
+            if actual[0].size < 2 or (used[0].size > 1 and not _fits(used, actual)):
                 continue
             with np.errstate(all="ignore"):
-                needed = tuple(b * u / a for a, b, u in zip(actual, expected, used, strict=True))
-            found = e.case.forward.find(needed) if all(np.isfinite(n).all() for n in needed) else None
+                needed = tuple(b * (u / a) for a, b, u in zip(actual, expected, used, strict=True))
+            finite = all(np.isfinite(n).all() for n in needed)
+            found = (e.case.forward.find(needed) or e.case.backward.find(needed)) if finite else None
             if found is not None:
                 name, instead = e.case.names.of(atom), e.case.names.known(found)
                 return _words.wrong_operand(e.paths, used=name, instead=instead, place=e.place())
@@ -112,20 +113,20 @@ def _usual_slopes(e: Explanation, shape: tuple[int, ...]) -> Iterator[tuple[str 
 
 
 def related_term(e: Explanation, expected: Values) -> Finding | None:
-    """The mistake in one of the two terms of a sum, if the other is a known quantity as it stands."""
+    """The mistake in one of the two terms of a sum; of any kind if the other is a known quantity, else a slope."""
     program = e.case.bench.program
     equation = program.equations[program.makers[e.out]] if e.out in program.makers else None
-    if equation is None or equation.name not in ("add", "sub"):
+    if equation is None or equation.name not in ("add", "sub") or e.actual[0].shape != expected[0].shape:
         return None
     for position, atom in enumerate(equation.inputs):
-        actual, other = e.case.bench.run.at(atom), e.case.bench.run.at(equation.inputs[1 - position])
-        if actual[0].shape != expected[0].shape or other[0].shape != expected[0].shape:
+        terms = [e.case.bench.run.at(each) for each in (atom, equation.inputs[1 - position])]
+        if any(len(term[0].shape) > len(expected[0].shape) or term[0].size > expected[0].size for term in terms):
             continue
-        if e.case.backward.find(other) is None and e.case.forward.find(other) is None:
-            continue
+        actual, other = (tuple(np.broadcast_to(v, expected[0].shape) for v in term) for term in terms)
+        is_known = e.case.backward.find(other) is not None or e.case.forward.find(other) is not None
         signs = (1, 1) if equation.name == "add" else (1, -1) if position == 0 else (-1, -1)
         wanted = tuple(signs[0] * (x - signs[1] * o) for x, o in zip(expected, other, strict=True))
-        found = related(e, actual, wanted)
+        found = related(e, actual, wanted) if is_known else related_by_a_slope(e, actual, wanted)
         if found is not None:
             return found
     return None
