@@ -228,3 +228,47 @@ def test_a_leaf_that_a_loop_makes_anew_in_each_run_lacks_the_sum(getkey):
     [finding] = report.findings
     assert (finding.cause, finding.leaves) == ("missing-term", ("b",))
     assert finding.line and finding.line.text == "db = dz"
+
+
+def recurrent(params, xs):
+    states = [jnp.zeros((4, 3), xs.dtype)]
+    for x in xs:
+        states.append(jnp.tanh(x + states[-1] @ params["w"]))
+    return states
+
+
+def recurrent_loss(params, xs):
+    return 0.5 * jnp.sum(recurrent(params, xs)[-1] ** 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "finding"),
+    (
+        ('ds = ds @ params["w"].T', "missing-activation-derivative"),
+        ("dw = dw + states[t].T @ dz", "wrong-operand"),
+    ),
+)
+def test_what_a_recurrent_network_hands_on_or_reads_wrongly(getkey, line, finding):
+    slope_is_lost = line.startswith("ds")
+
+    def without_the_slope(params, xs):
+        states = recurrent(params, xs)
+        ds, dw = states[-1], jnp.zeros_like(params["w"])
+        for t in range(len(xs), 0, -1):
+            dz = ds * (1 - states[t] ** 2)
+            dw = dw + states[t - 1].T @ dz
+            ds = ds @ params["w"].T
+        return {"w": dw}
+
+    def with_the_new_states(params, xs):
+        states = recurrent(params, xs)
+        ds, dw = states[-1], jnp.zeros_like(params["w"])
+        for t in range(len(xs), 0, -1):
+            dz = ds * (1 - states[t] ** 2)
+            dw = dw + states[t].T @ dz
+            ds = dz @ params["w"].T
+        return {"w": dw}
+
+    params, xs = {"w": jax.random.normal(getkey(), (3, 3))}, jax.random.normal(getkey(), (3, 4, 3))
+    report = check(recurrent_loss, without_the_slope if slope_is_lost else with_the_new_states, params, xs)
+    assert [(found.cause, found.line and found.line.text) for found in report.findings] == [(finding, line)]

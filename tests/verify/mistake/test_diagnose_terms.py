@@ -347,3 +347,50 @@ def test_a_term_too_many_beside_a_penalty_on_what_has_none(getkey):
     report = check(loss, grads, {"theta": theta}, x, y)
     assert [finding.cause for finding in report.findings] == ["double-counted-term", "wrong-regularization"]
     assert first(report)[1] == "step = step.at[0].add(x[:, 0] @ delta)"
+
+
+def test_a_term_that_lacks_the_slope_which_the_other_one_has(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2) + 0.3 * jnp.sum(jnp.mean(h, axis=0) ** 2)
+
+    def grads(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        d2 = h @ params["w2"] - y
+        sparsity = 0.6 * jnp.mean(h, axis=0, keepdims=True) / len(x)
+        dz = (d2 @ params["w2"].T) * h * (1 - h) + sparsity
+        return {"w1": x.T @ dz, "w2": h.T @ d2}
+
+    w1, w2, x, y = (jax.random.normal(getkey(), shape) for shape in ((3, 4), (4, 2), (5, 3), (5, 2)))
+    found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
+    assert found == ("missing-activation-derivative", 'dz = (d2 @ params["w2"].T) * h * (1 - h) + sparsity')
+
+
+def test_the_error_of_another_layer_beside_a_slope(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jax.nn.sigmoid(jax.nn.sigmoid(x @ params["w1"]) @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        out = jax.nn.sigmoid(h @ params["w2"])
+        error = out - y
+        d2 = error * out * (1 - out)
+        d1 = error * (h * (1 - h))
+        return {"w1": x.T @ d1, "w2": h.T @ d2}
+
+    w1, w2, x, y = (jax.random.normal(getkey(), shape) for shape in ((3, 4), (4, 1), (5, 3), (5, 1)))
+    found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
+    assert found == ("wrong-operand", "d1 = error * (h * (1 - h))")
+
+
+def test_a_penalty_that_loses_the_sign_of_the_weights(getkey):
+    def loss(params, x, y):
+        return jnp.mean((x @ params["w"] - y) ** 2) + 0.05 * jnp.sum(jnp.abs(params["w"]))
+
+    def grads(params, x, y):
+        dw = x.T @ (2 * (x @ params["w"] - y) / y.size)
+        ones = jnp.where(params["w"] == 0, 0.0, 1.0).astype(x.dtype)
+        return {"w": dw + 0.05 * ones}
+
+    w, x, y = (jax.random.normal(getkey(), shape) for shape in ((4, 1), (7, 4), (7, 1)))
+    assert first(check(loss, grads, {"w": w}, x, y))[0] == "wrong-regularization"
