@@ -282,56 +282,6 @@ def test_a_pre_activation_is_of_the_same_layer(two_layers):
     assert cause == "wrong-operand" and line.startswith("dw2 =")
 
 
-def test_a_threshold_on_the_signed_difference_is_another_condition(getkey):
-    def loss(params, x, y):
-        error = x @ params["w"] - y
-        size = jnp.abs(error)
-        return jnp.mean(jnp.where(size < 0.7, 0.5 * error**2, 0.7 * (size - 0.35)))
-
-    def grads(params, x, y):
-        error = x @ params["w"] - y
-        d = jnp.where(error < 0.7, error, 0.7 * jnp.sign(error))
-        return {"w": x.T @ (d / error.size)}
-
-    w, x, y = (jax.random.normal(getkey(), shape) for shape in ((4, 2), (8, 4), (8, 2)))
-    line = "d = jnp.where(error < 0.7, error, 0.7 * jnp.sign(error))"
-    assert first(check(loss, grads, {"w": w}, x, 2 * y)) == ("wrong-mask", line)
-
-
-def test_a_missing_factor_is_not_looked_for_in_a_mask(getkey):
-    def loss(params, x, y):
-        return jnp.sum(jnp.maximum(0, 1 - y * (x @ params["w"]))) / len(x)
-
-    def grads(params, x, y):
-        open_ = (y * (x @ params["w"]) < 1).astype(x.dtype)
-        signed = -y * open_
-        return {"w": x.T @ signed}
-
-    w, x, y = (jax.random.normal(getkey(), shape) for shape in ((4, 1), (9, 4), (9, 1)))
-    assert first(check(loss, grads, {"w": w}, x, jnp.sign(y))) == ("scale-batch", "signed = -y * open_")
-
-
-def test_the_diagonal_of_softmax_is_known_behind_a_mask(getkey):
-    def attention(params, x):
-        scores = jnp.where(jnp.tril(jnp.ones((5, 5), bool)), x @ params["q"] @ x.T, -1e9)
-        return jax.nn.softmax(scores, axis=-1)
-
-    def loss(params, x, y):
-        return 0.5 * jnp.sum((attention(params, x) @ x - y) ** 2)
-
-    def grads(params, x, y):
-        p = attention(params, x)
-        dp = (p @ x - y) @ x.T
-        ds = p * (1 - p) * dp
-        return {"q": x.T @ ds @ x}
-
-    q, x, y = (jax.random.normal(getkey(), shape) for shape in ((3, 3), (5, 3), (5, 3)))
-    assert first(check(loss, grads, {"q": 0.3 * q}, x, y)) == (
-        "softmax-jacobian-diagonal-only",
-        "ds = p * (1 - p) * dp",
-    )
-
-
 def test_a_term_too_many_beside_a_penalty_on_what_has_none(getkey):
     def loss(params, x, y):
         penalty = 0.3 * jnp.sum(params["theta"][1:] ** 2)
