@@ -8,7 +8,7 @@ deleted, alone and in both checkpoints. *Disks*: the folder is on a disk that fi
 becomes read-only (mounted for it, which takes root). A table is printed, the one in faults.md; exit status 1 if
 anything was lost or differs.
 
-    python benchmarks/faults.py              eight minutes
+    python benchmarks/faults.py              ten minutes
     python benchmarks/faults.py --seed 1     other moments, other bits
 """
 
@@ -136,11 +136,12 @@ def kills(name: str, seeded: random.Random, trainings: int, times: int, steps: i
 
 
 def kill(start: Callable[[Path], subprocess.Popen[bytes]], folder: Path, seeded: random.Random, *, aimed: bool) -> bool:
-    """Start it and kill it; whether that left a checkpoint half written."""
+    """Start it and kill it; whether that left a checkpoint half written, which the next start removes."""
+    left = parts(folder)
     child = start(folder)
     if aimed:
         before = newest(folder)
-        while child.poll() is None and (newest(folder) == before or not parts(folder)):
+        while child.poll() is None and (newest(folder) == before or parts(folder) <= left):
             time.sleep(0.0005)
         time.sleep(seeded.uniform(0, 0.05))
     else:
@@ -148,11 +149,14 @@ def kill(start: Callable[[Path], subprocess.Popen[bytes]], folder: Path, seeded:
     assert child.poll() is None, "it ended before it was killed: the training is too short"
     child.kill()
     child.wait()
-    return bool(parts(folder))
+    return not parts(folder) <= left
 
 
-def parts(folder: Path) -> list[Path]:
-    return list(folder.glob("*tmp*"))
+def parts(folder: Path) -> set[tuple[str, int]]:
+    """What is half written, told from what was before it."""
+    with suppress(FileNotFoundError):  # it may be complete, and renamed, by now
+        return {(part.name, part.stat().st_ino) for part in folder.glob("*tmp*")}
+    return set()
 
 
 def newest(folder: Path) -> int:

@@ -8,14 +8,16 @@ A derivative is written so that it keeps its digits where the activation saturat
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import lru_cache, wraps
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import erfc
 from jaxtyping import Array, Float
 
-from ._checks import check_floating
+from ._arguments import of_jax
+from ._checks import check_floating, check_residuals, check_units, dtype_of
 from ._logistic import finite_exponential, from_the_largest, narrow, times_sigmoid, until_exponentials_end, wide
 from ._once import once
 from ._types import Residuals
@@ -59,6 +61,29 @@ class Activation:
         return self.name
 
 
+# What `fwd` keeps for a `z` of this shape; once for each, since tracing takes longer than the comparison.
+@lru_cache(maxsize=256)
+def _residuals_like(fwd, shape, dtype):
+    return jax.eval_shape(fwd, jax.ShapeDtypeStruct(shape, dtype))[1]
+
+
+def _checked(name: str, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> Activation:
+    """The pair with checks of what it is given."""
+
+    @wraps(fwd)
+    def checked_fwd(z):
+        check_units("z", z)
+        return fwd(of_jax(z))
+
+    @wraps(bwd)
+    def checked_bwd(residuals, da):
+        check_units("da", da)
+        check_residuals(residuals, _residuals_like(fwd, tuple(da.shape), dtype_of(da)), f"{name}.fwd for such a `da`")
+        return bwd(jax.tree.map(of_jax, residuals), of_jax(da))
+
+    return Activation(name, checked_fwd, checked_bwd)
+
+
 Elementwise: TypeAlias = Callable[[Float[Array, "batch units"]], Float[Array, "batch units"]]
 
 
@@ -71,7 +96,7 @@ def _of_z(name: str, f: Elementwise, slope: Elementwise) -> Activation:
     def bwd(z, da):
         return (narrow(wide(da) * slope(wide(z)), da),)
 
-    return Activation(name, fwd, bwd)
+    return _checked(name, fwd, bwd)
 
 
 # identity(z) = z:  da/dz = 1
@@ -84,7 +109,7 @@ def _identity_bwd(residuals, da):
     return (da,)
 
 
-identity = Activation("identity", _identity_fwd, _identity_bwd)
+identity = _checked("identity", _identity_fwd, _identity_bwd)
 
 
 # sigmoid(z) = a = 1 / (1 + t), t = e⁻ᶻ:  da/dz = a (1 - a) = a t / (1 + t) = t a²
@@ -100,7 +125,7 @@ def _sigmoid_bwd(residuals, da):
     return (narrow(wide(da) * (t * a * a), da),)
 
 
-sigmoid = Activation("sigmoid", _sigmoid_fwd, _sigmoid_bwd)
+sigmoid = _checked("sigmoid", _sigmoid_fwd, _sigmoid_bwd)
 
 
 # tanh(z):  da/dz = 1 - tanh²(z) = sech²(z), sech(z) = 2t / (1 + t²), t = e^-|z|;  the last form does not cancel.
@@ -124,7 +149,7 @@ def _relu_bwd(a, da):
     return (jnp.where(a > 0, da, 0),)
 
 
-relu = Activation("relu", _relu_fwd, _relu_bwd)
+relu = _checked("relu", _relu_fwd, _relu_bwd)
 
 
 # leaky_relu(z) = z for z >= 0, z/100 below:  da/dz = 1 for z >= 0, 1/100 below
@@ -223,4 +248,4 @@ def _softmax_bwd(a, da):
     return (narrow(a * (beyond - (beyond * a).sum(axis=-1, keepdims=True)), da),)
 
 
-softmax = Activation("softmax", _softmax_fwd, _softmax_bwd)
+softmax = _checked("softmax", _softmax_fwd, _softmax_bwd)

@@ -1,4 +1,4 @@
-"""Argument checks, and every error text of the core.
+"""Checks on the arrays of a network; `_arguments` has those on single arguments of other kinds.
 
 The checks read shapes and dtypes, which are known while JAX traces, so they hold under
 `jit` and cost nothing there. Only `check_range` reads values, and only where they are at hand.
@@ -13,38 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._arguments import check_is_array, FLOATS, kind, shown
 from ._types import Dense
-
-
-FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def dtype_of(value: Any) -> Any:
     """The dtype that JAX computes with: float64 is float32 unless `jax_enable_x64` is on."""
     return jax.dtypes.canonicalize_dtype(value.dtype)
-
-
-def check_dtype(name: str, dtype: Any) -> Any:
-    """`dtype` is one of those that the core computes with; it comes back as JAX has it."""
-    dtype = jax.dtypes.canonicalize_dtype(dtype)
-    if dtype.name not in FLOATS:
-        raise TypeError(
-            f"`{name}` is {dtype.name}, but a network computes with floating numbers: one of {', '.join(FLOATS)}."
-        )
-    return dtype
-
-
-def check_floating(name: str, value: Any) -> None:
-    """`value` is an array of a dtype that the core computes with."""
-    if not (hasattr(value, "shape") and hasattr(value, "dtype")):
-        raise TypeError(f"`{name}` must be an array, got {_kind(value)}: convert it with jnp.asarray(...).")
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise TypeError(
-            f"`{name}` has dtype {value.dtype}, but the network computes with floating numbers: "
-            f"pass {name}.astype(jnp.float32)."
-        )
-    if dtype_of(value).name not in FLOATS:
-        raise TypeError(f"`{name}` has dtype {value.dtype}; the supported dtypes are {', '.join(FLOATS)}.")
 
 
 def check_array(name: str, value: Any, ndim: int, axes: str) -> None:
@@ -53,6 +28,25 @@ def check_array(name: str, value: Any, ndim: int, axes: str) -> None:
     if len(value.shape) != ndim:
         remedy = f" For a single example write {name}[None, :]." if len(value.shape) == 1 and ndim == 2 else ""
         raise ValueError(f"`{name}` has shape {value.shape}, but must have {ndim} axes, {axes}.{remedy}")
+
+
+def check_units(name: str, value: Any) -> None:
+    """`value` is a floating array, the units along its last axis."""
+    check_floating(name, value)
+    if not value.shape:
+        raise ValueError(f"`{name}` has shape (), but must have the units along its last axis: pass {name}[None].")
+
+
+def check_floating(name: str, value: Any) -> None:
+    """`value` is an array of a dtype that the core computes with."""
+    check_is_array(name, value)
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise TypeError(
+            f"`{name}` has dtype {value.dtype}, but the network computes with floating numbers: "
+            f"pass {name}.astype(jnp.float32)."
+        )
+    if value.dtype.name not in FLOATS:
+        raise TypeError(f"`{name}` has dtype {value.dtype}; the supported dtypes are {', '.join(FLOATS)}.")
 
 
 def check_same_dtype(name: str, value: Any, other_name: str, other: Any) -> None:
@@ -71,12 +65,12 @@ def check_params(params: Any) -> None:
         raise TypeError("`params` is a single Dense layer: write (layer,), a tuple with one layer.")
     if type(params) is not tuple:  # a list's gradient would be a tuple, a tree unlike it
         remedy = ": write tuple(params)." if isinstance(params, tuple | list) else "."
-        raise TypeError(f"`params` must be a tuple of Dense(w, b) layers, got {_kind(params)}{remedy}")
+        raise TypeError(f"`params` must be a tuple of Dense(w, b) layers, got {kind(params)}{remedy}")
     if not params:
         raise ValueError("`params` is empty: a network needs at least one Dense(w, b) layer.")
     for i, layer in enumerate(params):
         if not isinstance(layer, Dense):
-            raise TypeError(f"`params[{i}]` must be a Dense(w, b) layer, got {_kind(layer)}.")
+            raise TypeError(f"`params[{i}]` must be a Dense(w, b) layer, got {kind(layer)}.")
         check_layer(f"params[{i}]", layer)
         check_same_dtype(f"params[{i}].w", layer.w, "params[0].w", params[0].w)
         if i and params[i - 1].w.shape[1] != layer.w.shape[0]:
@@ -121,8 +115,7 @@ def check_inputs(params: Sequence[Dense], x: Any) -> None:
 def check_targets(out: Any, y: Any) -> None:
     """`y` has the shape and dtype of `out`, so that no broadcast can compare the wrong pairs."""
     check_array("out", out, 2, "(batch, n_out)")
-    if not (hasattr(y, "shape") and hasattr(y, "dtype")):
-        raise TypeError(f"`y` must be an array, got {_kind(y)}: convert it with jnp.asarray(...).")
+    check_is_array("y", y)
     if tuple(y.shape) != tuple(out.shape):
         flat = len(y.shape) == 1 and out.shape == (*y.shape, 1)
         remedy = "pass y[:, None]" if flat else "give one row an example and one column an output"
@@ -172,61 +165,15 @@ def check_range(name: str, value: Any, low: float, high: float, what: str, remed
         )
 
 
-def check_sizes(sizes: Any) -> tuple[int, ...]:
-    """`sizes` are the widths of a network, two or more positive integers; they come back as a tuple."""
-    try:
-        widths = tuple(sizes)
-    except TypeError:
-        raise TypeError(f"`sizes` must be a sequence of widths such as (2, 10, 1), got {_kind(sizes)}.") from None
-    for i, width in enumerate(widths):
-        if isinstance(width, bool) or not isinstance(width, int | np.integer):
-            raise TypeError(f"`sizes[{i}]` must be an integer, got {width!r}.")
-        if width < 1:
-            raise ValueError(f"`sizes[{i}]` is {width}, but every layer needs at least one unit.")
-    if len(widths) < 2:
-        raise ValueError(f"`sizes` is {widths}, but a network needs at least an input and an output width.")
-    return tuple(int(width) for width in widths)
-
-
-def check_key(name: str, key: Any) -> None:
-    """`key` is one random key, of `jax.random.key` or of the older `jax.random.PRNGKey`."""
-    if not (hasattr(key, "shape") and hasattr(key, "dtype")):
-        raise TypeError(f"`{name}` must be a random key, got {_kind(key)}: pass jax.random.key(0).")
-    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-    if not typed and key.dtype != jnp.uint32:
-        raise TypeError(f"`{name}` must be a random key, got an array of {key.dtype}: pass jax.random.key(0).")
-    if len(key.shape) != (0 if typed else 1):
-        raise ValueError(
-            f"`{name}` must be one random key, got keys of shape {key.shape}: map over them with jax.vmap."
-        )
-
-
-def check_positive(name: str, value: Any) -> None:
-    """`value` is a finite number above zero."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"`{name}` must be a number, got {_kind(value)}.")
-    if not 0 < value < float("inf"):
-        raise ValueError(f"`{name}` is {value}, but must be a finite number above 0.")
-
-
-def check_at_least(name: str, value: Any, least: float) -> None:
-    """`value` is a number, and no less than `least`; infinity is one."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"`{name}` must be a number, got {_kind(value)}.")
-    if not value >= least:
-        raise ValueError(f"`{name}` is {value}, but must be at least {least:g}.")
-
-
-def check_count(name: str, value: Any, *, least: int) -> None:
-    """`value` is a plain integer (it fixes a program's shape) of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(
-            f"`{name}` must be a Python integer, got {_kind(value)}: it fixes the compiled program, so under "
-            f"jit make it static, for example with functools.partial or static_argnames."
-        )
-    if value < least:
-        raise ValueError(f"`{name}` is {value}, but must be at least {least}.")
-
-
-def _kind(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
+def check_residuals(residuals: Any, expected: Any, of: str) -> None:
+    """`residuals` are a tree of arrays like `expected`, the shapes and dtypes of what `of` returns."""
+    found, wanted = jax.tree.structure(residuals), jax.tree.structure(expected)
+    if found != wanted:
+        raise TypeError(f"`residuals` must be what {of} returned, a tree like {wanted}, got {shown(found)}.")
+    for (path, leaf), other in zip(jax.tree.leaves_with_path(residuals), jax.tree.leaves(expected), strict=True):
+        name = f"residuals{jax.tree_util.keystr(path)}"
+        check_is_array(name, leaf)
+        if tuple(leaf.shape) != other.shape:
+            raise ValueError(f"`{name}` has shape {tuple(leaf.shape)}, but {of} returns {other.shape} there.")
+        if str(leaf.dtype) != other.dtype.name and dtype_of(leaf) != other.dtype:
+            raise TypeError(f"`{name}` has dtype {leaf.dtype}, but {of} returns {other.dtype} there.")

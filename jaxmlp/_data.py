@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int, Key
 
-from ._checks import check_count, check_dtype, check_key
+from ._arguments import check_at_least, check_choice, check_count, check_dtype, check_key
 
 
 # Targets for the inputs (0,0), (0,1), (1,0), (1,1), in this order.
@@ -19,6 +19,8 @@ _GATES = {
     "xor": (0, 1, 1, 0),
     "xnor": (1, 0, 0, 1),
 }
+
+_MOST_BITS = 24
 
 
 def gate(name: str, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "4 2"], Float[Array, "4 1"]]:
@@ -42,8 +44,7 @@ def gate(name: str, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "4 
       [1. 0.] [1.]
       [1. 1.] [0.]
     """
-    if name not in tuple(_GATES):
-        raise ValueError(f"`name` is {name!r}, but must be one of {', '.join(_GATES)}.")
+    check_choice("name", name, _GATES)
     dtype = check_dtype("dtype", dtype)
     x = jnp.asarray(list(product((0, 1), repeat=2)), dtype)
     return x, jnp.asarray(_GATES[name], dtype)[:, None]
@@ -73,7 +74,7 @@ def parity(bits: int, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "
 
     Raises:
       TypeError: `bits` is not an integer, or `dtype` not floating.
-      ValueError: `bits` is below 1.
+      ValueError: `bits` is below 1, or above 24: more rows than a memory holds.
 
     Example:
       >>> import jaxmlp
@@ -81,9 +82,9 @@ def parity(bits: int, *, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "
       >>> print(x[6], y[6])
       [1. 1. 0.] [0.]
     """
-    check_count("bits", bits, least=1)
+    check_count("bits", bits, least=1, most=_MOST_BITS)
     dtype = check_dtype("dtype", dtype)
-    x = np.asarray(list(product((0, 1), repeat=bits)))
+    x = np.arange(2**bits)[:, None] >> np.arange(bits)[::-1] & 1
     return jnp.asarray(x, dtype), jnp.asarray(x.sum(axis=1, keepdims=True) % 2, dtype)
 
 
@@ -97,7 +98,7 @@ def spirals(
 
     Raises:
       TypeError: `key` is no random key, `n` or `classes` is not an integer, or `dtype` not floating.
-      ValueError: `n` or `classes` is below 1.
+      ValueError: `n` or `classes` is below 1, or `noise` below 0.
 
     Example:
       >>> import jax
@@ -109,13 +110,14 @@ def spirals(
     check_key("key", key)
     check_count("n", n, least=1)
     check_count("classes", classes, least=1)
+    check_at_least("noise", noise, 0)
     dtype = check_dtype("dtype", dtype)
     radius_key, noise_key = jax.random.split(key)
     labels = jnp.arange(n) % classes
     radius = jax.random.uniform(radius_key, (n,), dtype)
     angle = 2 * jnp.pi * (1.5 * radius + labels.astype(dtype) / classes)
     points = radius[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
-    return points + noise * jax.random.normal(noise_key, (n, 2), dtype), labels
+    return points + float(noise) * jax.random.normal(noise_key, (n, 2), dtype), labels
 
 
 def digits(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "1797 64"], Int[Array, " 1797"]]:

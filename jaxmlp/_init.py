@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Key
 
-from ._checks import check_dtype, check_key, check_sizes
+from ._arguments import check_choice, check_dtype, check_flag, check_key, check_sizes, shown
 from ._types import Dense, Params
 
 
@@ -87,10 +87,16 @@ def init_params(
     """
     check_key("key", key)
     widths = check_sizes(sizes)
+    check_flag("bias", bias)
     dtype = check_dtype("dtype", dtype)
-    if not callable(init) and init not in tuple(_INITS):
-        raise ValueError(f"`init` is {init!r}, but must be one of {', '.join(_INITS)} or a function.")
+    if not callable(init):
+        check_choice("init", init, _INITS, other=" or a function")
     layers = _drawn(key, widths, init if callable(init) else _INITS[init], dtype)
+    for i, (layer, shape) in enumerate(zip(layers, zip(widths[:-1], widths[1:], strict=True), strict=True)):
+        if not isinstance(layer, Dense) or getattr(layer.w, "shape", None) != shape:
+            raise TypeError(
+                f"`init` must return a Dense(w, b) with w of shape {shape} for layer {i}, got {shown(layer)}."
+            )
     return tuple(layer if bias else layer._replace(b=None) for layer in layers)
 
 

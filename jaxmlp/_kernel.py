@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from ._arguments import shown
 from ._layouts import explicit_mesh
 from ._numbers import array_of, CARRIED_OUT, in_numbers, numbers_of, operations, program_of_numbers
 from ._program import carry_out, value_of, variables
@@ -85,8 +86,8 @@ def _launched(body: Callable[..., None], out: tuple[Any, ...], kernel: str) -> C
 
 
 def _check_place(kernel: str, args: Any) -> None:
-    if kernel not in ("gpu", "interpret"):
-        raise ValueError(f"`kernel` is {kernel!r}, but must be 'gpu', 'interpret' or None.")
+    if not isinstance(kernel, str) or kernel not in ("gpu", "interpret"):
+        raise ValueError(f"`kernel` is {shown(kernel)}, but must be 'gpu', 'interpret' or None.")
     if kernel == "gpu" and (backend := jax.default_backend()) != "gpu":
         raise ValueError(
             f"`kernel` is 'gpu', but JAX computes on a {backend} here: leave `kernel` out, or pass kernel='interpret' "

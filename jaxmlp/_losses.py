@@ -4,8 +4,9 @@ Every loss is a mean over the batch; that 1/batch enters here and nowhere else.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from typing import Any
 
 import jax
@@ -13,7 +14,16 @@ import jax.numpy as jnp
 from jax.scipy.special import xlog1py, xlogy
 from jaxtyping import Array, Float, Int
 
-from ._checks import check_array, check_labels, check_positive, check_probabilities, check_targets
+from ._arguments import check_positive, of_jax
+from ._checks import (
+    check_array,
+    check_labels,
+    check_probabilities,
+    check_residuals,
+    check_same_dtype,
+    check_targets,
+    dtype_of,
+)
 from ._logistic import finite_exponential, from_the_largest, narrow, wide
 from ._once import once
 from ._types import Residuals
@@ -51,7 +61,7 @@ class Loss:
 
 
 def _rounded_once(name: str, check: Callable[..., None], fwd: Callable[..., Any], bwd: Callable[..., Any]) -> Loss:
-    """The pair after a check of `(out, y)`, in which 16 bits are computed with in float32."""
+    """The pair after a check of what it is given, in which 16 bits are computed with in float32."""
 
     def wide_fwd(out, y):
         check(out, y)
@@ -59,9 +69,36 @@ def _rounded_once(name: str, check: Callable[..., None], fwd: Callable[..., Any]
         return narrow(value, out), residuals
 
     def wide_bwd(residuals, dloss):
-        return jax.tree.map(lambda cotangent: narrow(cotangent, dloss), bwd(residuals, wide(dloss)))
+        check_array("dloss", dloss, 0, "it is a scalar")
+        _check_residuals(name, fwd, residuals, wide(dloss))
+        cotangents = bwd(jax.tree.map(of_jax, residuals), wide(dloss))
+        return jax.tree.map(lambda cotangent: narrow(cotangent, dloss), cotangents)
 
     return Loss(name, wide_fwd, wide_bwd)
+
+
+def _check_residuals(name, fwd, residuals, dloss):
+    first, *_ = jax.tree.leaves(residuals) or [None]
+    check_array("residuals", first, 2, "(batch, n_out), in each")
+    check_same_dtype("residuals", first, "dloss", dloss)
+    if 0 in first.shape:
+        raise ValueError(
+            f"`residuals` hold an array of shape {first.shape}: the mean of an empty batch is not defined."
+        )
+    kept = _residuals_like(fwd, tuple(first.shape), dtype_of(first))
+    found = jax.tree.structure(residuals)
+    expected = next((tree for tree in kept if jax.tree.structure(tree) == found), kept[0])
+    check_residuals(residuals, expected, f"{name}.fwd")
+
+
+# What `fwd` may keep for an output of this shape: for targets like it, and for integer labels where it takes them.
+@lru_cache(maxsize=256)
+def _residuals_like(fwd, shape, dtype):
+    out, labels = jax.ShapeDtypeStruct(shape, dtype), jax.ShapeDtypeStruct(shape[:1], jnp.int32)
+    kept = [jax.eval_shape(fwd, out, out)[1]]
+    with suppress(TypeError, ValueError):
+        kept.append(jax.eval_shape(fwd, out, labels)[1])
+    return kept
 
 
 def _weighted(weight, value):

@@ -5,13 +5,16 @@
 `f_l` is `hidden` for every layer but the last, and `output` for the last.
 """
 
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ._activations import Activation, identity, sigmoid
-from ._checks import check_array, check_inputs, check_params, check_same_dtype
+from ._arguments import shown
+from ._checks import check_array, check_inputs, check_params, check_residuals, check_same_dtype
 from ._dense import dense_bwd, dense_fwd
 from ._losses import bce, bce_with_logits, Loss
 from ._once import once
@@ -106,8 +109,8 @@ def backward(
       `grads`, a tree like `params`, and `dx`, with the shape of `x`.
 
     Raises:
-      TypeError: `dout` is not a floating array, or in another dtype than the parameters.
-      ValueError: `dout` is not `(batch, n_out)`.
+      TypeError: `residuals` are no such tree, `dout` is not a floating array, or in another dtype than the parameters.
+      ValueError: `dout` is not `(batch, n_out)`, or an array of `residuals` has another shape.
 
     References:
       Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors",
@@ -125,9 +128,17 @@ def backward(
       >>> jax.tree.map(jax.numpy.shape, grads)  # as `params`
       (Dense(w=(2, 3), b=(3,)), Dense(w=(3, 1), b=(1,)))
     """
+    _check_kind("hidden", hidden, Activation, "jaxmlp.tanh")
+    _check_kind("output", output, Activation, "jaxmlp.sigmoid")
+    check_residuals(residuals, _residuals_like(residuals, hidden, output), "`forward` with these activations")
     _check_dout(residuals, dout)
+    return _backward(residuals, dout, _activations(residuals, hidden, output))
+
+
+def _backward(
+    residuals: Residuals, dout: Float[Array, "batch n_out"], activations: tuple[Activation, ...]
+) -> tuple[Params, Float[Array, "batch n_in"]]:
     da, grads = dout, []
-    activations = _activations(residuals, hidden, output)
     for (dense_residuals, activation_residuals), activation in zip(residuals[::-1], activations[::-1], strict=True):
         (dz,) = activation.bwd(activation_residuals, da)
         dz = once(dz, readings=len(dense_residuals[0].w))  # `dw` reads it for every input
@@ -211,7 +222,7 @@ def loss_and_grads(
     out, residuals = forward(params, x, hidden=hidden, output=output)
     value, loss_residuals = loss.fwd(out, y)
     dout, _ = loss.bwd(loss_residuals, jnp.ones_like(value))
-    grads, _ = backward(residuals, dout, hidden=hidden, output=output)
+    grads, _ = _backward(residuals, dout, _activations(params, hidden, output))
     return value, grads
 
 
@@ -220,6 +231,17 @@ def _activations(layers: Any, hidden: Activation, output: Activation) -> tuple[A
     _check_kind("hidden", hidden, Activation, "jaxmlp.tanh")
     _check_kind("output", output, Activation, "jaxmlp.sigmoid")
     return (hidden,) * (len(layers) - 1) + (output,)
+
+
+def _residuals_like(residuals: Any, hidden: Activation, output: Activation) -> Any:
+    """The shapes of what `forward` returns for the parameters and the inputs that `residuals` hold."""
+    try:
+        params, x = tuple(layer for (layer, _), _ in residuals), residuals[0][0][1]
+        return jax.eval_shape(partial(forward, hidden=hidden, output=output), params, x)[1]
+    except Exception:  # they may be anything at all
+        raise TypeError(
+            f"`residuals` must be what `forward` returned with these activations, got {shown(residuals)}."
+        ) from None
 
 
 def _fused(output: Activation, loss: Loss) -> tuple[Activation, Loss]:
@@ -232,7 +254,7 @@ def _fused(output: Activation, loss: Loss) -> tuple[Activation, Loss]:
 def _check_kind(name: str, value: Any, kind: type, example: str) -> None:
     if not isinstance(value, kind):
         article = "an" if kind is Activation else "a"
-        raise TypeError(f"`{name}` must be {article} {kind.__name__} such as {example}, got {value!r}.")
+        raise TypeError(f"`{name}` must be {article} {kind.__name__} such as {example}, got {shown(value)}.")
 
 
 def _check_dout(residuals: Residuals, dout: Any) -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ._checks import check_count
+from ._arguments import check_callable, check_count, shown
 from ._lanes import carry_out_in_lanes, in_every_lane, Lanes
 from ._products import fused_product
 from ._program import traced, value_of
@@ -51,8 +51,7 @@ def population(
       >>> print(losses.shape, bool((losses[:, -1] < losses[:, 0]).all()))
       (32, 100) True
     """
-    if not callable(function):
-        raise TypeError(f"`function` must be a function, got {function!r}.")
+    check_callable("function", function)
     check_count("chunk", chunk, least=1)
 
     def mapped(*args: Any) -> Any:
@@ -105,6 +104,8 @@ def _size_of_a_chunk(count: int, most: int) -> int:
 
 def _axes(in_axes: Any, args: tuple[Any, ...]) -> list[int | None]:
     """The axis of every leaf."""
+    if not isinstance(in_axes, int | tuple | list | None):
+        raise TypeError(f"`in_axes` must be an integer, None, or a sequence of them, got {shown(in_axes)}.")
     of_args = [in_axes] * len(args) if in_axes is None or isinstance(in_axes, int) else list(in_axes)
     if len(of_args) != len(args):
         raise ValueError(
@@ -112,7 +113,9 @@ def _axes(in_axes: Any, args: tuple[Any, ...]) -> list[int | None]:
         )
     for axis in of_args:
         if not (axis is None or isinstance(axis, int)):
-            raise TypeError(f"`in_axes` must hold integers or None, got {axis!r}: give one axis for each argument.")
+            raise TypeError(
+                f"`in_axes` must hold integers or None, got {shown(axis)}: give one axis for each argument."
+            )
     return [axis for axis, arg in zip(of_args, args, strict=True) for _ in jax.tree.leaves(arg)]
 
 

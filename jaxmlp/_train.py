@@ -1,5 +1,6 @@
 """Training as one compiled program: a scan over optax updates."""
 
+from inspect import signature
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -7,7 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from ._checks import check_count, check_floating, check_key
+from ._arguments import check_callable, check_count, check_is_array, check_key, check_leaves, shown
+from ._checks import check_floating
 from ._kernel import loop_in_a_kernel
 from ._layouts import rows_of, with_layouts_found
 from ._small import loop
@@ -115,10 +117,9 @@ def fit(
       >>> print(jaxmlp.predict(state.params, x).round().ravel())
       [0. 1. 1. 1.]
     """
-    check_count("steps", steps, least=0)
-    n = _rows(batch)
+    n = check_training(params, batch, loss_and_grads, optimizer, steps, batch_size, key)
     batch = jax.tree.map(jnp.asarray, tuple(batch))
-    state = _start(params, optimizer, batch_size, key, n)
+    state = _start(params, optimizer, key)
     shown = batch if batch_size is None else jax.eval_shape(rows_of, batch, jnp.arange(batch_size))
     loss_and_grads = with_layouts_found(loss_and_grads, state.params, batch)
     _check_loss_and_grads(loss_and_grads, state.params, shown)
@@ -157,10 +158,28 @@ def fit(
     return state, losses
 
 
-def _start(params: Any, optimizer: optax.GradientTransformation, batch_size, key, n: int) -> TrainState:
-    """The state that the first step sees, after the checks on how minibatches are drawn."""
+def _start(params: Any, optimizer: optax.GradientTransformation, key: Any) -> TrainState:
+    """The state that the first step sees."""
+    if isinstance(params, TrainState):
+        return params
+    params = jax.tree.map(jnp.asarray, params)
+    for path, leaf in jax.tree.leaves_with_path(params):
+        check_floating(f"params{jax.tree_util.keystr(path)}", leaf)
+    return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), key)
+
+
+def check_training(
+    params: Any, batch: Any, loss_and_grads: Any, optimizer: Any, steps: Any, batch_size: Any, key: Any
+) -> int:
+    """What every training takes is of the right kind, and fits together; the number of examples."""
+    check_count("steps", steps, least=0)
+    n = _rows(batch)
+    check_leaves("params", params)
+    check_callable("loss_and_grads", loss_and_grads, ": pass jaxmlp.loss_and_grads")
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
-        raise TypeError(f"`optimizer` must be an optax transformation such as optax.adam(0.01), got {optimizer!r}.")
+        raise TypeError(
+            f"`optimizer` must be an optax transformation such as optax.adam(0.01), got {shown(optimizer)}."
+        )
     continued = isinstance(params, TrainState)
     if continued and key is not None:
         raise ValueError("`key` is given, but `params` is a TrainState that carries its own: leave `key` out.")
@@ -174,12 +193,7 @@ def _start(params: Any, optimizer: optax.GradientTransformation, batch_size, key
         if key is None:
             raise ValueError("`batch_size` is given, but no `key` to order the minibatches: pass jax.random.key(0).")
         check_key("key", key)
-    if continued:
-        return params
-    params = jax.tree.map(jnp.asarray, params)
-    for path, leaf in jax.tree.leaves_with_path(params):
-        check_floating(f"params{jax.tree_util.keystr(path)}", leaf)
-    return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), key)
+    return n
 
 
 def _rows(batch: Any) -> int:
@@ -188,10 +202,9 @@ def _rows(batch: Any) -> int:
         raise TypeError(f"`batch` must be a tuple of arrays such as (x, y), got a {type(batch).__name__}.")
     leaves = {f"batch{jax.tree_util.keystr(path)}": leaf for path, leaf in jax.tree.leaves_with_path(tuple(batch))}
     for name, leaf in leaves.items():
-        if not hasattr(leaf, "shape"):
-            raise TypeError(
-                f"`{name}` must be an array, got a {type(leaf).__name__}: convert lists with jnp.asarray(...)."
-            )
+        check_is_array(name, leaf)
+    if leaves:
+        check_leaves("batch", tuple(batch))
     shapes = {name: tuple(leaf.shape) for name, leaf in leaves.items()}
     if not shapes or any(not shape for shape in shapes.values()):
         raise ValueError(f"`batch` must hold arrays with one row an example, got the shapes {shapes}.")
@@ -204,9 +217,15 @@ def _rows(batch: Any) -> int:
 
 
 def _check_loss_and_grads(loss_and_grads: LossAndGrads, params: Any, batch: Any) -> None:
-    """What `loss_and_grads` returns fits `params`; read from shapes alone, before anything is compiled."""
-    if not callable(loss_and_grads):
-        raise TypeError(f"`loss_and_grads` must be a function, got {loss_and_grads!r}: pass jaxmlp.loss_and_grads.")
+    """What `loss_and_grads` takes and returns fits; read from shapes alone, before anything is compiled."""
+    try:
+        signature(loss_and_grads).bind(params, *batch)
+    except ValueError:  # of some functions that are not written in Python
+        pass
+    except TypeError as error:
+        raise TypeError(
+            f"`loss_and_grads` cannot be called with the parameters and the {len(batch)} array(s) of `batch`: {error}."
+        ) from None
     if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(batch)):
         result = jax.eval_shape(lambda params, batch: loss_and_grads(params, *batch), params, batch)
     else:  # data whose values are known are not traced, so that losses which check their targets can

@@ -15,7 +15,7 @@ CORE = sorted(path for path in PACKAGE.glob("_*.py") if path.name not in ("__ini
 
 # A module imports from lower floors only. A new module needs a floor.
 FLOORS = (
-    {"_types", "_frames", "_placement", "_progress", "_version"},
+    {"_arguments", "_types", "_frames", "_placement", "_progress", "_version"},
     {"_checks", "_layouts", "_logistic", "_once", "_program"},
     {"_activations", "_losses", "_dense", "_init", "_data", "_numbers", "_products"},
     {"_mlp", "_lanes"},

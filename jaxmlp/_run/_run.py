@@ -9,10 +9,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, ArrayLike, Key
 
-from .._checks import check_at_least, check_count
+from .._arguments import check_at_least, check_callable, check_count, check_flag, check_is_array, check_leaves, shown
+from .._train import check_training
 from .._types import LossAndGrads
 from ._bar import Bar
 from ._checkpoint import Checkpoints
@@ -123,10 +125,22 @@ def run(
       >>> print(result.reason, result.history.steps)
       stopped 100
     """
-    check_count("steps", steps, least=0)
+    for name, tree in {"params": params, "batch": batch, "key": key}.items():
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
+            raise TypeError(f"`{name}` is traced, but `run` works on the host, between compiled chunks: trace `fit`.")
+    check_flag("ensemble", ensemble)
+    if ensemble:
+        _check_members(params, key)
+    one = jax.tree.map(lambda leaf: leaf[0], key) if ensemble else key
+    check_training(params, batch, loss_and_grads, optimizer, steps, batch_size, one)
     for name, function in (("evaluate", evaluate), ("stop", stop)):
-        if function is not None and not callable(function):
-            raise TypeError(f"`{name}` must be a function, got {function!r}.")
+        if function is not None:
+            check_callable(name, function)
+    flags = {"stop_nonfinite": stop_nonfinite, "resume": resume}
+    for name, flag in (flags if progress is None else flags | {"progress": progress}).items():
+        check_flag(name, flag)
+    if not isinstance(checkpoint_dir, str | PathLike | None):
+        raise TypeError(f"`checkpoint_dir` must be a path, got {shown(checkpoint_dir)}.")
     check_at_least("checkpoint_seconds", checkpoint_seconds, 0)
     if checkpoint_dir is not None and jax.process_count() > 1:
         raise ValueError(
@@ -136,7 +150,6 @@ def run(
     options: dict[str, Any] = dict(loss_and_grads=loss_and_grads, optimizer=optimizer, batch_size=batch_size)
     step = lambda state: plain_step(state, batch, **options)
     if ensemble:
-        _check_members(params, key)
         step = jax.vmap(step)
     train = compiled(params, ensemble=ensemble, **options)
     shape, losses = train.eval_shape(params, batch, steps=0, key=key)
@@ -162,8 +175,11 @@ def run(
 
 def _check_members(params: Any, key: Any) -> None:
     """Every array has a leading axis, of one length."""
+    check_leaves("params", params)
+    if key is not None:
+        check_is_array("key", key)
     leaves = {f"params.{name}": leaf for name, leaf in named_leaves(params).items()} | named_leaves({"key": key})
-    members = {name: leaf.shape[:1] for name, leaf in leaves.items()}
+    members = {name: np.shape(leaf)[:1] for name, leaf in leaves.items()}
     if len(set(members.values())) != 1 or () in members.values():
         raise ValueError(
             f"`ensemble` is True, but the leading axes do not hold one entry a member, the same number each: "

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 
-from .._checks import check_count
+from .._arguments import check_count
 from ._words import in_a_font_that_has_it
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from .._activations import Activation, sigmoid
-from .._checks import check_count, check_targets
+from .._arguments import check_count
+from .._checks import check_targets
 from .._dense import dense_bwd, dense_fwd
 from .._losses import Loss
 from .._mlp import forward

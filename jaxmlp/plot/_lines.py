@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from .._checks import check_params, check_positive
+from .._arguments import check_positive
+from .._checks import check_params
 from .._types import Dense
 from . import _points
 from ._canvas import axes_of, CURVES, legend

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.patheffects import withStroke
 
-from .._checks import check_count, check_positive
+from .._arguments import check_count, check_positive
 from . import _points
 from ._canvas import axes_of, legend, MAP
 from ._words import Language, words

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patheffects import withStroke
 
-from .._checks import check_count, check_key, check_positive
+from .._arguments import check_count, check_key, check_positive
 from ._canvas import axes_of, color_bar, legend, MAP
 from ._plane import direction_like, flat, principal, projected, stacked
 from ._words import Language, words
