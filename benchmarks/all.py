@@ -35,6 +35,7 @@ JOBS: dict[str, list[str]] = {
     "ulps": [sys.executable, "ulps.py", "--count", "500"],
     "verdicts": [sys.executable, "verdicts.py", "--seeds", "3"],
     "mutants": [sys.executable, "mutants.py", "--count", "20"],
+    "false_results": [sys.executable, "false_results.py", "--seeds", "20", "--matrix", "0", "--lines", os.devnull],
     "numeric": [sys.executable, "numeric.py", "--sizes", "64", "128", "128", "10"],
     "xor_study": [sys.executable, "xor_study.py"],
 }

@@ -44,6 +44,14 @@ def test_an_error_that_stays_is_not_excused():
     assert judged.verdict == "wrong" and judged.error > judged.allowed
 
 
+def test_what_a_mistake_varies_by_with_the_truth_is_not_rounding():
+    mistake = np.asarray([2e-5, 1e-5])
+    again, varies = [mistake * (1 + by) for by in (0.3, -0.2)], [0.3, 0.2]
+    judged = lambda errors, varies: excused(mistake, errors, times=30, size=5.0, whole=5.0, varies=varies).verdict
+    assert judged(again, None) == "right" and judged(again, varies) == "wrong"
+    assert judged(NOISE[1:3], [1e-5, 1e-5]) == "right"
+
+
 def test_rounding_as_large_as_the_leaf_decides_nothing():
     noise = [e * 1e5 for e in NOISE]
     assert excused(np.asarray([2.0, 1.0]), noise, times=30, size=5.0, whole=5.0).verdict == "undecided"
