@@ -5,13 +5,23 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from ._in_jax import loss_in_jax
 from ._judge import judged
 from ._measured import measured
-from ._program._call import forget, functions_of, has_functions, Same, taking_no_functions, without_functions
+from ._program._call import (
+    forget,
+    functions_of,
+    has_functions,
+    input_names,
+    Same,
+    taking_no_functions,
+    without_functions,
+)
 from ._program._failures import in_plain_words
+from ._program._leaves import check_callable, check_numbers, is_number
 from ._program._tree import named_leaves
 from ._report._gradient_report import GradientError, GradientReport
 from ._rule._custom_rule import rule_report
@@ -77,8 +87,10 @@ def check(
       The gradient of `params` is 0.5 times what it must be.
     """
     forget()
-    _check_callable("loss", loss)
-    _check_callable("grads", grads)
+    check_callable("loss", loss, params, *args)
+    check_callable("grads", grads, params, *args)
+    names = ("params", *input_names(grads, 1 + len(args))[1:])
+    check_numbers(names, (params, *args))
     name, source = _name(grads), None
     if has_functions(params):
         kept, source = (functions_of(params),), grads
@@ -133,8 +145,9 @@ def check_pair(fwd: Callable[..., Any], bwd: Callable[..., Any], *inputs: Any) -
       'missing-upstream'
     """
     forget()
-    _check_callable("fwd", fwd)
-    _check_callable("bwd", bwd)
+    check_callable("fwd", fwd, *inputs)
+    check_callable("bwd", bwd, None, None)
+    check_numbers(input_names(fwd, len(inputs)), inputs, of_jax=True)
     return pair_report(_name(bwd), fwd, bwd, inputs)
 
 
@@ -173,7 +186,8 @@ def check_rule(f: Callable[..., Any], *inputs: Any) -> GradientReport:
       wrong 0.333333
     """
     forget()
-    _check_callable("f", f)
+    check_callable("f", f, *(() if isinstance(f, jax.custom_vjp | jax.custom_jvp) else inputs))
+    check_numbers(input_names(f, len(inputs)), inputs, of_jax=True)
     return rule_report(_name(f), f, inputs)
 
 
@@ -214,20 +228,14 @@ def assert_gradients(
     return report
 
 
-def _check_callable(name: str, function: Any) -> None:
-    if not callable(function):
-        raise TypeError(f"`{name}` must be a function, got {type(function).__name__}: pass it without calling it.")
-
-
 def _check_params(params: Any) -> None:
     leaves = named_leaves(params)
     if not leaves:
         raise ValueError(f"`params` is {params!r}, a tree without leaves: there is nothing to differentiate by.")
     for path, leaf in leaves.items():
-        try:
-            dtype = jnp.result_type(leaf)
-        except TypeError:
-            raise TypeError(f"`params` leaf `{path}` is a {type(leaf).__name__}, not a floating array.") from None
+        if not is_number(leaf):
+            raise TypeError(f"`params` leaf `{path}` is {_kind(leaf)}, not a floating array.")
+        dtype = jnp.result_type(leaf)
         if not jnp.issubdtype(dtype, jnp.floating):
             raise TypeError(
                 f"`params` leaf `{path}` has dtype {dtype}, but only real floating numbers have a gradient: "
@@ -235,6 +243,10 @@ def _check_params(params: Any) -> None:
             )
         if jnp.size(leaf) == 0:
             raise ValueError(f"`params` leaf `{path}` has shape {jnp.shape(leaf)}: it is empty, remove it.")
+
+
+def _kind(leaf: Any) -> str:
+    return f"an array of {leaf.dtype}" if hasattr(leaf, "dtype") else f"a {type(leaf).__name__}"
 
 
 def _name(function: Callable[..., Any]) -> str:

@@ -21,6 +21,8 @@ from ._verdict._evidence import Subject, VALUE
 from ._verdict._reference import truth
 
 
+# The steps go far, and what over- or underflows on the way is seen in the values.
+@np.errstate(all="ignore")
 def measured(subject: Subject, params: Any) -> GradientReport:
     """The report on `subject` at `params`, by the derivative of its loss where that is what the values say it is."""
     numeric = numeric_gradient(subject.loss, params, *subject.args)

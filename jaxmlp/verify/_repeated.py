@@ -10,6 +10,7 @@ import numpy as np
 from ._mistake._names import line_of
 from ._program._again import Again, again, parting
 from ._program._call import called, input_names, is_traceable
+from ._program._leaves import hosted
 from ._program._numpy_code import as_jax
 from ._program._source import Source
 from ._program._tree import in_float64, named_leaves, on_host
@@ -105,7 +106,7 @@ def _both(
 
 def _leaves(subject: Subject, result: Any) -> dict[str, np.ndarray]:
     leaves = {VALUE: result[0]} | named_leaves(result[1]) if subject.has_value else named_leaves(result)
-    return {path: on_host(leaf) for path, leaf in leaves.items()}
+    return {path: hosted(f"`{path}` from `{subject.name}`", leaf) for path, leaf in leaves.items()}
 
 
 def _changes(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, float]:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._program._call import compiled, joined, Kept, Same, split
+from .._program._leaves import check_numbers
 from .._program._tree import is_floating, on_host
 from ._step import check_result, copy_of, is_inexact, loss_of, parted, settled, with_arrays
 
@@ -75,6 +76,7 @@ def _ahead(step: Callable, single: bool, state: Any, watched: tuple[bool, ...], 
     for count in range(1, limit + 1):
         with np.errstate(all="ignore"):
             result = step(state)
+        check_numbers(("step",), (result,))
         new, output = parted(result, state, single=single)
         if new is None and not single:
             check_result(result, state, limit)

@@ -12,13 +12,27 @@ from .._program._tree import is_array, named_leaves, on_host
 
 def with_arrays(state: Any) -> Any:
     """The state with its numbers as JAX arrays, as a compiled step returns them."""
-    is_number = lambda leaf: isinstance(leaf, bool | int | float | complex | np.ndarray | np.generic)
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if is_number(leaf) else leaf, state)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if _is_of_jax(leaf) else leaf, state)
+
+
+def _is_of_jax(leaf: Any) -> bool:
+    """A number or an array of NumPy's that JAX can hold."""
+    if isinstance(leaf, int) and not isinstance(leaf, bool):
+        integers = jnp.iinfo(jnp.result_type(int))
+        return integers.min <= leaf <= integers.max
+    return isinstance(leaf, bool | float | complex) or (isinstance(leaf, np.ndarray | np.generic) and is_array(leaf))
 
 
 def copy_of(state: Any) -> Any:
     """The state as a step may write into it; JAX's arrays cannot be written to."""
-    return jax.tree.map(lambda leaf: leaf if isinstance(leaf, jax.Array) else copy.deepcopy(leaf), state)
+    return jax.tree.map(_copy_of, state)
+
+
+def _copy_of(leaf: Any) -> Any:
+    try:
+        return leaf if isinstance(leaf, jax.Array) else copy.deepcopy(leaf)
+    except Exception:  # an open file, a view of memory
+        return leaf
 
 
 def settled(state: Any, new: Any) -> Any:

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from .._program._failures import in_plain_words
+from .._program._leaves import check_callable, check_numbers
 from .._program._tree import on_host
 from ._births import Births, births
 from ._report import NonfiniteReport
@@ -50,10 +51,10 @@ def trace_nonfinite(step: Callable[[Any], Any], state: Any, *, max_steps: int = 
       >>> print(report.step, report.first_nan.expression)
       2 sqrt(-1)
     """
-    if not callable(step):
-        raise TypeError(f"`step` must be a function, got {type(step).__name__}: pass it without calling it.")
+    check_callable("step", step, state)
     if (steps := _count(max_steps)) < 1:
         raise ValueError(f"`max_steps` must be at least 1, got {max_steps}.")
+    check_numbers(("state",), (state,))
     _check_state(state)
     taken = run(step, state, steps)
     tendency, rose = trend(taken.losses, taken.turned)
@@ -77,7 +78,7 @@ def trace_nonfinite(step: Callable[[Any], Any], state: Any, *, max_steps: int = 
 def _count(max_steps: Any) -> int:
     try:
         return operator.index(max_steps)
-    except TypeError:
+    except Exception:
         raise TypeError(f"`max_steps` must be an integer, got {type(max_steps).__name__}.") from None
 
 

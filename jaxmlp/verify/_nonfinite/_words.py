@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 def as_text(report: "NonfiniteReport", lang: str) -> str:
     """The report as plain text."""
-    if lang not in SENTENCES:
-        raise ValueError(f"lang must be one of {', '.join(map(repr, SENTENCES))}, got {lang!r}.")
+    if not (isinstance(lang, str) and lang in SENTENCES):
+        raise ValueError(f"`lang` must be one of {', '.join(map(repr, SENTENCES))}, got {lang!r}.")
     return "\n".join(line for text in _Words(lang).lines(report) for line in _wrapped(printable(text)))
 
 

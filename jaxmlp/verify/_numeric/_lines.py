@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._program._call import called, compiled, joined, Same, split
-from .._program._tree import is_floating, named_leaves, on_host, widened
+from .._program._tree import is_array, is_floating, named_leaves, on_host, widened
 from ._differences import Along
 
 
@@ -84,7 +84,7 @@ class Lines:
         values = [float(on_host(value)) for value in values] or self.along(np.zeros((1, 0)))(np.zeros((1, 1)))[0]
         self.value = float(values[0])
         self.eps, self.precision = float(jnp.finfo(dtype).eps), dtype.name
-        spread = abs(self.value - values[-1])
+        spread = abs(self.value - values[-1]) if np.isfinite(self.value) else 0.0
         self.is_random = bool(np.isfinite(self.value) and not spread <= REPEATS * self.eps * abs(self.value))
 
     def along(self, lines: np.ndarray, start: int = 0) -> Along:
@@ -183,6 +183,8 @@ def _like(old: Any, new: Any) -> Any:
 
 
 def _dtype(value: Any) -> np.dtype:
+    if not is_array(value) and not isinstance(value, float):
+        raise _NotAFloat(f"`loss` must return a floating scalar, got a {type(value).__name__}.")
     dtype, shape = jnp.result_type(value), jnp.shape(value)
     if not jnp.issubdtype(dtype, jnp.floating):
         raise _NotAFloat(f"`loss` must return a floating scalar, got dtype {dtype}.")

@@ -26,11 +26,12 @@ def in_plain_words() -> Iterator[None]:
     Raises:
       CallbackError: a callback raised an error; where, and which.
       MemoryError: there is not enough memory.
+      ValueError: an array is deleted that a function closes over.
     """
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
-        plain = None if users_frames(error.__traceback__) else _plain(str(error))
+    except (RuntimeError, MemoryError) as error:  # those of JAX are RuntimeErrors
+        plain = None if users_frames(error.__traceback__) else _plain(error)
         if plain is None:
             raise
         raise plain from None
@@ -42,15 +43,21 @@ def users_frames(stack: TracebackType | None) -> list[Frame]:
     return [frame for frame in frames if is_users(frame.file)]
 
 
-def _plain(said: str) -> Exception | None:
-    if said.startswith("RESOURCE_EXHAUSTED"):
-        first = said.splitlines()[0].removeprefix("RESOURCE_EXHAUSTED: ")
+def _plain(error: RuntimeError | MemoryError) -> Exception | None:
+    said = str(error)
+    if isinstance(error, MemoryError) or said.startswith("RESOURCE_EXHAUSTED"):
+        first = next(iter(said.splitlines()), "").removeprefix("RESOURCE_EXHAUSTED: ")
         return MemoryError(
             f"the functions need more memory than there is ({first.rstrip('.')}): check with fewer examples, or with "
             "smaller arrays."
         )
+    if said.startswith("Array has been deleted"):
+        return ValueError(
+            "`loss` or `grads` holds on to an array that is deleted, as an argument is that was donated: give it a "
+            "copy of the array."
+        )
     found = _CALLED_BACK.search(said)
-    if found is None:
+    if found is None or not isinstance(error, jax.errors.JaxRuntimeError):
         return None
     frames = [frame for frame in _FRAME.findall(found["frames"]) if is_users(frame[0])]
     place = "".join(

@@ -46,7 +46,7 @@ def is_installed(file: str) -> bool:
 
 def is_users(file: str) -> bool:
     """Whether a file is none of JAX, NumPy, these rooms, Python or an installed package."""
-    return not (file.startswith((*HIDDEN, "<frozen")) or is_installed(file))
+    return not (file.startswith((*HIDDEN, "<frozen")) or file.endswith(".pyx") or is_installed(file))
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,17 @@ def named_leaves(tree: Any) -> dict[str, Any]:
 
 
 def is_array(leaf: Any) -> bool:
-    """An array of NumPy or JAX, a NumPy scalar, or a tracer: anything with a shape and a dtype."""
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+    """An array of NumPy or JAX, a NumPy scalar, or a tracer: anything with a shape and a dtype, but NumPy's arrays of
+    strings, dates, objects and long doubles, which JAX does not have.
+    """
+    if not (isinstance(getattr(leaf, "shape", None), tuple) and hasattr(leaf, "dtype")) or isinstance(leaf, type):
+        return False
+    return not isinstance(leaf, np.ndarray | np.generic) or _is_of_jax(leaf.dtype)
+
+
+def _is_of_jax(dtype: Any) -> bool:
+    is_long = dtype in (np.longdouble, np.clongdouble) and dtype.itemsize > 8 * (1 + (dtype.kind == "c"))
+    return any(jnp.issubdtype(dtype, kind) for kind in (jnp.number, jnp.bool_)) and not (is_long or dtype.kind == "m")
 
 
 def is_floating(leaf: Any) -> bool:
@@ -48,9 +57,9 @@ def copied(tree: Any) -> Any:
     """The tree with its arrays copied, those of JAX excepted, which cannot be written to."""
 
     def copy_of(leaf: Any) -> Any:
-        if isinstance(leaf, jax.Array) or not is_array(leaf):
-            return leaf
-        return np.array(leaf) if isinstance(leaf, np.ndarray | np.generic) else copy.deepcopy(leaf)
+        if isinstance(leaf, np.ndarray | np.generic):
+            return np.array(leaf)
+        return copy.deepcopy(leaf) if is_array(leaf) and not isinstance(leaf, jax.Array) else leaf
 
     return jax.tree.map(copy_of, tree)
 

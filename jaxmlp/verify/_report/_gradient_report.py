@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -213,17 +214,23 @@ class GradientReport:
           width: how many columns to fill at most, at least 80; only a `file:line` is never broken.
 
         Raises:
+          TypeError: if `width` is no integer.
           ValueError: if there is no such language.
         """
+        if isinstance(width, bool) or not isinstance(width, int):
+            raise TypeError(f"`width` must be an integer, got a {type(width).__name__}.")
         return as_text(self, lang, color, width)
 
     def to_html(self, path: str | Path | None = None, lang: str = "en") -> str:
         """The report as a whole page that needs nothing else; written to the file `path` in UTF-8 if one is given.
 
         Raises:
+          TypeError: if `path` is none.
           ValueError: if there is no language `lang`.
           OSError: if `path` cannot be written.
         """
+        if not isinstance(path, str | os.PathLike | None):
+            raise TypeError(f"`path` must be a path, got a {type(path).__name__}.")
         text = page(self, lang)
         if path is not None:
             Path(path).write_text(text, encoding="utf-8", newline="\n")

@@ -44,11 +44,15 @@ def has(key: str) -> bool:
     return key in catalogue("en")
 
 
-@cache
 def catalogue(lang: str) -> dict[str, str]:
     """The templates of a language by their keys, `"table.name"` for a `name` in a `[table]` of its file."""
-    if lang not in LANGUAGES:
-        raise ValueError(f"lang must be one of {', '.join(map(repr, LANGUAGES))}, got {lang!r}.")
+    if not (isinstance(lang, str) and lang in LANGUAGES):
+        raise ValueError(f"`lang` must be one of {', '.join(map(repr, LANGUAGES))}, got {lang!r}.")
+    return _catalogue(lang)
+
+
+@cache
+def _catalogue(lang: str) -> dict[str, str]:
     tables = tomllib.loads(files("jaxmlp.verify._report").joinpath("words", f"{lang}.toml").read_text("utf-8"))
     return {f"{table}.{name}": text for table, texts in tables.items() for name, text in texts.items()}
 

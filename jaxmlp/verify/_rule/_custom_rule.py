@@ -10,6 +10,7 @@ import numpy as np
 
 from .._judge import judged
 from .._program._call import functions_of, has_functions, Same, taking_no_functions, without_functions
+from .._program._leaves import is_number
 from .._program._primal import forward_only, has_rules, primal_of
 from .._program._tree import is_floating, named_leaves
 from .._report._gradient_report import Finding, GradientReport
@@ -42,6 +43,8 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
     if aim.rule is None and has_functions(inputs):
         arrays_only = taking_no_functions(Same(function), tuple(map(functions_of, inputs)))
         aim = target(arrays_only, without_functions(inputs))
+    if aim.rule is not None:
+        _check_inputs(aim)
     differentiable(aim.names, aim.inputs)
     out = jax.eval_shape(lambda: aim.call(*aim.inputs))
     if not has_rules(aim.call, *aim.inputs):
@@ -88,6 +91,17 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
     if not any(finding.cause == "autodiff-differs" for finding in report.findings):
         report = _with_second_order(subject, params, report)
     return with_transformations(aim, subject, params, report)
+
+
+def _check_inputs(aim: Target) -> None:
+    """A rule takes numbers only, but for what is in `nondiff_argnums`."""
+    for index, (name, value) in enumerate(zip(aim.names, aim.inputs, strict=True)):
+        strange = [leaf for leaf in jax.tree.leaves(value) if not is_number(leaf)]
+        if strange and index not in aim.fixed:
+            raise TypeError(
+                f"input `{name}` holds a {type(strange[0]).__name__}, and a custom rule takes numbers only: put the "
+                "argument among its `nondiff_argnums`."
+            )
 
 
 def _differentiable_loss(subject: Subject, params: Any) -> tuple[Callable[..., Any], Exception | None]:

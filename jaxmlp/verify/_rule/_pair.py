@@ -6,9 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 import jax
+import numpy as np
 
 from .._judge import judged
 from .._program._call import input_names, Same
+from .._program._leaves import is_number
 from .._report._gradient_report import GradientReport
 from .._verdict._evidence import Subject
 from ._answers import with_mistakes
@@ -56,6 +58,9 @@ def _halves(fwd: Same, bwd: Same) -> tuple[Callable[..., Any], Callable[..., Any
         result = fwd.value(*inputs)
         if not (isinstance(result, tuple | list) and len(result) == 2):
             raise TypeError(f"`fwd` must return a pair (out, residuals), got a {type(result).__name__}.")
+        for leaf in jax.tree.leaves(result[0]):
+            if not (is_number(leaf) and isinstance(leaf, jax.Array | np.ndarray | np.generic | float | int | complex)):
+                raise TypeError(f"the `out` that `fwd` returns holds a {type(leaf).__name__}, which is no array.")
         return result
 
     return primal, pullback

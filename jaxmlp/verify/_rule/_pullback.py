@@ -125,7 +125,7 @@ def random_dout(out: Any, draw: int = 0) -> Dout:
         if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
             raise TypeError(f"the output `{path}` has dtype {leaf.dtype}: complex numbers are not supported.")
     if not any(map(is_floating, leaves.values())):
-        raise TypeError("the function returns no floating numbers, so it has no derivative.")
+        raise TypeError("`out` holds no floating numbers, so it has no derivative.")
     return tuple(_random_like(path, leaf, draw) if is_floating(leaf) else None for path, leaf in leaves.items())
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from .._program._call import called, is_traceable
 from .._program._interpret import interpreted
-from .._program._tree import in_float64, named_leaves, on_host, widened
+from .._program._leaves import hosted
+from .._program._tree import in_float64, named_leaves, widened
 from ._accuracy import norm
 from ._points import Step
 from ._reference import truth
@@ -119,7 +120,7 @@ class View:
                 expected = {VALUE: np.asarray(value)} | expected
             else:
                 leaves = named_leaves(result)
-            raw = {path: on_host(leaf) for path, leaf in leaves.items()}
+            raw = {path: hosted(f"`{path}` from `{self._subject.name}`", leaf) for path, leaf in leaves.items()}
             actual = {path: in_float64(leaf) for path, leaf in raw.items()}
             return Evidence(value, actual, expected, {path: leaf.dtype for path, leaf in raw.items()})
 

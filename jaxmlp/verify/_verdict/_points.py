@@ -34,7 +34,8 @@ def moved(params: Any, *, by: float, draw: int) -> Any:
             elsewhere = (values + fraction * scale * random.uniform(-1, 1, values.shape)).astype(values.dtype)
             yield jnp.asarray(elsewhere) if isinstance(leaf, jax.Array) else elsewhere
 
-    return jax.tree.unflatten(jax.tree.structure(params), list(leaves()))
+    with np.errstate(all="ignore"):  # an inf stays one, or becomes a NaN: it is nothing to warn of
+        return jax.tree.unflatten(jax.tree.structure(params), list(leaves()))
 
 
 def calmed(params: Any, *, to: float) -> Any:
@@ -44,7 +45,8 @@ def calmed(params: Any, *, to: float) -> Any:
         size = np.sqrt(np.mean(np.asarray(leaf, np.float64) ** 2))
         return leaf * float(min(1.0, to / size)) if size > 0 else leaf
 
-    return jax.tree.map(calm, params)
+    with np.errstate(all="ignore"):
+        return jax.tree.map(calm, params)
 
 
 NEAR: tuple[Step, ...] = tuple(partial(moved, by=0.1, draw=draw) for draw in range(2))

@@ -73,7 +73,7 @@ def test_the_same_report_in_korean():
     assert korean.startswith("hand: 틀렸습니다.") and "`dz1`에 `z1`에서의 활성화 함수 도함수가 빠졌습니다." in korean
     assert "   올바른 식  da1 * a1 * (1 - a1)\n   근거       이 줄을 바로잡으면" in korean, "labels line up"
     assert LOCATED.said("ko").message in korean and LOCATED.said("en") == LOCATED
-    with pytest.raises(ValueError, match="lang must be one of 'en', 'ko', got 'fr'"):
+    with pytest.raises(ValueError, match="`lang` must be one of 'en', 'ko', got 'fr'"):
         REPORT.text("fr")
 
 

@@ -83,7 +83,7 @@ def test_the_page_is_written_in_utf_8(tmp_path):
     assert "도함수" in (tmp_path / "report.html").read_text(encoding="utf-8") and "도함수" in text
     report.to_html(str(tmp_path / "same.html"), lang="ko")
     assert 'lang="ko"' in (tmp_path / "same.html").read_text(encoding="utf-8")
-    with pytest.raises(ValueError, match="lang must be"):
+    with pytest.raises(ValueError, match="`lang` must be"):
         report.to_html(tmp_path / "none.html", lang="fr")
     assert not (tmp_path / "none.html").exists()
 
