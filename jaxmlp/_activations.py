@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.scipy.special import erfc
 from jaxtyping import Array, Float
 
 from ._arguments import of_jax
 from ._checks import check_floating, check_residuals, check_units, dtype_of
-from ._logistic import finite_exponential, from_the_largest, narrow, times_sigmoid, until_exponentials_end, wide
+from ._logistic import finite_exponential, narrow, sigmoid_factors, until_exponentials_end, wide
 from ._once import once
 from ._types import Residuals
 
@@ -128,11 +129,11 @@ def _sigmoid_bwd(residuals, da):
 sigmoid = _checked("sigmoid", _sigmoid_fwd, _sigmoid_bwd)
 
 
-# tanh(z):  da/dz = 1 - tanh²(z) = sech²(z), sech(z) = 2t / (1 + t²), t = e^-|z|;  the last form does not cancel.
+# tanh(z) = 2 sigmoid(2z) - 1:  da/dz = 1 - tanh²(z) = 4 sigmoid(2z) sigmoid(-2z);  the last form does not cancel.
 def _tanh_slope(z):
-    t = jnp.exp(jnp.where(z < 0, z, -z))
-    sech = 2 * t / (1 + t * t)
-    return sech * sech
+    p, q, r = sigmoid_factors(2 * z)
+    root = 2 * p * q * r
+    return root * root
 
 
 tanh = _of_z("tanh", jnp.tanh, _tanh_slope)
@@ -173,12 +174,14 @@ softplus = _of_z("softplus", jax.nn.softplus, jax.nn.sigmoid)
 # silu(z) = z s, s = sigmoid(z):  da/dz = s + z s (1 - s) = s (1 + z sigmoid(-z))
 def _silu(z):
     z = jnp.maximum(z, until_exponentials_end(z))  # only from below: silu(z) = z above
-    return times_sigmoid(z, z)
+    p, _, r = sigmoid_factors(z)
+    return z * p * p * r
 
 
 def _silu_slope(z):
     z = until_exponentials_end(z)
-    return times_sigmoid(1 + z * jax.nn.sigmoid(-z), z)
+    p, q, r = sigmoid_factors(z)
+    return (1 + z * q * q * r) * p * p * r
 
 
 silu = _of_z("silu", _silu, _silu_slope)
@@ -219,13 +222,15 @@ def _twice_u(z):
 
 
 def _gelu_tanh(z):
-    return times_sigmoid(jnp.maximum(z, -30), _twice_u(_within_30(z)))
+    p, _, r = sigmoid_factors(_twice_u(_within_30(z)))
+    return jnp.maximum(z, -30) * p * p * r
 
 
 def _gelu_tanh_slope(z):
     z = _within_30(z)
-    slope = 2 * math.sqrt(2 / math.pi) * (1 + 3 * _CUBIC * z * z)
-    return times_sigmoid(1 + z * jax.nn.sigmoid(-_twice_u(z)) * slope, _twice_u(z))
+    p, q, r = sigmoid_factors(_twice_u(z))
+    of_twice_u = 2 * math.sqrt(2 / math.pi) * (1 + 3 * _CUBIC * z * z)
+    return (1 + z * of_twice_u * q * q * r) * p * p * r
 
 
 gelu_tanh = _of_z("gelu_tanh", _gelu_tanh, _gelu_tanh_slope)
@@ -233,18 +238,21 @@ gelu_tanh = _of_z("gelu_tanh", _gelu_tanh, _gelu_tanh_slope)
 
 # softmax(z)_k = e^(z_k) / Σⱼ e^(z_j):  ∂a_k/∂z_j = a_k ([k = j] - a_j), a full matrix for each example, so
 #   dz_j = Σ_k da_k ∂a_k/∂z_j = a_j (da_j - Σ_k da_k a_k)
-# A number added to every da changes nothing, as Σ_k a_k = 1. Less the da of the largest a, the sum has only terms with
-# small a_k where one a is nearly 1, and its digits are not lost in da_j - Σ_k da_k a_k.
+# Σ_k a_k = 1, so a number added to every da changes nothing. Less their mean Σ_k da_k a_k, which is next to the da of
+# an a that is nearly 1, the sum has only small terms, and its digits are not lost in the difference.
+# An infinite logit is sure of its unit; where several would have to be compared, there is no number.
 def _softmax_fwd(z):
-    shifted, _ = from_the_largest(wide(z))
-    a = jnp.exp(shifted)
-    a = a / a.sum(axis=-1, keepdims=True)
+    logits = wide(z)
+    largest = lax.stop_gradient(logits.max(axis=-1, keepdims=True))
+    is_infinite = jnp.isinf(largest)
+    a = jnp.exp(jnp.where(is_infinite & (logits == largest), 0, logits - largest))
+    total = a.sum(axis=-1, keepdims=True)
+    a = a / jnp.where(is_infinite & (total > 1), jnp.nan, total)
     return narrow(a, z), a
 
 
 def _softmax_bwd(a, da):
-    top = jnp.argmax(a, axis=-1, keepdims=True)
-    beyond = wide(da) - jnp.take_along_axis(wide(da), top, axis=-1)
+    beyond = wide(da) - (wide(da) * a).sum(axis=-1, keepdims=True)
     return (narrow(a * (beyond - (beyond * a).sum(axis=-1, keepdims=True)), da),)
 
 

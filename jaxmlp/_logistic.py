@@ -38,16 +38,15 @@ def finite_exponential(z: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"
     return z, jnp.exp(-z)
 
 
-def times_sigmoid(x: Float[Array, "*shape"], z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """`x sigmoid(z)` for finite `x` and `z`, with no part below the smallest normal number unless the product is.
+def sigmoid_factors(z: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], ...]:
+    """`(p, q, r)` with `sigmoid(z) = p p r` and `sigmoid(-z) = q q r`, of which products can be made that lose nothing.
 
-    With t = e^(-|z|/2) it is `x t t / (1 + t²)` below 0, and `x / (1 + t²)` above. XLA computes with numbers below the
-    smallest normal one as with 0, on a CPU; sigmoid(-88) is one, and -88 sigmoid(-88) is not.
+    XLA on a CPU computes with numbers below the smallest normal one as with 0; sigmoid(-88) is one in float32, and
+    -88 sigmoid(-88) is not. With t = e^(-|z|/2), r is 1 / (1 + t²), and p and q are 1 and t, or t and 1 for z < 0.
     """
     below = z < 0
     t = jnp.exp(jnp.where(below, z, -z) / 2)
-    factor = jnp.where(below, t, 1)
-    return x * factor * factor / (1 + t * t)
+    return jnp.where(below, t, 1), jnp.where(below, 1, t), 1 / (1 + t * t)
 
 
 def from_the_largest(z: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Bool[Array, "*shape"]]:

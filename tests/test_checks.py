@@ -103,7 +103,17 @@ WRONG_PARAMS = {
     "layers do not chain": (
         (FIRST, Dense(jnp.zeros((2, 1)), None)),
         ValueError,
-        ["`params[1].w` has shape (2, 1)", "takes 2 features", "(2, 3) supplies 3", "out of order"],
+        [
+            "`params[1].w` has shape (2, 1)",
+            "takes 2 features",
+            "`params[0].w` of shape (2, 3) supplies 3",
+            "out of order",
+        ],
+    ),
+    "the third layer does not chain": (
+        (*PARAMS, Dense(jnp.zeros((2, 1)), None)),
+        ValueError,
+        ["`params[2].w` has shape (2, 1)", "`params[1].w` of shape (3, 1) supplies 1"],
     ),
 }
 
@@ -132,6 +142,7 @@ WRONG_X = {
             "one column a feature",
         ],
     ),
+    "x has too few features": (X[:, :1], ValueError, ["takes 2 features", "`x` of shape (4, 1) supplies 1"]),
     "x lies on its side": (X.T, ValueError, ["`x` of shape (2, 4) supplies 4", "batch on the first axis"]),
 }
 
