@@ -12,7 +12,7 @@ from ._mistake._diagnose import diagnosed, Patient
 from ._mistake._leaf import batch_sizes, explained, WrongLeaf
 from ._program._call import is_traceable
 from ._report._gradient_report import Finding
-from ._verdict._evidence import Subject, VALUE, View
+from ._verdict._evidence import AnyView, Evidence, Subject, VALUE
 from ._verdict._formula import Formula
 
 
@@ -24,17 +24,17 @@ def _readable(patient: Patient, subject: Subject) -> Patient:
 
 
 def found(
-    subject: Subject, view: View, formula: Formula, wrong: list[WrongLeaf], extra: tuple[str, ...]
+    subject: Subject, view: AnyView, formula: Formula, wrong: list[WrongLeaf], extra: tuple[str, ...]
 ) -> tuple[Finding, ...]:
     """One finding a mistake; `extra` are leaves that `params` does not have."""
     alone = explained(wrong, extra, subject.args)
     floating = [
         leaf for leaf in wrong if leaf.path != VALUE and leaf.actual is not None and leaf.actual.dtype.kind == "f"
     ]
-    if not floating or not view.is_wide:
-        return alone
     steps = list(formula.near)[:1]
-    seen = [formula.here, *(formula.near[step] for step in steps)]
+    seen = [at for at in (formula.here, *(formula.near[step] for step in steps)) if isinstance(at, Evidence)]
+    if not floating or not view.is_wide or not seen:
+        return alone
     points = [view.params_at(), *(view.params_at(step) for step in steps)]
     truth = [{path: leaf for path, leaf in at.expected.items() if path != VALUE} for at in seen]
     batches = batch_sizes(subject.args)

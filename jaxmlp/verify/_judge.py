@@ -1,5 +1,6 @@
 """The verdict: is the formula right, and are the numbers good, put together in a report."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,45 +14,44 @@ from ._power import powered
 from ._program._tree import named_leaves
 from ._repeated import gradient_repeated, Repeated, repeated_often
 from ._report._gradient_report import GradientReport, LeafCheck
-from ._report._heat import difference
+from ._report._planted import Power
 from ._report._words import only_in
 from ._verdict._accuracy import Comparison, FORMULA
-from ._verdict._evidence import Evidence, Subject, VALUE, View
+from ._verdict._evidence import AnyView, Subject, VALUE, View
 from ._verdict._formula import Formula
 from ._verdict._numbers import Numbers
+from ._verdict._points import Step
+from ._verdict._streamed import streamed
 
 
 def judged(subject: Subject, params: Any) -> GradientReport:
     """The report on `subject` at `params`."""
     dtypes = _dtypes(params)
-    own_view = View(subject, params, wide=False)
-    own = own_view.at()
-    repeated = gradient_repeated(subject, params, own.actual, traceable=own_view.is_traceable)
+    own_view = streamed(subject, params) or View(subject, params, wide=False)
+    first = own_view.first and own_view.first.actual
+    repeated = gradient_repeated(subject, params, first, traceable=own_view.is_traceable)
     if repeated.reasons:
         return undecided(subject, params, repeated)
-    view, here, refusal = _widest(subject, params, own_view, own)
+    view, here, own, refusal = own_view.widest()
 
     formula = Formula(view, here)
-    seen = {path: formula.judged(path) for path in here.expected}
+    seen = {path: formula.judged(path) for path in here.paths}
     comparisons = {path: comparison for path, (comparison, _) in seen.items()}
-    wrong = [
-        WrongLeaf(path, at.actual.get(path), at.expected[path])
-        for path, (comparison, at) in seen.items()
-        if comparison.verdict == "wrong"
-    ]
-    extra = tuple(path for path in here.actual if path not in here.expected)
-    if wrong and (doubt := repeated_often(subject, params, own, traceable=own_view.is_traceable)).reasons:
+    shown = {path: at.shown(path) for path, (comparison, at) in seen.items() if comparison.verdict == "wrong"}
+    wrong = [WrongLeaf(path, leaf.actual, leaf.expected, leaf.shapes) for path, leaf in shown.items()]
+    if wrong and (doubt := repeated_often(subject, params, first, own.value, traceable=own_view.is_traceable)).reasons:
         return undecided(subject, params, doubt)
     right = {path: dtypes[path] for path, comparison in comparisons.items() if comparison.verdict == "right"}
     numbers = Numbers(own, here, right)
 
+    extra = here.extra
     is_wrong = bool(wrong or extra or numbers.useless)
     reasons = formula.reasons(comparisons) + ((only_in(dtypes, refusal),) if refusal else ())
     leaves = []
-    for path, (comparison, at) in seen.items():
+    for path, (comparison, _) in seen.items():
         final = _final(comparison, useless=path in numbers.useless, doubted=bool(reasons))
-        shape, dtype = here.expected[path].shape, dtypes[path].name
-        where = difference(at.actual.get(path), at.expected[path]) if comparison.verdict == "wrong" else None
+        shape, dtype = here.shape(path), dtypes[path].name
+        where = shown[path].difference if path in shown else None
         ulps = numbers.ulps(path)
         leaves.append(LeafCheck(path, final.verdict, final.error, final.allowed, shape, dtype, *ulps, where))
     return GradientReport(
@@ -64,7 +64,7 @@ def judged(subject: Subject, params: Any) -> GradientReport:
         reasons=() if is_wrong else reasons,
         precision="/".join(sorted({dtype.name for dtype in dtypes.values()})) if refusal else "float64",
         points=1 + len(formula.near),
-        _power=partial(powered, subject, view, formula, {leaf.path: leaf.allowed for leaf in leaves}),
+        _power=partial(_powered, subject, view, tuple(formula.near), {leaf.path: leaf.allowed for leaf in leaves}),
     )
 
 
@@ -95,13 +95,8 @@ def _final(comparison: Comparison, *, useless: bool, doubted: bool) -> Compariso
     return comparison
 
 
-def _widest(subject: Subject, params: Any, own_view: View, own: Evidence) -> tuple[View, Evidence, Exception | None]:
-    """The subject in float64; or, where a kernel or a library refuses float64, as the caller has it, and why."""
-    try:
-        wide = View(subject, params, wide=True)
-        return wide, wide.at(), None
-    except Exception as error:
-        return own_view, own, error
+def _powered(subject: Subject, view: AnyView, near: Sequence[Step], allowed: Mapping[str, float]) -> Power:
+    return powered(subject, view.whole, near, allowed)
 
 
 def _dtypes(params: Any) -> dict[str, Any]:

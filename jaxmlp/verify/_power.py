@@ -1,7 +1,7 @@
 """What a right verdict is worth: mistakes planted in the gradient's own program, and how many the check catches."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -20,8 +20,7 @@ from ._report._planted import Power, Survivor
 from ._report._reasons import survives_data, survives_one_example, survives_point, survives_small
 from ._verdict._accuracy import norm, relative
 from ._verdict._evidence import Subject, VALUE, View
-from ._verdict._formula import Formula
-from ._verdict._points import moved
+from ._verdict._points import moved, Step
 
 
 MOST = 400
@@ -31,28 +30,27 @@ _EQUIVALENT = 1e-6
 """A mistake that moves no leaf by this relative error, where nothing is special, is none."""
 
 
-def powered(subject: Subject, view: View, formula: Formula, allowed: Mapping[str, float]) -> Power:
+def powered(subject: Subject, view: View, near: Sequence[Step], allowed: Mapping[str, float]) -> Power:
     """Plants mistakes in a right gradient and judges each by what the check that found it right saw.
 
-    A mistake is caught if at the caller's point, or at one of those near it, it moves some leaf from the truth by
+    A mistake is caught if at the caller's point, or at one of those `near` it, it moves some leaf from the truth by
     more than `allowed`. One that changes nothing anywhere, as far as a point of random numbers shows, does not count.
     """
     with jax.enable_x64(True):
-        return _Powered(subject, view, formula, allowed).power()
+        return _Powered(subject, view, near, allowed).power()
 
 
 class _Powered:
     """A right gradient's program at the points of its check, at one of random numbers, and with each argument moved."""
 
-    def __init__(self, subject: Subject, view: View, formula: Formula, allowed: Mapping[str, float]) -> None:
+    def __init__(self, subject: Subject, view: View, near: Sequence[Step], allowed: Mapping[str, float]) -> None:
         self.allowed, self.stand_in = allowed, not view.is_traceable
         gradient = jax.grad(subject.loss) if self.stand_in else subject.gradient
         self.source = Source(subject.loss if self.stand_in else subject.source or subject.grads)
         params, args = view.params_at(), view.args
-        near = list(formula.near)
         points = [(params, *args), *((view.params_at(step), *args) for step in near)]
         self.judging = len(points)
-        truth = [_leaves(evidence.expected) for evidence in (formula.here, *(formula.near[step] for step in near))]
+        truth = [_leaves(view.at(*steps).expected) for steps in ((), *((step,) for step in near))]
         points += _elsewhere(gradient, (params, *args))
         self.generic = range(self.judging, len(points))
         self.moved: dict[str, int] = {}

@@ -18,7 +18,7 @@ from ._report._conduct import changes_arguments, fails_again, loss_varies, nonde
 from ._report._finding import Place
 from ._report._gradient_report import Finding
 from ._verdict._accuracy import FORMULA, norm, relative
-from ._verdict._evidence import Evidence, Subject, VALUE
+from ._verdict._evidence import Subject, VALUE
 
 
 CALLS = 3
@@ -65,15 +65,17 @@ def gradient_repeated(
     return Repeated((varies(subject.name, tuple(changes), max(changes.values())),), findings + notes)
 
 
-def repeated_often(subject: Subject, params: Any, first: Evidence, *, traceable: bool) -> Repeated:
+def repeated_often(
+    subject: Subject, params: Any, first: dict[str, np.ndarray] | None, value: float, *, traceable: bool
+) -> Repeated:
     """The gradient and the loss called again and again, before the gradient is called wrong: of few random numbers
-    two draws may be the same.
+    two draws may be the same. They gave `first` and `value` before.
     """
     for _ in range(CALLS):
-        repeated = gradient_repeated(subject, params, first.actual, traceable=traceable)
+        repeated = gradient_repeated(subject, params, first, traceable=traceable)
         if repeated.reasons:
             return repeated
-        if why := _loss_repeated(subject, params, first.value):
+        if why := _loss_repeated(subject, params, value):
             return Repeated(why)
     return Repeated()
 

@@ -23,11 +23,15 @@ NEARLY_ONE = 1e-4
 
 @dataclass(frozen=True)
 class WrongLeaf:
-    """A leaf that is wrong, as it is (None if there is none) and as it ought to be."""
+    """A leaf that is wrong, as it is (None if there is none) and as it ought to be.
+
+    Of a large leaf `actual` and `expected` are some rows and columns, and `shapes` those of both leaves.
+    """
 
     path: str
     actual: np.ndarray | None
     expected: np.ndarray
+    shapes: tuple[tuple[int, ...], tuple[int, ...]] | None = None
 
 
 _Mistake: TypeAlias = tuple[Callable[..., Finding], tuple[Any, ...]]
@@ -63,10 +67,11 @@ def _mistakes(leaf: WrongLeaf, batches: frozenset[int]) -> list[_Mistake]:
         return [(_words.missing, ())]
     if actual.dtype.kind != "f":
         return [(_words.not_floating, (actual.dtype,))]
-    if actual.ndim == 2 and actual.shape == expected.shape[::-1] and _is_same(actual.T, expected):
-        return [(_words.transposed, (actual.shape, expected.shape))]
-    if actual.shape != expected.shape:
-        return [(_words.wrong_shape, (actual.shape, expected.shape))]
+    shapes = leaf.shapes or (actual.shape, expected.shape)
+    if len(shapes[0]) == 2 and shapes[0] == shapes[1][::-1] and _is_same(actual.T, expected):
+        return [(_words.transposed, shapes)]
+    if shapes[0] != shapes[1]:
+        return [(_words.wrong_shape, shapes)]
     if not np.isfinite(actual).all():
         return [(_words.nonfinite, ())]
     if not actual.any():

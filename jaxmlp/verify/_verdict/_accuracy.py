@@ -48,7 +48,12 @@ def relative(error: float, size: float) -> float:
 
 def compared(actual: np.ndarray, expected: np.ndarray) -> Comparison:
     """One leaf by its formula alone, before any excuse: the norm-relative error against `FORMULA`."""
-    error = relative(norm(actual - expected), norm(expected))
+    return by_norms(norm(actual - expected), norm(expected))
+
+
+def by_norms(error: float, size: float) -> Comparison:
+    """The same, of the norm of the error and that of the true leaf."""
+    error = relative(error, size)
     return Comparison("right" if error <= FORMULA else "wrong", error, FORMULA)  # a NaN compares false, hence wrong
 
 
@@ -64,7 +69,7 @@ def excused(
     """One leaf again, with what rounding measurably does to it.
 
     Args:
-      error: `actual - expected` of the leaf.
+      error: `actual - expected` of the leaf, or a sketch of it: its norm counts, and its distance from `again`.
       again: the same where rounding errors are drawn anew and a mistake in the formula is much the same.
       times: how many times their spread the error may be.
       size: the norm of the true leaf.

@@ -1,10 +1,11 @@
-"""What is seen of a gradient: each leaf as it is and as it ought to be, at one point after another."""
+"""A gradient seen whole: each leaf as it is and as it ought to be, at one point after another."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,14 +14,12 @@ from .._program._call import called, is_traceable
 from .._program._interpret import interpreted
 from .._program._leaves import hosted
 from .._program._tree import in_float64, named_leaves, widened
-from ._accuracy import norm
+from .._report._heat import difference
+from ._accuracy import compared, Comparison, norm, relative
 from ._points import Step
 from ._reference import truth
 from ._rounding import shaken
-
-
-VALUE = "(value)"
-"""The path under which the value of the loss is compared, where the gradient function returns it too."""
+from ._seen import Own, Seen, Shown, VALUE
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,15 @@ class Subject:
         readable = self.readable
         return (lambda *args: _pair(readable(*args))[1]) if self.has_value else readable
 
+    def leaves(self, result: Any) -> dict[str, Any]:
+        """The leaves of what `grads` returns, the value before them."""
+        if result is None:
+            raise TypeError(f"`{self.name}` returns None instead of a tree: is its `return` missing?")
+        return {VALUE: _pair(result)[0]} | named_leaves(result[1]) if self.has_value else named_leaves(result)
+
 
 @dataclass(frozen=True)
-class Evidence:
+class Evidence(Seen):
     """The loss at a point, and its gradient leaf by leaf.
 
     Attributes:
@@ -69,74 +74,159 @@ class Evidence:
     expected: dict[str, np.ndarray]
     dtypes: dict[str, Any]
 
-    def error(self, path: str) -> np.ndarray:
-        """`actual - expected` of a leaf that `is_comparable`."""
-        return self.actual[path] - self.expected[path]
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return tuple(self.expected)
+
+    def shape(self, path: str) -> tuple[int, ...]:
+        return self.expected[path].shape
+
+    def size_of(self, path: str) -> float:
+        return norm(self.expected[path])
+
+    def compared(self, path: str) -> Comparison:
+        return compared(self.actual[path], self.expected[path])
 
     def is_comparable(self, path: str) -> bool:
-        """Whether there are two finite floating leaves of one shape to subtract."""
         actual, expected = self.actual.get(path), self.expected[path]
         if actual is None or actual.dtype.kind != "f" or actual.shape != expected.shape:
             return False
         return bool(np.isfinite(actual).all() and np.isfinite(expected).all())
 
-    @property
-    def is_true_finite(self) -> bool:
-        """Whether the loss and its true gradient are finite: else there is nothing to compare with."""
-        return bool(np.isfinite(self.value) and all(np.isfinite(leaf).all() for leaf in self.expected.values()))
+    def error(self, path: str) -> np.ndarray:
+        return self.actual[path] - self.expected[path]
 
-    @property
-    def size(self) -> float:
-        """The norm of the whole true gradient."""
-        return norm(np.array([norm(leaf) for path, leaf in self.expected.items() if path != VALUE]))
+    def varies(self, path: str, other: "Seen") -> float:
+        assert isinstance(other, Evidence)
+        return relative(norm(other.expected[path] - self.expected[path]), self.size_of(path))
+
+    def shown(self, path: str) -> Shown:
+        actual, expected = self.actual.get(path), self.expected[path]
+        shapes = None if actual is None else (actual.shape, expected.shape)
+        return Shown(actual, expected, shapes, difference(actual, expected))
 
 
-class View:
+def own_numbers(own: Evidence, here: Evidence) -> Own:
+    """What is seen in the caller's dtypes beside the truth in float64."""
+
+    def error(leaf: np.ndarray | None, truth: np.ndarray) -> float | None:
+        size = norm(truth)
+        if leaf is None or leaf.dtype.kind != "f" or leaf.shape != truth.shape or not size:
+            return None
+        with np.errstate(all="ignore"):
+            return relative(norm(leaf - truth), size)
+
+    return Own(
+        own.value,
+        own.dtypes,
+        {path: bool(np.isfinite(leaf).all()) for path, leaf in own.actual.items()},
+        {path: error(own.actual.get(path), truth) for path, truth in here.expected.items()},
+        {path: error(own.expected[path], truth) for path, truth in here.expected.items()},
+    )
+
+
+class AnyView(ABC):
     """A subject seen in one precision: in float64 (`wide`), or in the dtypes that the caller gave."""
+
+    is_traceable: bool
+    """Whether JAX can trace the gradient; else it is a black box."""
 
     def __init__(self, subject: Subject, params: Any, *, wide: bool) -> None:
         self.is_wide = wide
-        self._subject = subject
+        self._subject, self._given = subject, params
         self._precision = (lambda: jax.enable_x64(True)) if wide else nullcontext
-        with self._precision():
-            self._params, self.args = widened((params, subject.args)) if wide else (params, subject.args)
 
-    def at(self, *steps: Step, shake: int | None = None) -> Evidence:
+    @abstractmethod
+    def at(self, *steps: Step, shake: int | None = None) -> Seen:
         """What is seen where `steps` lead to from the caller's point; rounded at random if `shake` is a draw."""
+
+    @property
+    @abstractmethod
+    def whole(self) -> "View":
+        """The view with all leaves on the host."""
+
+    @property
+    @abstractmethod
+    def first(self) -> Evidence | None:
+        """What is seen at the caller's point; None where no leaf is brought to the host."""
+
+    @abstractmethod
+    def widest(self) -> "Widest":
+        """The subject in float64; or, where a kernel or a library refuses float64, as this view has it, and why."""
+
+    @cached_property
+    def _all(self) -> tuple[Any, tuple[Any, ...]]:
         with self._precision():
-            params = self._params
+            given = self._given, self._subject.args
+            return widened(given) if self.is_wide else given
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """What the subject takes besides the parameters, in the precision of the view."""
+        return self._all[1]
+
+    def params_at(self, *steps: Step) -> Any:
+        """The parameters at a point, in the precision of the view."""
+        with self._precision():
+            params = self._all[0]
             for step in steps:
                 params = step(params)
+            return params
+
+
+class View(AnyView):
+    """A subject seen whole: with all of its leaves on the host."""
+
+    @property
+    def whole(self) -> "View":
+        return self
+
+    @cached_property
+    def first(self) -> Evidence:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self.at()
+
+    def widest(self) -> "Widest":
+        wide = View(self._subject, self._given, wide=True)
+        try:
+            return Widest(wide, wide.first, own_numbers(self.first, wide.first), None)
+        except Exception as refusal:
+            return Widest(self, self.first, own_numbers(self.first, self.first), refusal)
+
+    def at(self, *steps: Step, shake: int | None = None) -> Evidence:
+        with self._precision():
+            params = self.params_at(*steps)
             evaluate: Callable[..., Any] = interpreted
             if shake is not None:
                 evaluate = lambda function, *args: shaken(function, shake, *args)
             value, expected = truth(self._subject.loss, params, self.args, evaluate=evaluate)
             evaluate = evaluate if self.is_traceable else called
-            result = evaluate(self._subject.grads, params, *self.args)
-            if result is None:
-                raise TypeError(f"`{self._subject.name}` returns None instead of a tree: is its `return` missing?")
+            leaves = self._subject.leaves(evaluate(self._subject.grads, params, *self.args))
             if self._subject.has_value:
-                leaves = {VALUE: _pair(result)[0]} | named_leaves(result[1])
                 expected = {VALUE: np.asarray(value)} | expected
-            else:
-                leaves = named_leaves(result)
             raw = {path: hosted(f"`{path}` from `{self._subject.name}`", leaf) for path, leaf in leaves.items()}
             actual = {path: in_float64(leaf) for path, leaf in raw.items()}
             return Evidence(value, actual, expected, {path: leaf.dtype for path, leaf in raw.items()})
 
-    def params_at(self, *steps: Step) -> Any:
-        """The parameters at a point, in the precision of the view."""
-        with self._precision():
-            params = self._params
-            for step in steps:
-                params = step(params)
-            return params
-
     @cached_property
-    def is_traceable(self) -> bool:
-        """Whether JAX can trace the gradient; else it is a black box."""
+    def is_traceable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         with self._precision():
-            return is_traceable(self._subject.grads, self._params, *self.args)
+            return is_traceable(self._subject.grads, self._all[0], *self.args)
+
+
+class Widest(NamedTuple):
+    """A subject in float64 if it can be.
+
+    Attributes:
+      view: the view.
+      here: what is seen at the caller's point.
+      own: the numbers in the dtypes of the caller, beside it.
+      refusal: why it is not float64, if it is not.
+    """
+
+    view: AnyView
+    here: Seen
+    own: Own
+    refusal: Exception | None
 
 
 def _pair(result: Any) -> Any:

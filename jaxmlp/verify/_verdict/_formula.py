@@ -2,26 +2,25 @@
 
 from functools import cached_property
 
-import numpy as np
-
 from .._report._words import at_a_kink, drowned, no_truth, zero_everywhere
-from ._accuracy import compared, Comparison, excused, FORMULA, norm, relative, SPREAD_OF_NUDGES, SPREAD_OF_SHAKES
-from ._evidence import Evidence, VALUE, View
+from ._accuracy import Comparison, excused, FORMULA, SPREAD_OF_NUDGES, SPREAD_OF_SHAKES
+from ._evidence import AnyView
 from ._points import CALM, NEAR, NUDGES, SHAKES, Step
+from ._seen import Seen
 
 
 class Formula:
     """A gradient at the caller's point, and, as far as they are needed, at others."""
 
-    def __init__(self, view: View, here: Evidence) -> None:
+    def __init__(self, view: AnyView, here: Seen) -> None:
         self.here = here
         self._view = view
-        self._seen: dict[tuple[Step, ...], Evidence] = {}
-        self._nudged: dict[tuple[Step, ...], list[Evidence]] = {}
-        self._shaken: dict[tuple[Step, ...], list[Evidence]] = {}
+        self._seen: dict[tuple[Step, ...], Seen] = {}
+        self._nudged: dict[tuple[Step, ...], list[Seen]] = {}
+        self._shaken: dict[tuple[Step, ...], list[Seen]] = {}
 
     @cached_property
-    def near(self) -> dict[Step, Evidence]:
+    def near(self) -> dict[Step, Seen]:
         """What is seen at the first point near the caller's where the truth is finite; empty if it is nowhere."""
         for step in NEAR:
             evidence = self._view.at(step)
@@ -29,7 +28,7 @@ class Formula:
                 return {step: evidence}
         return {}
 
-    def judged(self, path: str) -> tuple[Comparison, Evidence]:
+    def judged(self, path: str) -> tuple[Comparison, Seen]:
         """A leaf's verdict, and what led to it: the first point at which it is wrong, or the caller's."""
         here = self._compared(path, self.here)
         if here.verdict == "wrong":
@@ -50,15 +49,15 @@ class Formula:
         if undecided:
             return ((at_a_kink(kinks),) if kinks else ()) + ((drowned(drowning),) if drowning else ())
         points = (self.here, *self.near.values())
-        vanishes = not any(leaf.any() for at in points for path, leaf in at.expected.items() if path != VALUE)
+        vanishes = not any(at.size for at in points)
         return (zero_everywhere(),) if vanishes else ()
 
-    def _compared(self, path: str, evidence: Evidence, *steps: Step) -> Comparison:
-        if not np.isfinite(evidence.expected[path]).all():
+    def _compared(self, path: str, evidence: Seen, *steps: Step) -> Comparison:
+        if not evidence.is_finite(path):
             return Comparison("undecided", float("nan"), FORMULA)
         if not evidence.is_comparable(path):
             return Comparison("wrong", float("inf"), FORMULA)
-        comparison = compared(evidence.actual[path], evidence.expected[path])
+        comparison = evidence.compared(path)
         if comparison.verdict == "right":
             return comparison
         nudges = self._nudges(*steps)
@@ -81,7 +80,7 @@ class Formula:
         """Whether a leaf is wrong at the first calm point where it is not rounding that decides."""
         for steps in CALM:
             at = self._at(*steps)
-            if not at.is_comparable(path) or not at.expected[path].any():
+            if not at.is_comparable(path) or not at.size_of(path):
                 continue
             if _is_right(path, at):
                 return False
@@ -89,34 +88,32 @@ class Formula:
                 return True
         return False
 
-    def _at(self, *steps: Step) -> Evidence:
+    def _at(self, *steps: Step) -> Seen:
         """What is seen where `steps` lead to."""
         if steps not in self._seen:
             self._seen[steps] = self._view.at(*steps)
         return self._seen[steps]
 
-    def _nudges(self, *steps: Step) -> list[Evidence]:
+    def _nudges(self, *steps: Step) -> list[Seen]:
         """The points barely moved from the one that `steps` lead to."""
         if steps not in self._nudged:
             self._nudged[steps] = [self._view.at(*steps, nudge) for nudge in NUDGES]
         return self._nudged[steps]
 
-    def _shakes(self, *steps: Step) -> list[Evidence]:
+    def _shakes(self, *steps: Step) -> list[Seen]:
         """The point that `steps` lead to, with every rounding on the way drawn anew."""
         if steps not in self._shaken:
             self._shaken[steps] = [self._view.at(*steps, shake=shake) for shake in SHAKES]
         return self._shaken[steps]
 
 
-def _is_right(path: str, at: Evidence) -> bool:
-    return at.is_comparable(path) and compared(at.actual[path], at.expected[path]).verdict == "right"
+def _is_right(path: str, at: Seen) -> bool:
+    return at.is_comparable(path) and at.compared(path).verdict == "right"
 
 
-def _excused(path: str, at: Evidence, again: list[Evidence], times: float, *, beyond_truth: bool = False) -> Comparison:
+def _excused(path: str, at: Seen, again: list[Seen], times: float, *, beyond_truth: bool = False) -> Comparison:
     """A leaf's error against its spread `again`, or against what of it is `beyond_truth`, which varies there too."""
     again = [evidence for evidence in again if evidence.is_comparable(path)]
-    errors, size = [evidence.error(path) for evidence in again], norm(at.expected[path])
-    varies = [
-        relative(norm(evidence.expected[path] - at.expected[path]), size) if beyond_truth else 0.0 for evidence in again
-    ]
-    return excused(at.error(path), errors, times=times, size=size, whole=at.size, varies=varies)
+    errors = [evidence.error(path) for evidence in again]
+    varies = [at.varies(path, evidence) for evidence in again] if beyond_truth else None
+    return excused(at.error(path), errors, times=times, size=at.scale_of(path), whole=at.size, varies=varies)

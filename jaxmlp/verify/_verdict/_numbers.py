@@ -7,14 +7,13 @@ import numpy as np
 
 from .._report._gradient_report import Finding
 from .._report._words import in_a_coarser_dtype, not_finite_in, poor_numbers
-from ._accuracy import norm, relative
-from ._evidence import Evidence
+from ._seen import Own, Seen
 
 
 class Numbers:
     """The leaves in `dtypes`, as the caller gets them (`own`), beside the float64 truth (`here`)."""
 
-    def __init__(self, own: Evidence, here: Evidence, dtypes: dict[str, Any]) -> None:
+    def __init__(self, own: Own, here: Seen, dtypes: dict[str, Any]) -> None:
         self._own, self._here, self._dtypes = own, here, dtypes
         self._coarse = tuple(path for path, dtype in dtypes.items() if _eps(own.dtypes[path]) > _eps(dtype))
         self._lost = tuple(path for path in dtypes if path not in self._coarse and self._is_lost(path))
@@ -22,7 +21,7 @@ class Numbers:
 
     def ulps(self, path: str) -> tuple[float | None, float | None]:
         """The error of a leaf, and of `jax.grad`'s, in units of the epsilon of its dtype; None where unknown."""
-        own, autodiff = self._error(path, self._own.actual), self._error(path, self._own.expected)
+        own, autodiff = self._error(path, self._own.errors), self._error(path, self._own.autodiff_errors)
         if own is None or autodiff is None:
             return None, None
         eps = _eps(self._dtypes[path])
@@ -38,22 +37,19 @@ class Numbers:
         """Leaves with fewer than half of the digits that their dtype holds."""
         poor = {}
         for path, dtype in self._dtypes.items():
-            error = self._error(path, self._own.actual)
-            if path in self.useless or norm(self._here.expected[path]) < float(jnp.finfo(dtype).tiny):
+            error = self._error(path, self._own.errors)
+            if path in self.useless or self._here.size_of(path) < float(jnp.finfo(dtype).tiny):
                 continue  # what the dtype has no digits for is no loss of digits
             if error is not None and not error <= np.sqrt(_eps(dtype)):
-                poor[path] = (error, self._error(path, self._own.expected))
+                poor[path] = (error, self._error(path, self._own.autodiff_errors))
         return (poor_numbers(poor, self._dtypes),) if poor else ()
 
-    def _error(self, path: str, leaves: dict[str, np.ndarray]) -> float | None:
-        expected = self._here.expected[path]
-        if path not in self._dtypes or not norm(expected) or leaves[path].shape != expected.shape:
-            return None
-        return relative(norm(leaves[path] - expected), norm(expected))
+    def _error(self, path: str, errors: dict[str, float | None]) -> float | None:
+        return errors[path] if path in self._dtypes else None
 
     def _is_lost(self, path: str) -> bool:
-        fits = norm(self._here.expected[path]) <= float(jnp.finfo(self._dtypes[path]).max)
-        return fits and bool(np.isfinite(self._own.value)) and not np.isfinite(self._own.actual[path]).all()
+        fits = self._here.size_of(path) <= float(jnp.finfo(self._dtypes[path]).max)
+        return fits and bool(np.isfinite(self._own.value)) and not self._own.is_finite[path]
 
 
 def _eps(dtype: Any) -> float:

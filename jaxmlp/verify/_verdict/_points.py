@@ -1,15 +1,17 @@
 """Where a gradient is looked at: the caller's point, and what steps lead to from there."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .._program._tree import named_leaves
+from ._draws import at_least_float32, uniform
 
 
 Step: TypeAlias = Callable[[Any], Any]
@@ -23,30 +25,61 @@ def moved(params: Any, *, by: float, draw: int) -> Any:
     No other element changes its sign, so a variance stays a variance. No fraction is below 8 epsilons of the
     leaf's dtype, so that there is a move at all.
     """
+    return shifted(params, by, seeds(params, by=by, draw=draw))
 
-    def leaves() -> Iterator[Any]:
-        for path, leaf in named_leaves(params).items():
-            values = np.asarray(leaf)
-            size = np.abs(values.astype(np.float64))
-            scale = np.where(size > 0, size, np.sqrt(np.mean(size**2)) or 1.0)
-            fraction = max(by, 8 * float(jnp.finfo(values.dtype).eps))
-            random = np.random.default_rng(zlib.crc32(f"{path}/{by}/{draw}".encode()))
-            elsewhere = (values + fraction * scale * random.uniform(-1, 1, values.shape)).astype(values.dtype)
-            yield jnp.asarray(elsewhere) if isinstance(leaf, jax.Array) else elsewhere
 
+def seeds(params: Any, *, by: float, draw: int) -> list[int]:
+    """What `moved` seeds each leaf with."""
+    return [zlib.crc32(f"{path}/{by}/{draw}".encode()) for path in named_leaves(params)]
+
+
+def shifted(params: Any, by: Any, seeds: Any) -> Any:
+    """`moved`, with its seeds at hand; also in a program of JAX, where the leaves stay where they are."""
+
+    def shift(leaf: Any, seed: Any) -> Any:
+        np_, values = _numbers(leaf)
+        size = np_.abs(values)
+        scale = np_.where(size > 0, size, _or_one(np_, _root_mean_square(np_, values)))
+        fraction = np_.maximum(by, 8 * float(jnp.finfo(jnp.result_type(leaf)).eps)).astype(values.dtype)
+        return _like(leaf, values + fraction * scale * uniform(values, seed))
+
+    leaves, structure = jax.tree.flatten(params)
     with np.errstate(all="ignore"):  # an inf stays one, or becomes a NaN: it is nothing to warn of
-        return jax.tree.unflatten(jax.tree.structure(params), list(leaves()))
+        return jax.tree.unflatten(structure, [shift(leaf, seeds[i]) for i, leaf in enumerate(leaves)])
 
 
 def calmed(params: Any, *, to: float) -> Any:
     """`params` with every leaf scaled down to a root mean square of at most `to`, where fewer activations saturate."""
 
     def calm(leaf: Any) -> Any:
-        size = np.sqrt(np.mean(np.asarray(leaf, np.float64) ** 2))
-        return leaf * float(min(1.0, to / size)) if size > 0 else leaf
+        np_, values = _numbers(leaf)
+        return _like(leaf, values * np_.minimum(1.0, to / _or_one(np_, _root_mean_square(np_, values))))
 
     with np.errstate(all="ignore"):
         return jax.tree.map(calm, params)
+
+
+def _numbers(leaf: Any) -> tuple[Any, Any]:
+    """NumPy and the leaf in float64; or, in a program of JAX, jax.numpy and the leaf in float32 at least."""
+    if isinstance(leaf, Tracer):
+        return jnp, leaf.astype(at_least_float32(leaf.dtype))
+    return np, np.asarray(leaf).astype(np.float64)
+
+
+def _like(leaf: Any, values: Any) -> Any:
+    """The new values of a leaf, of its kind and dtype."""
+    if isinstance(leaf, Tracer):
+        return values.astype(leaf.dtype)
+    values = np.asarray(values, jnp.result_type(leaf))
+    return jnp.asarray(values) if isinstance(leaf, jax.Array) else values
+
+
+def _root_mean_square(np_: Any, values: Any) -> Any:
+    return np_.sqrt(np_.mean(values**2))
+
+
+def _or_one(np_: Any, size: Any) -> Any:
+    return np_.where(size > 0, size, 1.0)
 
 
 NEAR: tuple[Step, ...] = tuple(partial(moved, by=0.1, draw=draw) for draw in range(2))

@@ -24,7 +24,7 @@ def truth(
       TypeError: JAX cannot differentiate `loss`, or it does not return a floating number.
       ValueError: `loss` does not return a scalar.
     """
-    value, grads = _evaluated(_value_and_grad(Same(loss)), params, args, evaluate)
+    value, grads = _evaluated(value_and_grad(loss), params, args, evaluate)
     return float(value), {path: in_float64(on_host(leaf)) for path, leaf in named_leaves(grads).items()}
 
 
@@ -42,6 +42,11 @@ def _evaluated(function: Callable[..., Any], params: Any, args: tuple[Any, ...],
             "NumPy arrays or Python numbers, and not only by what jax.numpy can do too. Write it with jax.numpy; only "
             "`grads` may be anything callable. Or let numeric=True measure the slopes of its values."
         ) from error
+
+
+def value_and_grad(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that gives a scalar loss and its gradient; the same for the same loss."""
+    return _value_and_grad(Same(loss))
 
 
 # Cached, so that the same loss has the same derivative function, which then compiles only once.

@@ -1,6 +1,6 @@
 """What rounding does to a function: the function again, with every number on the way moved by an ulp."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ from .._program._call import joined, Kept, Same, split
 from .._program._interpret import is_small, run
 from .._program._trace import program_of, traced
 from .._program._tree import is_floating
+from ._draws import signs
 
 
 EXACT = frozenset(
@@ -45,6 +46,21 @@ def shaken(function: Callable[..., Any], draw: int, *args: Any) -> Any:
     jax.eval_shape(lambda arrays: _shaken(function, kept, arrays, needed), arrays)
     signs = np.random.default_rng(draw).choice(np.asarray((-1, 1), np.int8), needed.used)
     return _compiled(Same(function), kept, arrays, signs)
+
+
+def rounded(function: Callable[..., Any], arrays: Sequence[Any], draw: Any) -> Any:
+    """`shaken` within a program of JAX, with nothing drawn beforehand: for results too large to draw signs for."""
+    program, count = traced(function, *arrays, unroll=False), 0
+
+    def moved(result: Any) -> Any:
+        nonlocal count
+        count += 1
+        if not is_floating(result):
+            return result
+        sign = signs(result, draw * np.uint32(0x9E3779B9) + np.uint32(count)).astype(result.dtype)
+        return result * (1 + float(jnp.finfo(result.dtype).eps) * sign)
+
+    return jax.tree.unflatten(program.structure, program.run(arrays, after=moved, but=EXACT))
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -1,0 +1,231 @@
+"""A gradient that is judged where it is: as one that is small enough for the host."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
+
+import jaxmlp
+from jaxmlp import check
+from jaxmlp.verify._verdict import _evidence, _streamed
+
+from ..gradients import changed, grads, loss, problem
+
+
+@pytest.fixture
+def streaming(monkeypatch):
+    """Every gradient is large; the shapes of what comes to the host, program by program."""
+    fetched = []
+    look = _streamed.StreamedView.look
+
+    def seen(*args, **kwargs):
+        found = look(*args, **kwargs)
+        fetched.append({np.shape(leaf) for leaf in jax.tree.leaves(found)})
+        return found
+
+    def whole(*args, **kwargs):
+        raise AssertionError("a leaf is brought to the host")
+
+    monkeypatch.setattr(_streamed, "LARGE", 0)
+    monkeypatch.setattr(_streamed.StreamedView, "look", seen)
+    monkeypatch.setattr(_evidence.View, "at", whole)
+    return fetched
+
+
+def both(monkeypatch, *args, **kwargs):
+    """The report on a gradient judged on the host, and on the same judged where it is."""
+    whole = check(*args, **kwargs)
+    with monkeypatch.context() as patch:
+        patch.setattr(_streamed, "LARGE", 0)
+        return whole, check(*args, **kwargs)
+
+
+def assert_alike(report, expected):
+    """The same verdicts and findings, and the same errors where they are more than rounding."""
+    assert (report.verdict, report.points, report.precision) == (expected.verdict, expected.points, expected.precision)
+    assert [(f.cause, f.leaves, f.factor) for f in report.findings] == [
+        (f.cause, f.leaves, f.factor and pytest.approx(f.factor)) for f in expected.findings
+    ]
+    assert report.reasons == expected.reasons
+    for leaf, other in zip(report.leaves, expected.leaves, strict=True):
+        assert (leaf.path, leaf.verdict, leaf.shape, leaf.dtype) == (
+            other.path,
+            other.verdict,
+            other.shape,
+            other.dtype,
+        )
+        assert leaf.error == pytest.approx(other.error, rel=1e-6, abs=1e-12) or leaf.error > other.error > 1e-7
+        assert (leaf.ulps is None) == (other.ulps is None)
+        assert (leaf.autodiff_ulps is None) == (other.autodiff_ulps is None)
+        if leaf.ulps is not None:
+            assert leaf.ulps == pytest.approx(other.ulps, abs=5), "XLA rounds `tanh` otherwise than NumPy"
+
+
+@pytest.mark.parametrize("dtype", ("bfloat16", "float32", "float64"))
+def test_a_right_gradient_is_right_and_takes_two_programs(getkey, streaming, dtype):
+    report = check(loss, grads, *problem(getkey(), dtype))
+    assert report.ok and report.points == 2 and report.precision == "float64"
+    assert len(streaming) == 2
+    assert all(shapes <= {(), (4, 4)} for shapes in streaming), "four numbers of each of four leaves"
+
+
+def test_numbers_in_the_callers_dtype_are_as_on_the_host(getkey, monkeypatch):
+    whole, streamed = both(monkeypatch, loss, grads, *problem(getkey(), "float32"))
+    assert_alike(streamed, whole)
+    assert all(leaf.autodiff_ulps is not None for leaf in streamed.leaves)
+
+
+WRONG = {
+    "a sign": changed(w1=jnp.negative),
+    "a factor": changed(w2=lambda g: 1.001 * g),
+    "transposed": changed(w1=jnp.transpose),
+    "a batch axis kept": changed(b2=lambda g: jnp.stack([g, g])),
+    "a leaf forgotten": lambda *args: {path: g for path, g in grads(*args).items() if path != "b1"},
+    "a leaf too many": lambda *args: grads(*args) | {"w3": jnp.ones(2)},
+    "integers": changed(b1=lambda g: jnp.round(g).astype(int)),
+    "not a number": changed(w2=lambda g: g / 0 * 0),
+    "zero": changed(b1=jnp.zeros_like),
+    "one element": changed(w1=lambda g: g.at[2, 1].multiply(1.001)),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_gradient_is_wrong_for_the_same_reason(getkey, monkeypatch, name):
+    whole, streamed = both(monkeypatch, loss, WRONG[name], *problem(getkey()))
+    assert whole.verdict == "wrong"
+    assert [leaf.verdict for leaf in streamed.leaves] == [leaf.verdict for leaf in whole.leaves]
+    assert [(f.cause, f.leaves) for f in streamed.findings] == [(f.cause, f.leaves) for f in whole.findings]
+    for leaf, other in zip(streamed.leaves, whole.leaves, strict=True):
+        assert (leaf.difference is None) == (other.difference is None)
+        if leaf.difference is not None and other.difference is not None:
+            np.testing.assert_allclose(leaf.difference, other.difference, rtol=1e-6, atol=1e-12)
+
+
+def logistic_loss(w, x, y):
+    p = 1 / (1 + jnp.exp(-(x @ w)))
+    return -jnp.mean(y * jnp.log(p) + (1 - y) * jnp.log1p(-p))
+
+
+def textbook_grad(w, x, y):
+    p = 1 / (1 + jnp.exp(-(x @ w)))
+    return x.T @ (p - y) / len(y)
+
+
+ODD = {
+    "poor numbers": (logistic_loss, textbook_grad, np.float32([15]), np.float32([[1], [-1]]), np.float32([1, 0])),
+    "rounding": (  # autodiff has p (1 - p) = 0 there
+        lambda w, x: (jax.nn.sigmoid(x * w) ** 2).sum(),
+        lambda w, x: 2 * jax.nn.sigmoid(x * w) ** 2 * jax.nn.sigmoid(-x * w) * x,
+        np.asarray([60.0, 70.0]),
+        np.ones(2),
+    ),
+    "a kink": (
+        lambda w, x: jnp.maximum(x * w, 0).sum(),
+        lambda w, x: jnp.where(x * w > 0, x, 0),
+        np.asarray([0.0, 1.0, -1.0]),
+        np.asarray([1.0, 2.0, 3.0]),
+    ),
+    "flat": (lambda w: jnp.sum(jnp.sign(w)), jnp.zeros_like, np.ones(3)),
+    "no truth": (lambda w: jnp.log(w).sum(), lambda w: 1 / w, np.asarray([-1.0, 2.0])),
+    "a wild function": (
+        lambda w: jnp.sin(5e4 * w).sum(),
+        lambda w: 0.9995 * 5e4 * jnp.cos(5e4 * w),
+        np.asarray([3.0, 4.0]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_rounding_and_kinks_do_is_told_as_on_the_host(monkeypatch, name):
+    whole, streamed = both(monkeypatch, *ODD[name])
+    assert streamed.verdict == whole.verdict and streamed.reasons == whole.reasons
+    assert [(f.cause, f.leaves) for f in streamed.findings] == [(f.cause, f.leaves) for f in whole.findings]
+
+
+def test_a_mistake_hidden_by_a_symmetric_point_is_seen_near_it(getkey, streaming):
+    params, x, y = problem(getkey())
+    params = jax.tree.map(jnp.zeros_like, params)
+    no_slope = lambda *args: grads(*args, slope=lambda z, a: jnp.ones_like(a))
+    assert {leaf.path for leaf in check(loss, no_slope, params, x, y).leaves if not leaf.ok} == {"w1", "b1"}
+
+
+def test_one_wrong_number_among_ten_million_is_found():
+    """Off by a thousandth of a typical one: 3e-7 of the norm, and in a leaf ten times as large below what it shows."""
+    rows, columns = 1000, 10_000
+    x = jax.random.normal(jax.random.key(0), (1, columns), "float32")
+    quadratic = lambda w, x: ((w @ x.T) ** 2).sum() / 2
+    right = lambda w, x: (w @ x.T) @ x
+    typical = lambda g: jnp.sqrt((g**2).mean())
+    wrong = lambda w, x: right(w, x).at[123, 4567].add(1e-3 * typical(right(w, x)))
+    w = jax.random.normal(jax.random.key(1), (rows, columns), "float32")
+    report = check(quadratic, wrong, w, x)
+    assert report.verdict == "wrong" and report.findings[0].cause == "unknown"
+    (leaf,) = report.leaves
+    assert leaf.error > 1e-5, "beside the largest number it is no less than in a small leaf"
+    assert leaf.difference is not None and leaf.difference.shape == (48, 48)
+    assert np.count_nonzero(leaf.difference > 1e-7) == 1
+    assert leaf.difference[123 // 21, 4567 // 209] == leaf.difference.max()
+
+
+def test_a_network_whose_value_is_checked_too(getkey, streaming):
+    params = jaxmlp.init_params(getkey(), (2, 3, 1))
+    report = check(jaxmlp.loss_value, jaxmlp.loss_and_grads, params, *jaxmlp.gate("xor"), has_value=True)
+    assert report.ok and report.leaves[0].path == "(value)"
+    doubled = lambda *args: (2 * loss(*args), grads(*args))
+    report = check(loss, doubled, *problem(getkey()), has_value=True)
+    assert [leaf.path for leaf in report.leaves if not leaf.ok] == ["(value)"]
+
+
+@pytest.mark.parametrize("params", (3.0, [1.0, np.ones(2)]), ids=("a number", "a number among arrays"))
+def test_what_cannot_be_moved_in_a_program_is_judged_on_the_host(monkeypatch, params):
+    monkeypatch.setattr(_streamed, "LARGE", 0)
+    square = lambda params: sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(params))
+    assert check(square, lambda params: jax.tree.map(lambda leaf: 2 * leaf, params), params).ok
+
+
+def test_a_black_box_is_judged_on_the_host(getkey, monkeypatch):
+    monkeypatch.setattr(_streamed, "LARGE", 0)
+    boxed = lambda *args: jax.tree.map(np.asarray, grads(*jax.tree.map(np.asarray, args)))
+    assert check(loss, boxed, *problem(getkey())).ok
+
+
+def test_what_refuses_float64_is_judged_as_far_as_it_goes(getkey, monkeypatch):
+    def kernel(params, x, y):
+        if params["w1"].dtype != "float32":
+            raise TypeError("this kernel takes float32")
+        return grads(params, x, y)
+
+    whole, streamed = both(monkeypatch, loss, kernel, *problem(getkey(), "float32"))
+    assert streamed.verdict == "undecided" and "this kernel takes float32" in " ".join(streamed.reasons)
+    assert (streamed.precision, streamed.reasons) == (whole.precision, whole.reasons)
+
+
+@pytest.mark.parametrize("promotion", ("standard", "strict"))
+def test_the_callers_dtype_is_that_of_the_callers_configuration(getkey, monkeypatch, promotion):
+    with jax.enable_x64(False), jax.numpy_dtype_promotion(promotion):
+        with_default = lambda *args: jax.tree.map(lambda g: g * jnp.ones(g.shape), grads(*args))
+        whole, streamed = both(monkeypatch, loss, with_default, *problem(getkey(), "float32"))
+    assert_alike(streamed, whole)
+
+
+def test_power_can_still_be_asked_for(getkey, monkeypatch):
+    whole, streamed = both(monkeypatch, loss, grads, *problem(getkey()))
+    assert streamed.power() == whole.power()
+
+
+MESH = Mesh(np.asarray(jax.devices("cpu")[:8]).reshape(4, 2), ("rows", "columns"))
+LAYOUTS = {"w1": P(None, "rows"), "b1": P("rows"), "w2": P("rows", "columns"), "b2": P("columns")}
+
+
+def spread(problem, mesh=MESH):
+    params, *batch = problem
+    params = {path: jax.device_put(leaf, NamedSharding(mesh, LAYOUTS[path])) for path, leaf in params.items()}
+    return params, *jax.device_put(batch, NamedSharding(mesh, P()))
+
+
+@pytest.mark.parametrize("mistake", (None, "a sign", "one element", "transposed"))
+def test_parameters_spread_over_eight_devices_give_the_same_report(getkey, streaming, mistake):
+    args = problem(getkey(), "float32")
+    candidate = WRONG.get(mistake, grads)
+    assert_alike(check(loss, candidate, *spread(args)), check(loss, candidate, *args))
