@@ -236,6 +236,7 @@ def resumed(folder: Path, expected: list[np.ndarray]) -> str:
 
 def leaves(result: jaxmlp.RunResult) -> list[np.ndarray]:
     history = result.history
+    assert result.state.key is not None
     state = result.state._replace(key=jax.random.key_data(result.state.key))
     arrays = (state, history.losses, history.evaluated_at, history.evaluations)
     return [np.asarray(leaf) for leaf in jax.tree.leaves(arrays)]

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -55,7 +56,7 @@ def check_is_array(name: str, value: Any) -> None:
         raise TypeError(f"`{name}` is a masked array, whose mask would be lost: pass {name}.filled(...).")
     if not is_array(value):
         raise TypeError(f"`{name}` must be an array, got {kind(value)}: convert it with jnp.asarray(...).")
-    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer) and value.is_deleted():
+    if isinstance(value, jax.Array) and not isinstance(value, Tracer) and value.is_deleted():
         raise ValueError(f"`{name}` has been deleted, by donating it to a compiled function or by hand: pass a copy.")
     if isinstance(value, np.ndarray) and value.size >= _TOO_MANY:  # a view of little, perhaps, that would be copied
         raise ValueError(f"`{name}` has shape {value.shape}, and no memory holds so many numbers.")

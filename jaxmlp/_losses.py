@@ -33,11 +33,9 @@ from ._types import Residuals
 class Loss:
     """A scalar loss of the network's output and the targets, and its gradient by hand.
 
-    The pair has the order of `jax.custom_vjp`: `fwd(out, y) -> (loss, residuals)` and
-    `bwd(residuals, dloss) -> (dout, dy)`. `out` is `(batch, n_out)`, `y` has its shape and dtype
-    unless the loss says otherwise, `loss` and `dloss` are scalars of that dtype; `dy` is None
-    where `y` holds integers. Frozen and hashable, so it can be a static argument of `jax.jit`;
-    calling it gives the loss.
+    The pair has the order of `jax.custom_vjp`: `fwd(out, y) -> (loss, residuals)` and `bwd(residuals, dloss) ->
+    (dout, dy)`. `out` is `(batch, n_out)`, `y` has its shape and dtype unless the loss says otherwise, `loss` and
+    `dloss` are scalars of that dtype; `dy` is None where `y` holds integers. Calling it gives the loss.
 
     Example:
       >>> import jax.numpy as jnp
@@ -82,9 +80,7 @@ def _check_residuals(name, fwd, residuals, dloss):
     check_array("residuals", first, 2, "(batch, n_out), in each")
     check_same_dtype("residuals", first, "dloss", dloss)
     if 0 in first.shape:
-        raise ValueError(
-            f"`residuals` hold an array of shape {first.shape}: the mean of an empty batch is not defined."
-        )
+        raise ValueError(f"`residuals` hold an array of shape {first.shape}: an empty batch has no mean.")
     kept = _residuals_like(fwd, tuple(first.shape), dtype_of(first))
     found = jax.tree.structure(residuals)
     expected = next((tree for tree in kept if jax.tree.structure(tree) == found), kept[0])

@@ -95,7 +95,7 @@ _THINGS = (
     *("", "text", "relu", "float64", "tanh", b"bytes", Ellipsis, NotImplemented, object, int, len, object()),
     *((), [], {}, set(), frozenset({1}), (1,), [1, 2], [[1.0], [1.0, 2.0]], [[1.0, 2.0], [3.0, 4.0]], {"w": 1.0}),
     *(range(3), slice(2), lambda: None, lambda *args: None, RaisesWhenConverted(), Path("x"), Exception("no")),
-    *(np.dtype("float32"), jnp.float32, jaxmlp.tanh, jaxmlp.bce, jaxmlp.Dense(None, None), ValueError),
+    *(np.dtype("float32"), jnp.float32, jaxmlp.tanh, jaxmlp.bce, jaxmlp.Dense(*(None, None)), ValueError),
 )
 THINGS: st.SearchStrategy[Any] = st.sampled_from(_THINGS)
 """What is no array at all."""

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Key
 
 from .._arguments import check_at_least, check_callable, check_count, check_flag, check_is_array, check_leaves, shown
@@ -126,7 +127,7 @@ def run(
       stopped 100
     """
     for name, tree in {"params": params, "batch": batch, "key": key}.items():
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree)):
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree)):
             raise TypeError(f"`{name}` is traced, but `run` works on the host, between compiled chunks: trace `fit`.")
     check_flag("ensemble", ensemble)
     if ensemble:

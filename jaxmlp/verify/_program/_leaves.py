@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ._tree import is_array, on_host
 
@@ -52,7 +53,7 @@ def check_numbers(names: Iterable[str], trees: Iterable[Any], *, of_jax: bool = 
 
 
 def _check_leaf(what: str, leaf: Any, of_jax: bool) -> None:
-    if isinstance(leaf, jax.core.Tracer):
+    if isinstance(leaf, Tracer):
         raise TypeError(f"{what} is traced by JAX, and has no numbers yet: call this outside of jit, grad and vmap.")
     if isinstance(leaf, jax.Array):
         if leaf.is_deleted():

@@ -27,8 +27,8 @@ def is_array(leaf: Any) -> bool:
     return not isinstance(leaf, np.ndarray | np.generic) or _is_of_jax(leaf.dtype)
 
 
-def _is_of_jax(dtype: Any) -> bool:
-    is_long = dtype in (np.longdouble, np.clongdouble) and dtype.itemsize > 8 * (1 + (dtype.kind == "c"))
+def _is_of_jax(dtype: np.dtype) -> bool:
+    is_long = dtype.type in (np.longdouble, np.clongdouble) and dtype.itemsize > 8 * (1 + (dtype.kind == "c"))
     return any(jnp.issubdtype(dtype, kind) for kind in (jnp.number, jnp.bool_)) and not (is_long or dtype.kind == "m")
 
 

@@ -113,7 +113,11 @@ def textbook_grad(w, x, y):
 
 
 ODD = {
-    "poor numbers": (logistic_loss, textbook_grad, np.float32([15]), np.float32([[1], [-1]]), np.float32([1, 0])),
+    "poor numbers": (
+        logistic_loss,
+        textbook_grad,
+        *(np.asarray(values, np.float32) for values in ([15], [[1], [-1]], [1, 0])),
+    ),
     "rounding": (  # autodiff has p (1 - p) = 0 there
         lambda w, x: (jax.nn.sigmoid(x * w) ** 2).sum(),
         lambda w, x: 2 * jax.nn.sigmoid(x * w) ** 2 * jax.nn.sigmoid(-x * w) * x,
