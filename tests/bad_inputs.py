@@ -90,12 +90,14 @@ STRANGE_ARRAYS: st.SearchStrategy[Any] = st.sampled_from(
 ).map(lambda make: make())
 """Arrays that are gone, of no memory, masked, ragged, or that only look like arrays."""
 
+_NOTHING: Any = (None, None)
+
 _THINGS = (
     *(None, True, False, 0, 1, -1, 2**31, 2**63, 10**30, 0.0, 0.5, -1.0, float("nan"), float("inf"), 1e308, 2j),
     *("", "text", "relu", "float64", "tanh", b"bytes", Ellipsis, NotImplemented, object, int, len, object()),
     *((), [], {}, set(), frozenset({1}), (1,), [1, 2], [[1.0], [1.0, 2.0]], [[1.0, 2.0], [3.0, 4.0]], {"w": 1.0}),
     *(range(3), slice(2), lambda: None, lambda *args: None, RaisesWhenConverted(), Path("x"), Exception("no")),
-    *(np.dtype("float32"), jnp.float32, jaxmlp.tanh, jaxmlp.bce, jaxmlp.Dense(*(None, None)), ValueError),
+    *(np.dtype("float32"), jnp.float32, jaxmlp.tanh, jaxmlp.bce, jaxmlp.Dense(*_NOTHING), ValueError),
 )
 THINGS: st.SearchStrategy[Any] = st.sampled_from(_THINGS)
 """What is no array at all."""
