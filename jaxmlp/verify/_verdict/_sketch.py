@@ -31,10 +31,11 @@ def norms(leaf: Any, *parts: Any, ordinary: bool = False) -> tuple[Any, Any]:
     # Behind the barrier the difference is another one to the compiler, which then fuses each with its sum. It would
     # write a difference that two sums read into memory: a leaf more, and twice the time.
     leaf, parts, largest = jax.lax.optimization_barrier((leaf, parts, largest))
-    if ordinary:
-        return largest, jnp.sqrt(jnp.sum(_less(leaf, parts) ** 2))
-    scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1.0)
-    return largest, scale * jnp.sqrt(jnp.sum((_less(leaf, parts) / scale) ** 2))
+    scale = 1.0 if ordinary else jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1.0)
+    rest = _less(leaf, parts)
+    size = scale * jnp.sqrt(jnp.sum((rest if ordinary else rest / scale) ** 2))
+    # A maximum may pass over a NaN on its way, as XLA's loops on a CPU do; a sum never does.
+    return jnp.where(jnp.isnan(size), jnp.nan, largest), size
 
 
 def _less(leaf: Any, parts: tuple[Any, ...]) -> Any:
