@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from ._page import fragment, page
+from ._page import fragment, page, saved
 from ._planted import Power
 from ._sentence import said, Sentence
 from ._text import as_text
@@ -217,8 +216,6 @@ class GradientReport:
           TypeError: if `width` is no integer.
           ValueError: if there is no such language.
         """
-        if isinstance(width, bool) or not isinstance(width, int):
-            raise TypeError(f"`width` must be an integer, got a {type(width).__name__}.")
         return as_text(self, lang, color, width)
 
     def to_html(self, path: str | Path | None = None, lang: str = "en") -> str:
@@ -229,12 +226,7 @@ class GradientReport:
           ValueError: if there is no language `lang`.
           OSError: if `path` cannot be written.
         """
-        if not isinstance(path, str | os.PathLike | None):
-            raise TypeError(f"`path` must be a path, got a {type(path).__name__}.")
-        text = page(self, lang)
-        if path is not None:
-            Path(path).write_text(text, encoding="utf-8", newline="\n")
-        return text
+        return page(self, lang) if path is None else saved(page(self, lang), path)
 
     def to_json(self) -> str:
         """The report as strict JSON text; numbers that are not finite are the strings "nan", "inf" and "-inf".

@@ -1,8 +1,10 @@
 """A report as HTML: the fragment that a notebook shows, and a page around it that needs nothing else."""
 
 import html
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +42,14 @@ def fragment(report: "GradientReport", lang: str) -> str:
     """The report in the colours of what surrounds it: a notebook may be light or dark."""
     parts = "\n".join(_Html(lang).parts(report))
     return f'<div class="jaxmlp" lang="{lang}">\n<style>{FRAGMENT}</style>\n{parts}\n</div>'
+
+
+def saved(text: str, path: str | Path) -> str:
+    """A page, written to the file `path`."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"`path` must be a path, got a {type(path).__name__}.")
+    Path(path).write_text(text, encoding="utf-8", newline="\n")
+    return text
 
 
 def _safe(text: str) -> str:

@@ -27,6 +27,8 @@ _VERDICTS = {"right": "right", "wrong": "guilty", "undecided": "name"}
 
 def as_text(report: "GradientReport", lang: str, color: bool, width: int) -> str:
     """The report in a language, with the colour codes of a terminal or without, in at most `width` columns."""
+    if isinstance(width, bool) or not isinstance(width, int):
+        raise TypeError(f"`width` must be an integer, got a {type(width).__name__}.")
     return "\n".join(_Text(lang, color, max(width, NARROWEST)).lines(report))
 
 
