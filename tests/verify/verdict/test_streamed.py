@@ -213,8 +213,8 @@ def test_a_nan_in_the_callers_dtype_alone_is_found(getkey, monkeypatch):
         return x.T @ ((p - y) / (p * (1 - p)) * (p * (1 - p))) / len(y)
 
     stable_loss = lambda w, x, y: jnp.mean(jax.nn.softplus(x @ w) - y * (x @ w))
-    x, y = np.float32([[1.0], [0.5]]), np.float32([1.0, 0.0])
-    whole, streamed = both(monkeypatch, stable_loss, quotient_grad, np.float32([20.0]), x, y)  # p = 1 in float32 only
+    w, x, y = (np.asarray(values, np.float32) for values in ([20.0], [[1.0], [0.5]], [1.0, 0.0]))
+    whole, streamed = both(monkeypatch, stable_loss, quotient_grad, w, x, y)  # p = 1 in float32 only
     assert streamed.verdict == whole.verdict == "wrong"
     assert [f.cause for f in streamed.findings] == ["nonfinite"]
 
