@@ -94,6 +94,8 @@ def hosted(what: str, leaf: Any) -> np.ndarray:
     except MemoryError:
         raise
     except Exception as error:
+        if str(error).startswith("RESOURCE_EXHAUSTED"):  # nothing is wrong with the leaf
+            raise
         kind = type(leaf).__name__
         raise TypeError(f"{what} is a {kind} that cannot be made into an array: {error}") from None
     return array

@@ -119,7 +119,7 @@ def own_numbers(own: Evidence, here: Evidence) -> Own:
     return Own(
         own.value,
         own.dtypes,
-        {path: bool(np.isfinite(leaf).all()) for path, leaf in own.actual.items()},
+        {path: leaf.dtype.kind in "OUSmM" or bool(np.isfinite(leaf).all()) for path, leaf in own.actual.items()},
         {path: error(own.actual.get(path), truth) for path, truth in here.expected.items()},
         {path: error(own.expected[path], truth) for path, truth in here.expected.items()},
     )
