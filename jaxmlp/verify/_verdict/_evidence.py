@@ -13,7 +13,7 @@ import numpy as np
 from .._program._call import called, is_traceable
 from .._program._interpret import interpreted
 from .._program._leaves import hosted
-from .._program._tree import in_float64, named_leaves, widened
+from .._program._tree import in_float64, is_floating, named_leaves, widened
 from .._report._heat import difference
 from ._accuracy import compared, Comparison, norm, relative
 from ._points import Step
@@ -119,7 +119,7 @@ def own_numbers(own: Evidence, here: Evidence) -> Own:
     return Own(
         own.value,
         own.dtypes,
-        {path: leaf.dtype.kind in "OUSmM" or bool(np.isfinite(leaf).all()) for path, leaf in own.actual.items()},
+        {path: not is_floating(leaf) or bool(np.isfinite(leaf).all()) for path, leaf in own.actual.items()},
         {path: error(own.actual.get(path), truth) for path, truth in here.expected.items()},
         {path: error(own.expected[path], truth) for path, truth in here.expected.items()},
     )
