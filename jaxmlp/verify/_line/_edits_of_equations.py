@@ -9,8 +9,9 @@ from .._program._sites import results
 from .._program._trace import Atom, Equation, Literal
 from ._bench import Bench, Patch, Patches
 from ._edits import axes_of, Edit
-from ._offers import fitted_to, Instances, is_fixed, Offer
+from ._offers import fitted_to, Instances, is_there, Offer
 from ._patches import added, aligned, divided, product_of, then_scaled, with_input, with_inputs
+from ._sieve import Sieve
 
 
 _WITH_NUMBERS = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
@@ -20,11 +21,12 @@ _PUTS = ("scatter", "dynamic_update_slice")
 
 
 def of_equations(
-    bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool]
+    bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool], sieve: Sieve
 ) -> Iterator[Edit]:
     """Corrections inside a statement: of a number, a sign, an operand, an axis, the order of a product.
 
-    Only an operand that is right in itself can be a wrong operand: any other is corrected where it comes from.
+    Only an operand that is right in itself can be a wrong operand: any other is corrected where it comes from. Of the
+    offers only those are tried in its place that pass the `sieve`.
     """
     equations = bench.program.equations
     names = [tuple(equations[index].name for index in instance) for instance in instances]
@@ -37,7 +39,7 @@ def of_equations(
         yield from _of_equation(equations[index], spots, ndim, is_of_an_index=_is_of_an_index(bench, index))
         for position, atom in enumerate(equations[index].inputs):
             if isinstance(atom, Literal) or atom in inside or is_innocent(atom):
-                yield from _replaced(bench, instances, [(place, position)], atom, offers)
+                yield from _replaced(bench, instances, [(place, position)], atom, offers, sieve)
     yield from _of_common_numbers(bench, instances)
     yield from _of_common_axes(bench, instances)
     # A loop of one statement is one execution of it.
@@ -52,7 +54,7 @@ def of_equations(
                 outside.setdefault(atom, []).append((place, position))
     for atom, uses in outside.items():
         if len(uses) > 1 and is_innocent(atom):
-            yield from _replaced(bench, instances, uses, atom, offers)
+            yield from _replaced(bench, instances, uses, atom, offers, sieve)
 
 
 def _of_common_numbers(bench: Bench, instances: Instances) -> Iterator[Edit]:
@@ -176,7 +178,12 @@ def _of_equation(
 
 
 def _replaced(
-    bench: Bench, instances: Instances, uses: Sequence[tuple[int, int]], atom: Atom, offers: Sequence[Offer]
+    bench: Bench,
+    instances: Instances,
+    uses: Sequence[tuple[int, int]],
+    atom: Atom,
+    offers: Sequence[Offer],
+    sieve: Sieve,
 ) -> Iterator[Edit]:
     """Another value in the place of one that a statement uses."""
     program = bench.program
@@ -198,10 +205,14 @@ def _replaced(
     olds = [program.equations[instance[uses[0][0]]].inputs[uses[0][1]] for instance in instances]
     shape = bench.run.at(atom)[0].shape
     flexible = all(program.equations[instances[0][place]].name in _FLEXIBLE for place, _ in uses)
-    for offer in offers:
-        if offer.before is not None and offer.before > first:
-            continue
-        if len(offer.values) not in (1, len(instances)) or not (len(instances) == 1 or is_fixed(offer, instances)):
+    there = [offer for offer in offers if offer.before is None or offer.before <= first]
+    there = [offer for offer in there if is_there(offer, instances)]
+    fits = [fitted_to(offer, shape) for offer in there]
+    passing = sieve.operands(uses, [fitted for fitted in fits if fitted])
+    passes = iter(() if passing is None else passing)
+    runs: dict[tuple[int, ...], bool] = {}
+    for offer, fitted in zip(there, fits, strict=True):
+        if fitted and passing is not None and not next(passes):
             continue
         kind = offer.quantity.kind if offer.quantity else None
         reduced = all(program.equations[instances[0][place]].name == "reduce_sum" for place, _ in uses)
@@ -213,7 +224,6 @@ def _replaced(
             continue
         if offer.variables and all(v == o for v, o in zip(offer.variables, olds, strict=False)):
             continue
-        fitted = fitted_to(offer, shape)
         if fitted is None and not flexible:
             continue
         get = fitted or offer.at
@@ -232,6 +242,10 @@ def _replaced(
                         changed[index] = then_scaled(changed.get(index), c)
             return changed
 
+        if fitted is None and offer.shape not in runs:
+            runs[offer.shape] = bench.values(instances[0], patches(1.0), 0) is not None
+        if fitted is None and not runs[offer.shape]:
+            continue
         cost = 2.0 if offer.name else 2.1 if reduced else 2.4
         if offer.shape != shape and not reduced:
             cost += 0.3

@@ -10,8 +10,9 @@ from .._program._trace import Atom
 from ._bench import Bench, Patches
 from ._edits import axes_of, Edit
 from ._known import Quantity
-from ._offers import fitted_to, Instances, is_fixed, Offer
+from ._offers import fitted_to, Instances, is_there, Offer
 from ._patches import after, divided
+from ._sieve import Get, Sieve
 
 
 Change: TypeAlias = Callable[[np.ndarray, int, int], np.ndarray]
@@ -43,10 +44,14 @@ def of_result(
     as_known: AsKnown | None,
     following: Iterable[tuple[Quantity, Change]] = (),
     slopes: Sequence[Quantity] = (),
+    sieve: Sieve | None = None,
+    bends: bool = False,
 ) -> Iterator[Edit]:
     """Corrections of a result of a statement, the one at `position`.
 
     `following` are the cotangents that may be meant, and `slopes` the slopes that may be lacking, where it is one.
+    Of the offers only those are tried that pass the `sieve`. In the place of zeros only values may be meant where
+    leaves are not linear in them (`bends`).
     What is `as_known`, as it stands, can only lack something or stand where another belongs: a value of the forward
     pass another value or a term; a cotangent a slope; a value that serves as a cotangent a slope or a factor.
     """
@@ -58,7 +63,8 @@ def of_result(
             return
         index = bench.program.makers[outs[position]]
         spots.append((index, bench.program.equations[index].outputs.index(outs[position])))
-    shape = bench.run.at(results(bench.program, instances[0])[position])[0].shape
+    shapes = [bench.run.at(results(bench.program, equations)[position])[0].shape for equations in instances]
+    shape = shapes[0]
 
     def edit(kind: str, cost: float, change: Change, *, factor: bool = True, **facts: Any) -> Edit:
         def patches(c: float) -> Patches:
@@ -93,39 +99,46 @@ def of_result(
     for quantity, change in following:
         yield edit("known", _FOLLOWING, change, offer=Offer((quantity.values,), None, quantity, fits=True))
     operands = [] if innocent else _operands(bench, instances, shape, is_innocent)
-    for offer in offers:
-        if len(offer.values) not in (1, len(instances)) or not (len(instances) == 1 or is_fixed(offer, instances)):
-            continue
-        fitted = fitted_to(offer, shape)
+    there = [offer for offer in offers if is_there(offer, instances)]
+    fits = [fitted_to(offer, shape) for offer in there]
+    wide = [None if fitted else _widened(offer, shapes) for offer, fitted in zip(there, fits, strict=True)]
+    getters = [fitted or widened for fitted, widened in zip(fits, wide, strict=True)]
+    passing = sieve.results(position, [get for get in getters if get]) if sieve else {}
+    places = iter(range(len(getters)))
+    for offer, fitted, widened in zip(there, fits, wide, strict=True):
+        place = next(places) if fitted or widened else None
+        passes = lambda kind, place=place: kind not in passing or passing[kind][place]
         kind = offer.quantity.kind if offer.quantity else None
         if fitted is None:
-            wide = kind != "part" and (kind is None or len(offer.values) == 1) and _broadcasts(offer.shape, shape)
-            if wide and not innocent and not is_zero:
-                yield from _factors(edit, offer, offer.at)
+            if widened and not innocent and not is_zero:
+                yield from (factor for factor in _factors(edit, offer, widened) if passes(factor.kind))
             continue
         if as_known == "forward":
             if kind == "value":
                 yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
             continue
-        if kind is not None and (kind == "cotangent" or not innocent):
+        is_meant = kind == "value" if bends and is_zero else kind is not None and (kind == "cotangent" or not innocent)
+        if is_meant and passes("known"):
             cost = _LEAF if offer.is_a_leaf else _KNOWN[kind]
             yield edit("known", cost, lambda value, point, i, f=fitted: f(i, point), offer=offer, held=True)
-        if kind == "slope":
+        if kind == "slope" and not is_zero:
             near = next((n for n, slope in enumerate(slopes) if offer.quantity and slope.equals(offer.quantity)), None)
             cost = 1.5 if near is None else _NEXT + 0.01 * near
-            yield edit("times", cost, lambda value, point, i, f=fitted: value * f(i, point), offer=offer)
+            if passes("times"):
+                yield edit("times", cost, lambda value, point, i, f=fitted: value * f(i, point), offer=offer)
+            cost = 1.9 if _varies_along_all(offer.values[0][0]) else 2.5
             for atoms in operands:
                 at = [bench.run.at(atom) for atom in atoms]
                 yield edit(
-                    "slope", 1.9, lambda value, point, i, f=fitted, at=at: at[i][point] * f(i, point), offer=offer
+                    "slope", cost, lambda value, point, i, f=fitted, at=at: at[i][point] * f(i, point), offer=offer
                 )
         if innocent or is_zero:
             continue
-        if kind == "slope":
+        if kind == "slope" and passes("over"):
             yield edit("over", 1.6, lambda value, point, i, f=fitted: divided(value, f(i, point)), offer=offer)
         elif kind in (None, "value"):
-            yield from _factors(edit, offer, fitted)
-        if kind != "slope":
+            yield from (factor for factor in _factors(edit, offer, fitted) if passes(factor.kind))
+        if kind != "slope" and passes("plus"):
             yield _added(spots, offer, fitted, position)
 
 
@@ -200,8 +213,19 @@ def _added(spots: list[tuple[int, int]], offer: Offer, get: Callable[[int, int],
     return Edit("plus", cost, patches, True, {"position": position, "offer": offer})
 
 
-def _broadcasts(small: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+def _varies_along_all(slope: np.ndarray) -> bool:
+    """Whether a slope is that of an activation: what is one number along an axis, such as `1 / sum(e)`, is a factor."""
+    return all(n == 1 or np.ptp(slope, axis).any() for axis, n in enumerate(slope.shape))
+
+
+def _widened(offer: Offer, shapes: Sequence[tuple[int, ...]]) -> Get | None:
+    """A factor that is broadcast to the shape that each instance gives."""
+    kind = offer.quantity.kind if offer.quantity else None
+    if kind == "part" or (kind is not None and len(offer.values) > 1):
+        return None
     try:
-        return np.broadcast_shapes(small, shape) == shape
+        if any(np.broadcast_shapes(offer.at(i, 0).shape, shape) != shape for i, shape in enumerate(shapes)):
+            return None
     except ValueError:
-        return False
+        return None
+    return lambda i, point: np.broadcast_to(offer.at(i, point), shapes[i])

@@ -15,6 +15,7 @@ from ._known import Quantity
 from ._offers import Instances, Offer
 from ._roles import Following, slices
 from ._screen import Screen
+from ._sieve import Sieve
 from ._standing import Standing
 
 
@@ -172,11 +173,11 @@ class Jobs:
             sliced = slices(self.quantities, len(instances))
             roles = [*self.standing.roles.offers(instances), *self.repeated, *sliced]
             edits = chain(
-                self._edits(instances, roles, role, [self.standing.roles.following(out) for out in outs]),
-                self._edits(instances, self.alone, role),
+                self._edits(instances, roles, role, wrong, [self.standing.roles.following(out) for out in outs]),
+                self._edits(instances, self.alone, role, wrong),
             )
         else:
-            edits = self._edits(instances, self.offers, role)
+            edits = self._edits(instances, self.offers, role, wrong)
         cheap = self.screen.of(instances, wrong) is not None
         return [
             Job(site, instances, edit, wrong, innocent or forward, cheap or self._is_cheap(instances, edit, wrong))
@@ -199,9 +200,11 @@ class Jobs:
         instances: Instances,
         offers: Sequence[Offer],
         role: AsKnown | None,
+        wrong: Sequence[str],
         following: Sequence[Iterable[Following]] = (),
     ) -> Iterator[Edit]:
         bench = self.bench
+        sieve = Sieve(bench, self.screen, instances, wrong)
         for position in range(len(results(bench.program, instances[0]))):
             after = following[position] if following else ()
             first = results(bench.program, instances[0])[position]
@@ -215,9 +218,11 @@ class Jobs:
                 as_known=role,
                 following=after,
                 slopes=slopes,
+                sieve=sieve,
+                bends=len(instances) == 1 and self.screen.of(instances, wrong) is None,
             )
         if role is None:
-            yield from of_equations(bench, instances, offers, self.standing.is_innocent)
+            yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
 
     def _is_cheap(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> bool:
         return edit.kind in ("plus", "known") and self.screen.of(instances, wrong, edit) is not None

@@ -1,8 +1,10 @@
 """Which line: the statement whose correction makes leaves right, and the least that has to be corrected in it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from .._program._sites import Site
+from ._addends import in_an_addend
 from ._bench import Bench
 from ._carried import handed_on
 from ._known import Knowledge
@@ -34,7 +36,11 @@ def localized(
             return
         if planted is None:
             statements = [site for site in sites if not site.is_formula]
-            found = handed_on(bench, statements, where_it_is_made(bench, statements, found), cotangents)
+            moved = handed_on(bench, statements, where_it_is_made(bench, statements, found), cotangents)
+            moved = in_an_addend(bench, statements, moved, cotangents)
+            if moved is not found:  # what is put in place there may make more leaves right
+                others = (path for path in left if path not in moved.leaves and bench.is_right(path, moved.patches))
+                found = replace(moved, leaves=(*moved.leaves, *others))
         yield found
         bench.apply(found.patches)
         left = [path for path in left if path not in found.leaves]

@@ -159,9 +159,12 @@ def _given(program: Program, instance: tuple[int, ...]) -> list[int]:
     return results(program, instance) or list(program.equations[instance[-1]].outputs)
 
 
-def is_fixed(offer: Offer, instances: Instances) -> bool:
-    """Whether an offer is there for every instance alike: computed before all of them, or a value for each."""
-    return len(offer.values) == len(instances) or (offer.before is not None and offer.before < instances[0][0])
+def is_there(offer: Offer, instances: Instances) -> bool:
+    """Whether an offer has a value for every instance: its own, or one that is computed before all of them."""
+    if len(offer.values) not in (1, len(instances)):
+        return False
+    before = offer.before is not None and offer.before < instances[0][0]
+    return len(instances) == 1 or len(offer.values) == len(instances) or before
 
 
 def fitted_to(offer: Offer, shape: tuple[int, ...]) -> Callable[[int, int], np.ndarray] | None:

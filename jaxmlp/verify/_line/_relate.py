@@ -1,7 +1,7 @@
 """How a value differs from the known quantity that ought to be in its place."""
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
@@ -44,12 +44,29 @@ def multiple(a: Values, b: Values) -> float | None:
 
 def missing_terms(actual: Values, terms: Sequence[Values]) -> list[Values] | None:
     """Those of the terms of a sum that `actual` lacks, where it is a sum of the others, up to a factor."""
-    for size in range(1, len(terms)):
-        for kept in combinations(range(len(terms)), size):
-            total = tuple(sum(terms[i][k] for i in kept) for k in range(len(actual)))
-            if multiple(actual, tuple(np.asarray(value) for value in total)) is not None:
-                return [term for i, term in enumerate(terms) if i not in kept]
+    if any(term[0].size != actual[0].size for term in terms):
+        return None
+    for kept in _sums(actual, terms) if len(terms) > _FEW else _choices(len(terms)):
+        total = tuple(np.sum([terms[i][k] for i in kept], axis=0) for k in range(len(actual)))
+        if multiple(actual, total) is not None:
+            return [term for i, term in enumerate(terms) if i not in kept]
     return None
+
+
+_FEW = 8
+"""Of so many terms every choice is looked at."""
+
+
+def _choices(count: int) -> Iterator[tuple[int, ...]]:
+    return chain.from_iterable(combinations(range(count), size) for size in range(1, count))
+
+
+def _sums(actual: Values, terms: Sequence[Values]) -> Iterator[tuple[int, ...]]:
+    """The terms of which `actual` is the sum, up to a factor, if least squares finds the same weight for each."""
+    weights = np.linalg.lstsq(np.stack([_flat(term) for term in terms], axis=1), _flat(actual), rcond=None)[0]
+    kept = tuple(int(i) for i in np.flatnonzero(np.abs(weights) > RIGHT * np.abs(weights).max()))
+    if 0 < len(kept) < len(terms) and np.ptp(weights[list(kept)]) <= RIGHT * np.abs(weights).max():
+        yield kept
 
 
 def contracted(a: Values, b: Values, axes: tuple[Any, Any]) -> Iterator[Values]:

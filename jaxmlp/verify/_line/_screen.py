@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._program._adjoint import is_linear
+from .._program._adjoint import is_linear, pulled
 from .._program._sites import results
 from ._bench import Bench
 from ._edits import Edit
@@ -22,7 +22,7 @@ _NONE: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
+class View:
     """What a statement gives, and the leaves that are linear in it; `cut` are the equations whose results are held, and
     `apart` are the places of those leaves that are one number, whose second projection is that at another point.
     """
@@ -41,7 +41,7 @@ class Screen:
         self._stacked: dict[Any, np.ndarray] = {}
         self._standing: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
         self._apart: dict[Instances, bool] = {}
-        self._views: dict[tuple[Instances, frozenset[int]], _View | None] = {}
+        self._views: dict[tuple[Instances, frozenset[int]], View | None] = {}
 
     def passed(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
         """The leaves that `edit` may make right, and with which factor; None where only trying tells."""
@@ -58,10 +58,10 @@ class Screen:
             return None
         if not outs:
             return {}
-        needed, now = self._as_it_stands(outs, view)
+        needed, now = self.as_it_stands(outs, view)
         then = self._inner(outs, view, one)
         with np.errstate(all="ignore"):
-            close = _is_near(then[:, 0] - now[:, 0], needed[:, 0], now[:, 0], needed[:, 0])
+            close = is_near(then[:, 0] - now[:, 0], needed[:, 0], now[:, 0], needed[:, 0])
             found = {path: 1.0 for path, right in zip(paths, close, strict=True) if right}
             if not edit.factor or len(found) == len(paths):
                 return found
@@ -72,14 +72,14 @@ class Screen:
                 nothing = self._inner(outs, view, held)
             slope, aim = then - nothing, needed + now - nothing
             factors = aim[:, 0] / slope[:, 0]
-            fits = _is_near(factors * slope[:, 1], aim[:, 1], factors * slope[:, 1], aim[:, 1], needed[:, 1])
+            fits = is_near(factors * slope[:, 1], aim[:, 1], factors * slope[:, 1], aim[:, 1], needed[:, 1])
             fits &= np.isfinite(factors) & (np.abs(slope[:, 0]) > 1e-12 * np.abs(then[:, 0]))
         if edit.kind not in ("number", "term"):
             fits &= np.abs(factors) > 1e-9
         solved = {path: snapped(float(c)) for path, c, fit in zip(paths, factors, fits, strict=True) if fit}
         return {path: found.get(path, solved.get(path, 1.0)) for path in paths if path in found or path in solved}
 
-    def _as_it_stands(self, outs: Sequence[int], view: _View) -> tuple[np.ndarray, np.ndarray]:
+    def as_it_stands(self, outs: Sequence[int], view: View) -> tuple[np.ndarray, np.ndarray]:
         """What the projections of the leaves are short of, and the inner products of the values as they are."""
         key = tuple(outs), tuple(view.paths), view.cut
         if key not in self._standing:
@@ -87,18 +87,32 @@ class Screen:
             self._standing[key] = needed, self._inner(outs, view, self._bench.run.values)
         return self._standing[key]
 
-    def _inner(self, outs: Sequence[int], view: _View, values: Sequence[Mapping[int, np.ndarray]]) -> np.ndarray:
+    def pulled(self, index: int, position: int, view: View) -> np.ndarray | None:
+        """The adjoints of an operand where one equation reads it, as those of a result; None if they are not known."""
+        bench = self._bench
+        equation = bench.program.equations[index]
+        found = []
+        for path in view.paths:
+            adjoints = bench.adjoints(path).get(equation.outputs[0])
+            if adjoints is None or not self._is_linear(path, equation.outputs, _NONE):
+                return None
+            for g, point in zip(adjoints, bench.points(path), strict=True):
+                found.append(pulled(equation, position, g, lambda atom, k=point: bench.run.at(atom)[k]))
+        return None if any(g is None for g in found) else np.array([np.ravel(g) for g in found])
+
+    def _inner(self, outs: Sequence[int], view: View, values: Sequence[Mapping[int, np.ndarray]]) -> np.ndarray:
         """The inner products of values with their adjoints: a row for each leaf, a column for each projection."""
         with np.errstate(all="ignore"):
             first, *rest = (
-                np.reshape(sum(self._rows(out, view) @ values[k][out].ravel() for out in outs), (len(view.paths), 2))
+                np.reshape(sum(self.rows(out, view) @ values[k][out].ravel() for out in outs), (len(view.paths), 2))
                 for k in range(1 + bool(view.apart))
             )
         for second in rest:
             first[view.apart, 1] = second[view.apart, 1]
         return first
 
-    def _rows(self, out: int, view: _View) -> np.ndarray:
+    def rows(self, out: int, view: View) -> np.ndarray:
+        """The adjoints of a result: two rows for each leaf, one for each projection."""
         key = out, tuple(view.paths), view.cut
         if key not in self._stacked:
             size = self._bench.run.values[0][out].size
@@ -106,9 +120,7 @@ class Screen:
             self._stacked[key] = np.array([row.ravel() for rows in found for row in rows])
         return self._stacked[key]
 
-    def _given(
-        self, instances: Instances, edit: Edit, factor: float, view: _View
-    ) -> list[dict[int, np.ndarray]] | None:
+    def _given(self, instances: Instances, edit: Edit, factor: float, view: View) -> list[dict[int, np.ndarray]] | None:
         """What each run gives with its correction alone, at each point that is asked for; None if that does not fit."""
         patches = edit.patches(factor)
         found: list[dict[int, np.ndarray]] = [{} for _ in range(1 + bool(view.apart))]
@@ -121,19 +133,27 @@ class Screen:
                 at.update(given)
         return found
 
-    def of(self, instances: Instances, wrong: Sequence[str], edit: Edit | None = None) -> _View | None:
+    def of(self, instances: Instances, wrong: Sequence[str], edit: Edit | None = None) -> View | None:
+        """What is seen of a correction; None if only trying tells."""
+        if edit is None:
+            return self.view(instances, wrong)
+        if "across" in edit.facts:
+            return None
+        return self.view(instances, wrong, is_added=edit.kind == "plus", is_held=bool(edit.facts.get("held")))
+
+    def view(
+        self, instances: Instances, wrong: Sequence[str], *, is_added: bool = False, is_held: bool = False
+    ) -> View | None:
         """The results of a statement and the leaves that are linear in them; None if one leaf is not.
 
         Of several runs, one of which leads to the next, only what is added, or put in the place of every result, tells
         what comes of all.
         """
         program, cut = self._bench.program, _NONE
-        if edit is not None and "across" in edit.facts:
-            return None
         if not self._are_apart(instances):
-            if edit is None or not (edit.kind == "plus" or edit.facts.get("held")):
+            if not is_added and not is_held:
                 return None
-            if edit.kind != "plus":
+            if not is_added:
                 given = [results(program, instance) for instance in instances]
                 if any(len(outs) != 1 for outs in given):
                     return None
@@ -144,7 +164,7 @@ class Screen:
             paths = [path for path in wrong if self._bench.needed(path)]
             linear = len(paths) == len(wrong) and all(self._is_linear(path, outs, cut) for path in paths)
             apart = [place for place, path in enumerate(paths) if self._bench.points(path) == (0, 1)]
-            self._views[key] = _View(outs, paths, cut, apart) if linear else None
+            self._views[key] = View(outs, paths, cut, apart) if linear else None
         return self._views[key]
 
     def _is_linear(self, path: str, outs: Sequence[int], cut: frozenset[int]) -> bool:
@@ -182,5 +202,6 @@ class Screen:
         return self._apart[instances]
 
 
-def _is_near(value: np.ndarray, aim: np.ndarray, *sizes: np.ndarray) -> np.ndarray:
+def is_near(value: np.ndarray, aim: np.ndarray, *sizes: np.ndarray) -> np.ndarray:
+    """Whether inner products are near enough to what they ought to be, beside numbers of these sizes."""
     return np.abs(value - aim) <= _SCREEN * sum(np.abs(size) for size in sizes)

@@ -31,7 +31,7 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
 
 def _is_right_with_another_argument(e: Explanation) -> bool:
     """Whether a formula gives what it must, of another value of the loss than the one it is given."""
-    bench, run, expected = e.case.bench, e.mistake.instances[0], e.corrected()
+    bench, run, expected = e.case.bench, e.run, e.corrected()
     inside = {out for index in run for out in bench.program.equations[index].outputs}
     read = {a for i in run for a in bench.program.equations[i].inputs if isinstance(a, int) and a not in inside}
     if expected is None or len(read) != 1:
@@ -57,7 +57,7 @@ def _is_given_another(e: Explanation) -> bool:
     """Whether a function was given a wrong argument: what it must read in its place, everywhere, is nothing it has."""
     if e.edit.kind != "operand" or e.frame is None or not e.facts["offer"].variables or reads_its_object(e.frame):
         return False
-    program, run, used = e.case.bench.program, e.mistake.instances[0], e.facts["used"]
+    program, run, used = e.case.bench.program, e.run, e.facts["used"]
     call = caller(program.equations[run[0]].stacks, e.frame)
     own = [equation for equation in program.equations if call and caller(equation.stacks, e.frame) == call]
     made = {out for equation in own for out in equation.outputs}
@@ -71,7 +71,7 @@ def _is_called_in_vain(e: Explanation) -> bool:
     expected, program = e.corrected(), e.case.bench.program
     if expected is None or e.frame is None or e.case.source.is_own(e.frame):
         return False
-    run = e.mistake.instances[0]
+    run = e.run
     call = caller(program.equations[run[0]].stacks, e.frame)
     own = [equation for equation in program.equations if call and caller(equation.stacks, e.frame) == call]
     made = {out for equation in own for out in equation.outputs}

@@ -11,7 +11,15 @@ from .._line._offers import Offer
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
-from ._relations import is_of_another_condition, related, related_by_a_slope, related_term
+from ._losses import another_loss
+from ._relations import (
+    another_factor,
+    another_value,
+    is_of_another_condition,
+    related,
+    related_by_a_slope,
+    related_term,
+)
 from ._terms import lacks_a_term, stale_operand
 from ._wanted import of_what_is_read
 
@@ -80,6 +88,11 @@ def times(e: Explanation) -> Finding:
         return _words.missing_factor(e.paths, what=what, place=place)
     if e.is_diagonal():
         return _words.softmax_diagonal(e.paths, place=place)
+    corrected = e.corrected()
+    if corrected is not None and e.is_of_another_place(offer, corrected):
+        found = another_loss(e, corrected) or another_factor(e, e.actual, corrected)
+        if found is not None:
+            return found
     return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=place)
 
 
@@ -150,7 +163,8 @@ def _not_that_cotangent(
         return _words.wrong_mask(e.paths, place=e.place())
     if lacks_a_term(e, quantity):
         return _words.missing_term(e.paths, place=place)
-    found = related(e, e.actual, expected)
+    found = another_value(e, expected) or related_by_a_slope(e, e.actual, expected) or another_loss(e, expected)
+    found = found or related(e, e.actual, expected)
     if found is not None:
         return found
     if _is_another_leaf(e):
@@ -184,7 +198,7 @@ def returned(e: Explanation) -> Finding:
         return _words.zero_gradient(e.paths, place=e.place(offer.name))
     if _relate.is_constant(e.actual):
         return _words.missing_upstream(e.paths, upstream=offer.name, place=e.place(offer.name))
-    used = e.case.names.of(e.case.bench.program.equations[e.mistake.instances[0][0]].inputs[0])
+    used = e.case.names.of(e.case.bench.program.equations[e.run[0]].inputs[0])
     if _is_another_leaf(e):
         return _words.swapped_leaves(e.paths, place=e.place())
     if used is None or offer.name is None or used == offer.name:
@@ -222,6 +236,11 @@ def leaf(e: Explanation) -> Finding | list[Finding]:
         return _words.missing_upstream(e.paths, place=e.place())
     found = related(e, e.actual, expected)
     return found or of_what_is_read(e, None) or _words.unknown(e.paths, place=e.place())
+
+
+def departed(e: Explanation) -> Finding:
+    """What reads nothing but what is right, and gives what is not known."""
+    return _words.unknown(e.paths, place=e.place())
 
 
 def transpose(e: Explanation) -> Finding:

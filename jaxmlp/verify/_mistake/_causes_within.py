@@ -104,7 +104,7 @@ def operand(e: Explanation) -> Finding:
     offer, atom = e.facts["offer"], e.facts["used"]
     used, instead = e.case.names.of(atom), e.described(offer)
     corrected, program = e.corrected(), e.case.bench.program
-    equation = program.equations[e.mistake.instances[0][e.facts["uses"][0][0]]]
+    equation = program.equations[e.run[e.facts["uses"][0][0]]]
     decides = equation.name in ("gt", "ge", "lt", "le", "select_n")
     if decides and corrected is not None and _relate.is_another_mask(e.actual, corrected):
         return _words.wrong_mask(e.paths, place=e.place())
@@ -117,7 +117,9 @@ def operand(e: Explanation) -> Finding:
         found = None if constant else related_by_a_slope(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None:  # what was used is the slope of a part, as `2 * (a - y)` is of `(tanh(z) - y) ** 2`
             return found
-        words = _words.missing_slope if constant else _words.wrong_slope
+        # `where(z > 0, d, 0.01 * d)` has a slope already.
+        pieces = any(program.equations[index].name == "select_n" for index in e.run)
+        words = _words.missing_slope if constant and not pieces else _words.wrong_slope
         return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
     if equation.name in ("mul", "div") and _relate.is_constant(offer.values[0]) and not isinstance(atom, Literal):
         return _words.extra_factor(e.paths, what=used, place=e.place())  # nothing but a number belongs there
@@ -151,7 +153,7 @@ def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Plac
 
 def _makes_a_slope(e: Explanation) -> bool:
     """Whether the operand is what a slope is taken at: with the right one, something in the statement is that slope."""
-    bench, instance = e.case.bench, e.mistake.instances[0]
+    bench, instance = e.case.bench, e.run
     corrected = [bench.values(instance, e.mistake.patches, k) for k in range(bench.count)]
     found = [values for values in corrected if values is not None]
     slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope" and not e.case.is_arithmetic(q)]

@@ -10,11 +10,13 @@ import jax
 import numpy as np
 
 from .._line._bench import Bench, RIGHT
+from .._line._departed import departed
 from .._line._known import known, Run
 from .._line._localize import localized, Mistake
-from .._line._matching import snapped
+from .._line._matching import Known, snapped
 from .._line._offers import offered
 from .._line._relate import multiple, same
+from .._line._standing import Standing
 from .._program._call import split
 from .._program._fingerprint import fingerprint, Memory, of_arrays
 from .._program._sites import formulas, results, Site, sites
@@ -112,6 +114,10 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
     statements = [*places, *formulas(bench.program, source)]
     for mistake in localized(bench, statements, offers, knowledge, left, patient.batches):
         explained = _explained(case, mistake)
+        if {finding.cause for finding in explained} == {"unknown"}:
+            standing = Standing(bench, statements, knowledge, Known(case.each), [*mistake.leaves])
+            moved = departed(bench, statements, mistake, wrong, standing.is_innocent)
+            explained = explained if moved is None else _explained(case, moved)
         if factor is not None and _undoes(mistake, factor):
             found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]
             break

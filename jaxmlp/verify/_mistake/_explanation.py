@@ -27,7 +27,8 @@ class Explanation:
         self.case, self.mistake = case, mistake
         self.site, self.edit, self.facts = mistake.site, mistake.edit, mistake.edit.facts
         program = case.bench.program
-        self.outs = results(program, mistake.instances[0])
+        self.run = _first_changed(case, mistake)
+        self.outs = results(program, self.run)
         self.out = self.outs[self.facts.get("position", 0)] if self.outs else None
         self.name = self.site.statement.target if self.site.statement and len(self.outs) == 1 else None
         self.frame, self.statement = self.site.frame, self.site.statement
@@ -74,7 +75,7 @@ class Explanation:
         source, frame = self.case.source, self.frame
         if frame is None or source.is_own(frame) or frame.file == source.file:
             return line_of(frame, source, self._helper())
-        index = self.mistake.instances[0][0]
+        index = self.run[0]
         return line_of(source.frame(self.case.bench.program.equations[index].stacks) or frame, source, frame)
 
     def _helper(self) -> Frame | None:
@@ -155,6 +156,20 @@ class Explanation:
             return True
         return quantity is not None and quantity.kind == "slope" and self.case.is_arithmetic(quantity)
 
+    def is_of_another_place(self, offer: Offer, corrected: tuple[np.ndarray, ...]) -> bool:
+        """Whether a slope is not one by the value whose cotangent the statement must give: the chain rule needs none
+        there, and that it makes the numbers right is by chance.
+        """
+        knowledge, scale = self.case.knowledge, self.case.backward.scale(corrected)
+        wanted = None if scale is None else self.case.backward.find(corrected, (scale,))
+        if wanted is None or len(offer.values) > 1:
+            return False
+        ends = set(knowledge.alike(wanted))
+        return not any(
+            by in ends and _relate.multiple(slope.values, offer.values[0]) is not None
+            for (_, by), slope in knowledge.slopes.items()
+        )
+
     def is_diagonal(self) -> bool:
         """Whether it is the diagonal of the softmax Jacobian, where all of it is needed."""
         corrected = self.corrected()
@@ -196,7 +211,7 @@ class Explanation:
     def corrected(self) -> tuple[np.ndarray, ...] | None:
         """What the statement gives once it is corrected."""
         bench = self.case.bench
-        found = [bench.values(self.mistake.instances[0], self.mistake.patches, k) for k in range(bench.count)]
+        found = [bench.values(self.run, self.mistake.patches, k) for k in range(bench.count)]
         if self.out is None or any(f is None or self.out not in f for f in found):
             return None
         return tuple(f[self.out] for f in found if f)
@@ -213,11 +228,18 @@ class Explanation:
             then = tuple(values[variable] for values in found if values)
             if _relate.same(now, then) or then[0].size < 2:
                 continue
+            if variable == self.out and self._is_a_value() and self.case.forward.find(then) is not None:
+                return False
             if variable in here and self.case.slopes.find(then) is not None and self.case.backward.find(then) is None:
                 slope = True
             elif self.case.forward.find(then) is not None:
                 return False
         return slope
+
+    def _is_a_value(self) -> bool:
+        """Whether a value of the loss is put in the place of the result."""
+        offer: Offer | None = self.facts.get("offer")
+        return self.edit.kind == "known" and bool(offer and offer.quantity and offer.quantity.kind == "value")
 
     def _here(self) -> set[int]:
         """What the statement gives, and what the helper function gives that it is a part of."""
@@ -256,6 +278,20 @@ class Explanation:
         last = max(equation.outputs[0] for equation in program.equations if equation.name == "dot_general")
         late = (q for variable, q in self.case.knowledge.values.items() if variable >= last)
         return any(q.values[0].shape == values[0].shape and _relate.same(values, q.values) for q in late)
+
+
+def _first_changed(case: Case, mistake: Mistake) -> tuple[int, ...]:
+    """The first run of the statement that the correction changes: others may be right."""
+    bench = case.bench
+    for run in mistake.instances if len(mistake.instances) > 1 else ():
+        own = {index: mistake.patches[index] for index in run if index in mistake.patches}
+        made = [bench.values(run, own, k) if own else None for k in range(bench.count)]
+        for out in results(bench.program, run):
+            then = tuple(values[out] for values in made if values and out in values)
+            now = bench.run.at(out)
+            if len(then) == bench.count and (then[0].shape != now[0].shape or not _relate.same(then, now)):
+                return run
+    return mistake.instances[0]
 
 
 def _and_rows(values: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:

@@ -20,14 +20,14 @@ _CONDITIONS = ("gt", "ge", "lt", "le", "eq", "ne")
 def is_of_another_condition(e: Explanation) -> bool:
     """Whether the statement gives what it must, once its conditions are turned at the entries that are wrong."""
     bench, expected = e.case.bench, e.corrected()
-    conditions = [i for i in e.mistake.instances[0] if bench.program.equations[i].name in _CONDITIONS]
+    conditions = [i for i in e.run if bench.program.equations[i].name in _CONDITIONS]
     if expected is None or not conditions or expected[0].shape != e.actual[0].shape:
         return False
     wrong = [np.abs(a - b) > RIGHT * np.abs(b).max(initial=0) for a, b in zip(e.actual, expected, strict=True)]
     if all(w.all() for w in wrong):
         return False
     turned = {index: after(0, lambda value, point: value ^ wrong[point]) for index in conditions}
-    found = [bench.values(e.mistake.instances[0], turned, k) for k in range(bench.count)]
+    found = [bench.values(e.run, turned, k) for k in range(bench.count)]
     given = tuple(values[e.out] for values in found if values is not None and e.out in values)
     return len(given) == bench.count and _relate.same(given, expected)
 
@@ -58,21 +58,29 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
                 return _words.missing_factor(e.paths, what=name, place=e.place())
             if multiple(actual, _times(expected, values)) is not None:
                 return _words.extra_factor(e.paths, what=name, place=e.place())
-    return _another_factor(e, actual, expected)
+    return another_factor(e, actual, expected)
 
 
-def _another_factor(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+def another_value(e: Explanation, expected: Values) -> Finding | None:
+    """A product in which a value of the loss, such as `z`, stands where another, such as `1 - z`, belongs."""
+    return another_factor(e, e.actual, expected, values=True)
+
+
+def another_factor(e: Explanation, actual: Values, expected: Values, *, values: bool = False) -> Finding | None:
     """A product in which a factor is not the value of the loss, or the cotangent, that belongs there."""
-    for index in e.mistake.instances[0]:
+    for index in e.run:
         equation = e.case.bench.program.equations[index]
         for atom in equation.inputs if equation.name == "mul" else ():
             used = e.case.bench.run.at(atom)
             if actual[0].size < 2 or (used[0].size > 1 and not _fits(used, actual)):
                 continue
+            if values and (used[0].size < 2 or e.case.forward.find(used) is None):
+                continue
             with np.errstate(all="ignore"):
                 needed = tuple(b * (u / a) for a, b, u in zip(actual, expected, used, strict=True))
             finite = all(np.isfinite(n).all() for n in needed)
-            found = (e.case.forward.find(needed) or e.case.backward.find(needed)) if finite else None
+            found = e.case.forward.find(needed) if finite else None
+            found = e.case.backward.find(needed) if finite and found is None and not values else found
             if found is not None:
                 name, instead = e.case.names.of(atom), e.case.names.known(found)
                 return _words.wrong_operand(e.paths, used=name, instead=instead, place=e.place())
@@ -102,7 +110,7 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
 
 def _usual_slopes(e: Explanation, shape: tuple[int, ...]) -> Iterator[tuple[str | None, Values]]:
     """The slopes of a sigmoid and a tanh with the outputs that the statement reads: a loss may be written without."""
-    equations = [e.case.bench.program.equations[index] for index in e.mistake.instances[0]]
+    equations = [e.case.bench.program.equations[index] for index in e.run]
     for atom in dict.fromkeys(atom for equation in equations for atom in equation.inputs if isinstance(atom, int)):
         outputs = e.case.bench.run.at(atom)
         if outputs[0].shape != shape or outputs[0].dtype.kind != "f" or outputs[0].size < 2:
@@ -148,7 +156,7 @@ def _penalty(e: Explanation, actual: Values, expected: Values) -> Finding | None
             kept = tuple(np.where(m != 0, v, 0) for m, v in zip(missing, along, strict=True))
             whole = all(np.count_nonzero(k) * 2 >= k.size for k in kept)
             if whole and multiple(missing, kept) is not None:
-                reads = any(variable in e.case.bench.program.equations[i].inputs for i in e.mistake.instances[0])
+                reads = any(variable in e.case.bench.program.equations[i].inputs for i in e.run)
                 words = _words.wrong_regularization if reads else _words.missing_regularization
                 return words(e.paths, term=name, place=e.place())
     return None

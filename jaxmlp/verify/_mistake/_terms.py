@@ -54,8 +54,8 @@ def _sums(e: Explanation) -> list[list[tuple[np.ndarray, ...]]]:
 def stale_operand(e: Explanation) -> tuple[str, str] | None:
     """An operand that is a parameter after a step: its name, and the parameter's."""
     program = e.case.bench.program
-    inside = {out for index in e.mistake.instances[0] for out in program.equations[index].outputs}
-    for index in e.mistake.instances[0]:
+    inside = {out for index in e.run for out in program.equations[index].outputs}
+    for index in e.run:
         for atom in program.equations[index].inputs:
             if (
                 isinstance(atom, Literal)

@@ -41,7 +41,7 @@ def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] 
 
 def _read(e: Explanation) -> dict[int, list[tuple[int, int]]]:
     """The floating values that the first run of the statement computes with, each with the equations and positions."""
-    program, instance = e.case.bench.program, e.mistake.instances[0]
+    program, instance = e.case.bench.program, e.run
     inside = {out for index in instance for out in program.equations[index].outputs}
     uses: dict[int, list[tuple[int, int]]] = {}
     for index in instance:
@@ -65,7 +65,7 @@ def _operand(e: Explanation) -> list[Finding] | None:
             for index, position in uses:
                 positions.setdefault(index, []).append(position)
             patches = {i: with_inputs(at, lambda point, given=given: given[point]) for i, at in positions.items()}
-            made = [bench.values(e.mistake.instances[0], patches, k) for k in range(bench.count)]
+            made = [bench.values(e.run, patches, k) for k in range(bench.count)]
             result = tuple(each[e.out] for each in made if each is not None and e.out in each)
             if len(result) == bench.count and _relate.multiple(result, expected) is not None:
                 return [words()]
@@ -108,7 +108,7 @@ def _slope(e: Explanation, wanted: Quantity) -> Quantity | None:
         for pair, slope in knowledge.slopes.items()
         if pair[1] in ends and np.ptp(slope.values[0]) > 0 and not e.case.is_arithmetic(slope)
     }
-    inside = [out for index in e.mistake.instances[0] for out in program.equations[index].outputs]
+    inside = [out for index in e.run for out in program.equations[index].outputs]
     for atom in (*_read(e), *inside) if starts else ():
         values = e.case.bench.run.at(atom)
         scale = e.case.each_cotangent.scale(values)
@@ -199,7 +199,7 @@ def _lacks_a_product(e: Explanation) -> bool:
     if expected is None or expected[0].shape != e.actual[0].shape or expected[0].size < 2:
         return False
     missing = tuple(b - a for a, b in zip(e.actual, expected, strict=True))
-    inside = [out for index in e.mistake.instances[0] for out in program.equations[index].outputs]
+    inside = [out for index in e.run for out in program.equations[index].outputs]
     values = [e.case.bench.run.at(atom) for atom in (*_read(e), *inside)]
     values = [v for v in values if v[0].dtype.kind == "f"]
     for position, first in enumerate(values):
@@ -241,7 +241,7 @@ def _one_term_too_many(e: Explanation) -> list[Finding] | None:
 def _is_displaced(e: Explanation) -> bool:
     """Whether the right numbers come to the wrong place: their sum along an axis is as it must be."""
     expected, equations = e.corrected(), e.case.bench.program.equations
-    moves = any(equations[index].name in _MOVES for index in e.mistake.instances[0])
+    moves = any(equations[index].name in _MOVES for index in e.run)
     if expected is None or not moves or expected[0].shape != e.actual[0].shape:
         return False
     return any(

@@ -64,7 +64,7 @@ def adjoints(
         for position, atom in enumerate(equation.inputs):
             if isinstance(atom, Literal):
                 continue
-            parts = [_pulled(equation, position, g, read) for g in given]
+            parts = [pulled(equation, position, g, read) for g in given]
             if any(part is None for part in parts) or _is_twice(equation, atom):
                 lost.add(atom)
             elif atom in found:
@@ -113,7 +113,8 @@ def _is_twice(equation: Equation, atom: int) -> bool:
     return equation.name not in _LINEAR and equation.inputs.count(atom) > 1
 
 
-def _pulled(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:
+def pulled(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:
+    """The adjoint of an operand from that of the result, all other operands held; None if it is not known."""
     rule = _PULLED.get(equation.name)
     return None if rule is None else rule(equation, position, g, read)
 

@@ -1,0 +1,80 @@
+"""Where a mistake is made, if a statement gives a sum of which a single term is wrong."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .._program._sites import results, Site
+from ._bench import Bench
+from ._edits import Edit
+from ._known import Quantity
+from ._matching import Known
+from ._offers import Offer
+from ._patches import after
+from ._relate import same, Values
+from ._search import Mistake
+
+
+_MOST = 16
+"""How many terms are looked at."""
+
+
+def in_an_addend(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotangents: Known) -> Mistake:
+    """The same mistake at the statement that makes the only term which the cotangent does not have.
+
+    A cotangent of a value that is used several times is a sum, with a term for each use. The first run tells which term
+    of the sum is wrong; in later ones others may be wrong because of it.
+    """
+    program, runs = bench.program, mistake.instances
+    if mistake.edit.kind != "known" or any(len(results(program, run)) != 1 for run in runs):
+        return mistake
+    outs = [results(program, run)[0] for run in runs]
+    addends = [list(_addends(bench, out)) for out in outs]
+    terms = [_terms(bench, run, out, mistake, cotangents) for run, out in zip(runs, outs, strict=True)]
+    if len({len(each) for each in addends}) > 1 or len({len(each) for each in terms}) > 1 or len(terms[0]) < 2:
+        return mistake
+    left = [n for n, atom in enumerate(addends[0]) if not any(same(bench.run.at(atom), t) for t in terms[0])]
+    lacking = [n for n, t in enumerate(terms[0]) if not any(same(bench.run.at(atom), t) for atom in addends[0])]
+    if len(left) != 1 or len(lacking) != 1 or len(addends[0]) < 2:
+        return mistake
+    atoms, wanted = [each[left[0]] for each in addends], [each[lacking[0]] for each in terms]
+    owners = {out: site for site in sites if not site.leaf for run in site.instances for out in results(program, run)}
+    places = {owners.get(atom) for atom in atoms}
+    site = places.pop() if len(places) == 1 else None
+    alike = [bench.run.at(atom)[0].shape == values[0].shape for atom, values in zip(atoms, wanted, strict=True)]
+    if site is None or site is mistake.site or not all(alike):
+        return mistake
+    patches = {
+        program.makers[atom]: after(0, lambda value, point, w=values: w[point])
+        for atom, values in zip(atoms, wanted, strict=True)
+    }
+    if not all(bench.is_right(path, patches) for path in mistake.leaves):
+        return mistake
+    instances = tuple(run for run in site.instances if set(results(program, run)) & set(atoms))
+    offer = Offer(tuple(wanted), None, Quantity("cotangent", wanted[0]))
+    edit = Edit("known", mistake.edit.cost, lambda c: patches, False, {"position": 0, "offer": offer})
+    return replace(mistake, site=site, instances=instances, edit=edit, factor=1.0, patches=patches, innocent=False)
+
+
+def _addends(bench: Bench, variable: int) -> Iterator[int]:
+    """The variables of which a variable is the sum."""
+    maker = bench.program.makers.get(variable)
+    equation = None if maker is None else bench.program.equations[maker]
+    if equation is None or equation.name not in ("add", "add_any"):
+        yield variable
+        return
+    for atom in equation.inputs:
+        if isinstance(atom, int) and any(value.any() for value in bench.run.at(atom)):
+            yield from _addends(bench, atom)
+
+
+def _terms(bench: Bench, run: Sequence[int], out: int, mistake: Mistake, cotangents: Known) -> list[Values]:
+    """The terms of the cotangent that a run must give."""
+    patches = {index: mistake.patches[index] for index in run if index in mistake.patches}
+    made = [bench.values(run, patches, k) if patches else None for k in range(bench.count)]
+    wanted = tuple(values[out] for values in made if values and out in values)
+    quantity = cotangents.find(wanted) if len(wanted) == bench.count else None
+    terms = [] if quantity is None else [tuple(map(np.asarray, term)) for term in quantity.terms]
+    terms = [term for term in terms if any(value.any() for value in term)]
+    return terms if len(terms) <= _MOST else []

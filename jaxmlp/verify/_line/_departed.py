@@ -1,0 +1,54 @@
+"""Where a program departs from all that is known, if nothing but the leaf itself could be put right."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from .._program._sites import Site
+from .._program._trace import Atom
+from ._bench import Bench
+from ._edits import Edit
+from ._search import Mistake
+
+
+def departed(
+    bench: Bench, sites: Sequence[Site], mistake: Mistake, wrong: Sequence[str], is_known: Callable[[Atom], bool]
+) -> Mistake | None:
+    """The same mistake at the first statement that makes what is not known of what is; None if there is none
+    on the way to the statement that was corrected.
+
+    What leads to leaves that are right as well is taken for right.
+    """
+    owners = {index: (site, run) for site in sites if not site.is_formula for run in site.instances for index in run}
+    leading = {index for path in mistake.leaves for index in bench.order[path]}
+    pending, seen = list(mistake.instances), set(mistake.instances)
+    found: dict[Site, list[tuple[int, ...]]] = {}
+    while pending:
+        run = pending.pop()
+        site, _ = owners.get(run[0], (None, run))
+        read = _read(bench, [index for index in run if index in leading])
+        unknown = [atom for atom in read if not (is_known(atom) or _leads_elsewhere(bench, atom, wrong))]
+        if not unknown and site is not None and site is not mistake.site:
+            found.setdefault(site, []).append(run)
+        makers = [owners[bench.program.makers[atom]][1] for atom in unknown if bench.program.makers.get(atom) in owners]
+        pending += [maker for maker in makers if maker not in seen]
+        seen.update(makers)
+    if not found:
+        return None
+    site = min(found, key=lambda site: min(found[site]))
+    edit = Edit("departed", mistake.edit.cost, lambda c: mistake.patches)
+    return replace(mistake, site=site, instances=tuple(sorted(found[site])), edit=edit, factor=1.0, innocent=False)
+
+
+def _leads_elsewhere(bench: Bench, atom: int, wrong: Sequence[str]) -> bool:
+    """Whether a leaf that is right comes of a value."""
+    return not set(bench.reached(bench.program.users.get(atom, ()))).issubset(wrong)
+
+
+def _read(bench: Bench, run: Sequence[int]) -> Iterator[int]:
+    """The floating numbers that a run reads and that are not zero throughout."""
+    equations = [bench.program.equations[index] for index in run]
+    made = {out for equation in equations for out in equation.outputs}
+    for atom in dict.fromkeys(atom for equation in equations for atom in equation.inputs if isinstance(atom, int)):
+        values = bench.run.at(atom)
+        if atom not in made and values[0].dtype.kind == "f" and any(value.any() for value in values):
+            yield atom

@@ -1,0 +1,58 @@
+"""The gradient of another loss: what stands at the output is right, but for a loss that is not the one meant."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .._line._relate import is_constant, multiple, Values
+from .._report import _words
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+
+
+# Each loss of an output `o` and a target `t`, beside its derivative by `o`.
+_OF_A_TARGET = (
+    ("sum(({o} - {t})**2)", lambda o, t: o - t),
+    ("sum(abs({o} - {t}))", lambda o, t: np.sign(o - t)),
+    ("-sum({t} * log({o}))", lambda o, t: -t / o),
+    ("-sum({t} * log({o}) + (1 - {t}) * log(1 - {o}))", lambda o, t: (o - t) / (o * (1 - o))),
+    ("sum(maximum(0, 1 - {t} * {o}))", lambda o, t: -t * (t * o < 1)),
+    ("sum(maximum(0, 1 - {t} * {o})**2)", lambda o, t: -t * np.maximum(0, 1 - t * o)),
+    ("sum(log(1 + exp(-{t} * {o})))", lambda o, t: -t / (1 + np.exp(t * o))),
+)
+_OF_AN_OUTPUT = (
+    ("sum(log({o}))", lambda o: 1 / o),
+    ("sum(log(1 - {o}))", lambda o: -1 / (1 - o)),
+)
+
+
+def another_loss(e: Explanation, expected: Values) -> Finding | None:
+    """What the statement gives, if it is the derivative of a usual loss by one of the values that it reads."""
+    if is_constant(e.actual) or multiple(e.actual, expected) is not None:
+        return None
+    for text, derivative in _derivatives(e):
+        if all(np.isfinite(d).all() for d in derivative) and multiple(e.actual, derivative) is not None:
+            return _words.loss_mismatch(e.paths, of=text, place=e.place())
+    return None
+
+
+def _derivatives(e: Explanation) -> Iterator[tuple[str | None, Values]]:
+    """The derivatives by what the statement reads of the shape that it gives."""
+    program, run = e.case.bench.program, e.case.bench.run
+    inside = {out for index in e.run for out in program.equations[index].outputs}
+    read = [atom for index in e.run for atom in program.equations[index].inputs]
+    values = {
+        atom: run.at(atom)
+        for atom in dict.fromkeys(read)
+        if isinstance(atom, int) and atom not in inside and run.at(atom)[0].shape == e.actual[0].shape
+    }
+    floating = {atom: value for atom, value in values.items() if value[0].dtype.kind == "f"}
+    with np.errstate(all="ignore"):
+        for out, o in floating.items():
+            name = e.case.names.of(out)
+            for text, derivative in _OF_AN_OUTPUT:
+                yield name and text.format(o=name), tuple(map(derivative, o))
+            for target, t in values.items():
+                other = e.case.names.of(target)
+                for text, derivative in _OF_A_TARGET if target != out else ():
+                    yield name and other and text.format(o=name, t=other), tuple(map(derivative, o, t))
