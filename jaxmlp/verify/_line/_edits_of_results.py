@@ -75,15 +75,15 @@ def of_result(
 
         return Edit(kind, cost, patches, factor, {"position": position, **facts}, alone)
 
+    masks = [results(bench.program, equations)[position] for equations in instances]
+    is_a_mask = bool(shape) and all(np.isin(bench.run.at(out)[0], (0, 1)).all() for out in masks)
     is_zero = not any(
         bench.run.at(out)[0].any() for i in instances for out in results(bench.program, i)[position : position + 1]
     )
     innocent = as_known is not None
     if as_known in (None, "value") and not is_zero:
         # A factor is likeliest to be wrong where it is made, and least likely in a mask.
-        outs = [results(bench.program, equations)[position] for equations in instances]
         is_a_number = not shape and len(instances) == 1
-        is_a_mask = bool(shape) and all(np.isin(bench.run.at(out)[0], (0, 1)).all() for out in outs)
         yield edit("scale", 0.0 if is_a_number else 0.2 if is_a_mask else 0.1, lambda value, point, i: value)
     reduces = any(bench.program.equations[i].name == "reduce_sum" for equations in instances for i in equations)
     if as_known == "cotangent":
@@ -92,7 +92,7 @@ def of_result(
     if not innocent and not is_zero:
         if len(shape) == 2:
             yield edit("transpose", 1.4, lambda value, point, i: value.T)
-        for axes in axes_of(len(shape)):
+        for axes in () if is_a_mask else axes_of(len(shape)):
             for keep in (False, True):
                 summed: Change = lambda value, point, i, a=axes, k=keep: value.sum(axis=a, keepdims=k)
                 yield edit("unreduced", 1.7 if reduces else 1.5, summed, axes=axes)

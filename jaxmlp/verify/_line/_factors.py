@@ -12,6 +12,10 @@ from ._matching import Known, scale_cost, snapped
 from ._offers import Instances
 
 
+_USUAL = 0.7
+"""What a sign, the batch size and 2 cost at most: any other scale is a likelier reading of a later statement."""
+
+
 class Factors:
     """The factors of corrections, on a bench."""
 
@@ -93,5 +97,5 @@ class Factors:
         cost = scale_cost(factor, self.batches, alone=edit.cost < 1)
         # A known quantity may come in a scale of the author's own, and a mean has another divisor over other axes.
         if edit.kind == "known" and edit.facts["offer"].quantity.kind in ("cotangent", "part"):
-            return 0.0
+            return 0.0 if cost <= _USUAL else 0.05
         return 0.1 * cost if edit.kind in ("axes", "unreduced") else cost

@@ -51,6 +51,10 @@ _BUDGET, _LAST = 80_000, 240_000
 _MORE = 10_000
 
 
+_TWICE = 1.0
+"""What it costs to halve a value that is added twice: once too often is likelier."""
+
+
 class Search:
     """The search for the one correction that makes most leaves right."""
 
@@ -139,6 +143,8 @@ class Search:
                 continue
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
             cost = job.cost + self.factors.cost(edit, factor)
+            if edit.kind == "scale" and factor == 0.5 and self._is_added_twice(instances):
+                cost += _TWICE
             stray = len(repaired) < len(wrong) or len(wrong) == 1 or self._serves_else(instances)
             rank = (-len(repaired), cost, job.first)
             if self._is_better(rank, repaired, stray) and not (self._breaks(patches) and edit.kind != "aligned"):
@@ -150,6 +156,14 @@ class Search:
                 )
                 self.is_stray = stray
             return
+
+    def _is_added_twice(self, instances: Instances) -> bool:
+        """Whether what a statement gives takes part in several sums."""
+        program = self.bench.program
+        return any(
+            sum(program.equations[user].name in ("add", "sub") for user in program.users.get(out, ())) > 1
+            for out in results(program, instances[0])
+        )
 
     def _is_a_factor_alone(self, job: Job, factor: float) -> bool:
         """Whether what multiplies, such as a mask that is there already, changes nothing, and only the factor does."""

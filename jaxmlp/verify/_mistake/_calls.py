@@ -1,5 +1,6 @@
 """Whether a function is wrong in itself, or right and called wrongly: then its calls carry the mistake."""
 
+import ast
 from dataclasses import replace
 
 from .._line import _relate
@@ -19,6 +20,7 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     else:
         is_extra = all(finding.cause.startswith("extra-") for finding in findings)
         is_right = _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
+        is_right = is_right or _returns_what_is_right(e) or (_lacks_terms(findings) and _adds_zeros_of_the_caller(e))
     if not is_right:
         return findings
     equations = e.case.bench.program.equations
@@ -64,6 +66,31 @@ def _is_given_another(e: Explanation) -> bool:
     read = [atom for equation in own for atom in equation.inputs if isinstance(atom, int)]
     everywhere = read.count(used) == len(e.facts["uses"])
     return everywhere and used not in made and made.union(read).isdisjoint(e.facts["offer"].variables)
+
+
+def _returns_what_is_right(e: Explanation) -> bool:
+    """Whether a function returns a known cotangent as it stands, which only its caller uses wrongly."""
+    is_returned = e.site.statement is not None and isinstance(e.site.statement.node, ast.Return)
+    return e.mistake.innocent and is_returned and e.frame is not None and not e.case.source.is_own(e.frame)
+
+
+def _lacks_terms(findings: list[Finding]) -> bool:
+    return {finding.cause for finding in findings} == {"missing-term"}
+
+
+def _adds_zeros_of_the_caller(e: Explanation) -> bool:
+    """Whether a term of the sum is zeros that the caller makes, and passes in each of the runs that are wrong."""
+    bench, frame = e.case.bench, e.frame
+    if frame is None:
+        return False
+    for index in e.run:
+        equation = bench.program.equations[index]
+        for atom in equation.inputs if equation.name == "add" else ():
+            place = e.case.places[bench.program.makers[atom]] if atom in bench.program.makers else None
+            elsewhere = place is not None and (place.file, place.function) != (frame.file, frame.function)
+            if elsewhere and _relate.is_zero(bench.run.at(atom)):
+                return True
+    return False
 
 
 def _is_called_in_vain(e: Explanation) -> bool:

@@ -1,6 +1,7 @@
 """Which mistake: what corrects the result of a statement, in words."""
 
 import ast
+import math
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from ._relations import (
     related_by_a_slope,
     related_term,
 )
-from ._terms import lacks_a_term, stale_operand
+from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._wanted import of_what_is_read
 
 
@@ -162,6 +163,9 @@ def _not_that_cotangent(
     if _relate.is_another_mask(e.actual, expected):
         return _words.wrong_mask(e.paths, place=e.place())
     if lacks_a_term(e, quantity):
+        parameter = penalty_among(e, quantity)
+        if parameter is not None:
+            return _words.missing_regularization(e.paths, term=parameter, place=place)
         return _words.missing_term(e.paths, place=place)
     found = another_value(e, expected) or related_by_a_slope(e, e.actual, expected) or another_loss(e, expected)
     found = found or related(e, e.actual, expected)
@@ -240,6 +244,10 @@ def leaf(e: Explanation) -> Finding | list[Finding]:
 
 def departed(e: Explanation) -> Finding:
     """What reads nothing but what is right, and gives what is not known."""
+    program, needed = e.case.bench.program, [e.case.bench.truth[0][path].shape for path in e.paths]
+    spread = [program.shapes[out].shape for i in program.users.get(e.out, ()) for out in program.equations[i].outputs]
+    if e.out is not None and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
+        return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
     return _words.unknown(e.paths, place=e.place())
 
 

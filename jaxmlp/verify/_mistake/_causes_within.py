@@ -90,6 +90,9 @@ def dropped(e: Explanation) -> Finding:
         if isinstance(atom, int) and e.case.is_of_params_alone(atom):
             return _words.wrong_regularization(e.paths, term=name, place=e.place())
         return _words.double_counted(e.paths, term=name, place=e.place())
+    corrected = e.corrected()
+    if corrected is not None and _relate.is_constant(corrected):
+        return _words.extra_factor(e.paths, what=e.name, place=e.place())
     if equation.name in ("max", "min"):
         return _words.wrong_mask(e.paths, place=e.place())
     slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope"]
@@ -110,7 +113,8 @@ def operand(e: Explanation) -> Finding:
         return _words.wrong_mask(e.paths, place=e.place())
     if isinstance(atom, int) and offer.quantity is not None and e.case.is_of_the_penalty(atom, offer.quantity):
         return _words.wrong_regularization(e.paths, term=used, place=e.place())
-    if corrected is not None and e.case.slopes.find(corrected) is not None:
+    is_a_value = corrected is not None and e.case.forward.find(corrected) is not None
+    if corrected is not None and e.case.slopes.find(corrected) is not None and not is_a_value:
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
     if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
         constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))

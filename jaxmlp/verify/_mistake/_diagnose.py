@@ -32,6 +32,7 @@ from ._case import Case
 from ._causes import rephrased
 from ._explanation import Explanation
 from ._names import line_of, Names
+from ._users import at_its_users
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
     statements = [*places, *formulas(bench.program, source)]
     for mistake in localized(bench, statements, offers, knowledge, left, patient.batches):
         explained = _explained(case, mistake)
-        if {finding.cause for finding in explained} == {"unknown"}:
+        if {finding.cause for finding in explained} == {"unknown"} or _is_of_a_part(bench, mistake):
             standing = Standing(bench, statements, knowledge, Known(case.each), [*mistake.leaves])
             moved = departed(bench, statements, mistake, wrong, standing.is_innocent)
             explained = explained if moved is None else _explained(case, moved)
@@ -131,7 +132,17 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     words = getattr(_causes, kind, None) or getattr(_causes_within, kind)
     explanation = Explanation(case, mistake)
     found = words(explanation)
-    return at_the_calls(explanation, rephrased(explanation, found if isinstance(found, list) else [found]))
+    found = rephrased(explanation, found if isinstance(found, list) else [found])
+    return at_its_users(explanation, at_the_calls(explanation, found))
+
+
+def _is_of_a_part(bench: Bench, mistake: Mistake) -> bool:
+    """Whether what a statement computes on its way is replaced by the reference's: it may read what is wrong."""
+    if mistake.edit.kind != "operand":
+        return False
+    quantity, used = mistake.edit.facts["offer"].quantity, mistake.edit.facts["used"]
+    inside = {out for run in mistake.instances for index in run for out in bench.program.equations[index].outputs}
+    return quantity is not None and quantity.kind == "part" and used in inside
 
 
 def named_inputs(

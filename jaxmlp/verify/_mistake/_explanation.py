@@ -228,7 +228,7 @@ class Explanation:
             then = tuple(values[variable] for values in found if values)
             if _relate.same(now, then) or then[0].size < 2:
                 continue
-            if variable == self.out and self._is_a_value() and self.case.forward.find(then) is not None:
+            if variable == self.out and self._is_of_a_value() and self.case.forward.find(then) is not None:
                 return False
             if variable in here and self.case.slopes.find(then) is not None and self.case.backward.find(then) is None:
                 slope = True
@@ -236,10 +236,13 @@ class Explanation:
                 return False
         return slope
 
-    def _is_a_value(self) -> bool:
-        """Whether a value of the loss is put in the place of the result."""
+    def _is_of_a_value(self) -> bool:
+        """Whether a value, of the loss or the candidate's own, is put in the place of the result or of an operand."""
         offer: Offer | None = self.facts.get("offer")
-        return self.edit.kind == "known" and bool(offer and offer.quantity and offer.quantity.kind == "value")
+        is_own = offer is not None and offer.quantity is None
+        return self.edit.kind in ("known", "operand") and bool(
+            is_own or (offer and offer.quantity and offer.quantity.kind == "value")
+        )
 
     def _here(self) -> set[int]:
         """What the statement gives, and what the helper function gives that it is a part of."""

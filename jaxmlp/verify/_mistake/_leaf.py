@@ -50,13 +50,15 @@ def explained(leaves: Iterable[WrongLeaf], extra: tuple[str, ...], args: tuple[A
 
 
 def batch_sizes(args: tuple[Any, ...]) -> frozenset[int]:
-    """What may be the number of examples: the size that all arrays of `args` share on their first or last axis."""
+    """What may be the number of examples: the size that all arrays of `args` share on their first or last axis, or else
+    that of the first axis of the first.
+    """
     shapes = [leaf.shape for leaf in jax.tree.leaves(args) if is_array(leaf) and leaf.shape]
     for axis in (0, -1):
         sizes = {shape[axis] for shape in shapes}
         if len(sizes) == 1 and (sizes != {1} or len(shapes) == 1):
             return frozenset(sizes - {1})
-    return frozenset()
+    return frozenset(shape[0] for shape in shapes[:1]) - {1}
 
 
 def _mistakes(leaf: WrongLeaf, batches: frozenset[int]) -> list[_Mistake]:

@@ -80,7 +80,8 @@ def another_factor(e: Explanation, actual: Values, expected: Values, *, values: 
                 needed = tuple(b * (u / a) for a, b, u in zip(actual, expected, used, strict=True))
             finite = all(np.isfinite(n).all() for n in needed)
             found = e.case.forward.find(needed) if finite else None
-            found = e.case.backward.find(needed) if finite and found is None and not values else found
+            scale = e.case.backward.scale(needed) if finite and found is None and not values else None
+            found = e.case.backward.find(needed, (scale,)) if scale is not None else found
             if found is not None:
                 name, instead = e.case.names.of(atom), e.case.names.known(found)
                 return _words.wrong_operand(e.paths, used=name, instead=instead, place=e.place())

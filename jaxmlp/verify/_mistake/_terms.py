@@ -21,11 +21,40 @@ def lacks_a_term(e: Explanation, quantity: Quantity) -> bool:
         return any(right) and not all(right)
     if quantity.terms and _relate.missing_terms(e.actual, quantity.terms) is not None:
         return True
+    if _lacks_a_term_before_a_slope(e, quantity):
+        return True
     return any(
         _relate.missing_terms(e.actual, terms) is not None
         for terms in _sums(e)
         if 1 < len(terms) <= 8 and terms[0][0].size == e.actual[0].size
     )
+
+
+def penalty_among(e: Explanation, quantity: Quantity) -> str | None:
+    """The parameter of which each term that is lacking is a multiple, where it is not zero."""
+    missing = _relate.missing_terms(e.actual, quantity.terms) if quantity.terms else None
+    for variable, name in e.case.params.items():
+        values = e.case.bench.run.at(variable)
+        if missing and values[0].size > 1 and values[0].shape == missing[0][0].shape:
+            along = [tuple(np.where(t != 0, v, 0) for t, v in zip(term, values, strict=True)) for term in missing]
+            if all(_relate.multiple(term, kept) is not None for term, kept in zip(missing, along, strict=True)):
+                return name
+    return None
+
+
+def _lacks_a_term_before_a_slope(e: Explanation, quantity: Quantity) -> bool:
+    """Whether a term is missing in the cotangent of an output, where that of the input is given: each has the slope."""
+    for other in e.case.knowledge.cotangents.values():
+        if len(other.terms) < 2 or other.values[0].shape != quantity.values[0].shape:
+            continue
+        with np.errstate(all="ignore"):
+            slope = [q / o for q, o in zip(quantity.values, other.values, strict=True)]
+        if not all(np.isfinite(s).all() for s in slope):
+            continue
+        terms = [tuple(t * s for t, s in zip(term, slope, strict=True)) for term in other.terms]
+        if terms[0][0].size == e.actual[0].size and _relate.missing_terms(e.actual, terms) is not None:
+            return True
+    return False
 
 
 def _sums(e: Explanation) -> list[list[tuple[np.ndarray, ...]]]:

@@ -10,6 +10,7 @@ from .._line._bench import RIGHT
 from .._line._known import Quantity
 from .._line._patches import with_inputs
 from .._line._relate import Values
+from .._program._trace import Atom, Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from .._verdict._accuracy import norm
@@ -132,7 +133,9 @@ def _penalty(e: Explanation) -> list[Finding] | None:
     alone = [v for v in alone if v is not None and v[0].shape == shape]
     alone += [tuple(along(value) for value in v) for v in alone for along in (np.sign, lambda v: v / norm(v))]
     read = [v for atoms in _columns(e) for v in [e.stacked(atoms)] if v is not None and not _relate.is_constant(v)]
-    for scale in (1.0, -1.0, *(s * c for c in map(float, e.case.batches) for s in (1, -1, 1 / c**2, -1 / c**2))):
+    numbers = {float(a.value) for i in e.run for a in e.case.bench.program.equations[i].inputs if _is_a_number(a)}
+    batches = [s * c for c in map(float, e.case.batches) for s in (1, -1, 1 / c**2, -1 / c**2)]
+    for scale in (1.0, -1.0, *numbers, *batches):
         rest = _flat(tuple(a - scale * b for a, b in zip(actual, expected, strict=True)))
         wrong = np.abs(rest) > RIGHT * norm(rest)
         if scale == 1 and _LEAST <= np.count_nonzero(wrong) < rest.size:  # of some of the parameters alone
@@ -140,11 +143,15 @@ def _penalty(e: Explanation) -> list[Finding] | None:
         for basis in _bases(alone, read, shape):
             if rest.size >= 2 * len(basis) + 2 and _is_made_of(rest, basis):
                 found = [_words.wrong_regularization(e.paths, place=e.place())]
-                if abs(scale) != 1:
+                if abs(scale) != 1 and scale not in numbers:
                     batch = round(max(abs(scale), 1 / abs(scale)))
                     return [*found, _words.scale_batch(e.paths, abs(scale), batch, place=e.place())]
-                return found if scale == 1 else [*found, _words.sign(e.paths, place=e.place())]
+                return found if scale == 1 or scale in numbers else [*found, _words.sign(e.paths, place=e.place())]
     return None
+
+
+def _is_a_number(atom: Atom) -> bool:
+    return isinstance(atom, Literal) and atom.value.ndim == 0 and bool(atom.value)
 
 
 def _is_of_its_own(e: Explanation, variable: int) -> bool:

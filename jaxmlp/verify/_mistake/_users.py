@@ -1,0 +1,39 @@
+"""Whether a value is right, and what comes of it is there too, but the value itself is used where that belongs."""
+
+from dataclasses import replace
+
+from .._line import _relate
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+from ._names import line_of
+
+
+def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the statements that use a value which is right where they ought to use another of the
+    candidate's own: `dh`, where `dz = dh * (1 - h**2)` is computed and not used.
+    """
+    corrected = e.corrected() if e.mistake.innocent and e.alias is None else None
+    if corrected is None or not any(_relate.same(e.case.bench.run.at(v), corrected) for v in _of_it(e)):
+        return findings
+    bench, program = e.case.bench, e.case.bench.program
+    users = [i for i in program.users.get(e.out, ()) if i not in e.run and set(bench.reached((i,))) & set(e.paths)]
+    frames = dict.fromkeys(e.case.places[i] for i in users)
+    lines = [line_of(frame, e.case.source) for frame in frames if frame]
+    return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
+
+
+def _of_it(e: Explanation) -> list[int]:
+    """The named variables that come of the value, and of which no leaf comes that is wrong for it."""
+    bench, program = e.case.bench, e.case.bench.program
+    found, reached = [], {e.out}
+    for equation in program.equations:
+        if reached.intersection(atom for atom in equation.inputs if isinstance(atom, int)):
+            reached.update(equation.outputs)
+            found += [
+                out
+                for out in equation.outputs
+                if out in e.case.names.by_variable
+                and not set(bench.reached(program.users.get(out, ()))) & set(e.paths)
+                and bench.run.at(out)[0].shape == e.actual[0].shape
+            ]
+    return found

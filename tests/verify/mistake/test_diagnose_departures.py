@@ -1,0 +1,214 @@
+"""The diagnosis where no known value alone puts a leaf right, or where it is right and used in another's place."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxmlp import check
+
+
+def named(report):
+    """The cause and the line of each finding on a wrong gradient."""
+    assert report.verdict == "wrong"
+    return [(finding.cause, finding.line.text) for finding in report.findings]
+
+
+def normal(getkey, *shapes):
+    return [jax.random.normal(getkey(), shape) for shape in shapes]
+
+
+def cross_entropy(params, xs, ys):
+    return -sum(jnp.sum(y * jax.nn.log_softmax(params["v"] @ jnp.tanh(params["w"] @ x))) for x, y in zip(xs, ys))  # noqa: B905
+
+
+def one_example(params, x, y):
+    a = jnp.tanh(params["w"] @ x)
+    dz = jax.nn.softmax(params["v"] @ a) - y
+    dv = jnp.dot(dz, dz)
+    da = params["v"].T @ dz
+    return {"w": jnp.outer(da * (1 - a**2), x), "v": dv}
+
+
+def summed(params, xs, ys):
+    total = {name: jnp.zeros_like(leaf) for name, leaf in params.items()}
+    for x, y in zip(xs, ys, strict=True):
+        for name, value in one_example(params, x, y).items():
+            total[name] = total[name] + value
+    return total
+
+
+def test_a_number_that_is_spread_over_a_matrix_is_found_where_it_is_made(getkey):
+    w, v, xs = normal(getkey, (4, 3), (2, 4), (5, 3))
+    ys = jax.nn.one_hot(jnp.asarray([0, 1, 1, 0, 1]), 2, dtype=xs.dtype)
+    assert named(check(cross_entropy, summed, {"w": w, "v": v}, xs, ys)) == [("shape", "dv = jnp.dot(dz, dz)")]
+
+
+def gate(params, h, x):
+    z = jax.nn.sigmoid(x @ params["u"])
+    n = jnp.tanh(h @ params["w"] + x)
+    return (1 - z) * h + z * n, z, n
+
+
+def gated(params, xs):
+    h = jnp.zeros_like(xs[0])
+    for x in xs:
+        h, _, _ = gate(params, h, x)
+    return jnp.sum(h**2)
+
+
+def gated_grads(params, xs):
+    h, tape = jnp.zeros_like(xs[0]), []
+    for x in xs:
+        before = h
+        h, z, n = gate(params, h, x)
+        tape.append((x, before, z, n))
+    du, dw = jnp.zeros_like(params["u"]), jnp.zeros_like(params["w"])
+    dh = 2 * h
+    for x, before, z, n in reversed(tape):
+        dn = dh * z * (1 - n * n)
+        dz = dh * (n - before) * z * (1 - z)
+        dw = dw + before.T @ dn
+        du = du + x.T @ dz
+        direct = dh * z
+        dh = direct + dn @ params["w"].T
+    return {"u": du, "w": dw}
+
+
+def test_the_one_term_of_a_sum_that_is_wrong_is_found_where_it_is_made(getkey):
+    u, w, xs = normal(getkey, (3, 3), (3, 3), (4, 5, 3))
+    assert named(check(gated, gated_grads, {"u": u, "w": w}, xs)) == [("wrong-operand", "direct = dh * z")]
+
+
+def squares(params, x, y):
+    return jnp.mean(jnp.sum((jnp.tanh(x @ params["w"] + params["b"][None, :]) @ params["v"] - y) ** 2, axis=1))
+
+
+def hidden(params, x, y):
+    a = jnp.tanh(x @ params["w"] + params["b"][None, :])
+    return a, 2 * (a @ params["v"] - y) / len(x)
+
+
+def test_a_value_that_is_used_in_the_place_of_another_is_found_where_it_is_used(getkey):
+    w, b, v, x, y = normal(getkey, (3, 4), (4,), (4, 2), (5, 3), (5, 2))
+
+    def grads(params, x, y):
+        a, dout = hidden(params, x, y)
+        da = dout @ params["v"].T
+        dz = da * (1 - a**2)
+        del dz
+        dw = x.T @ da
+        db = da.sum(axis=0)
+        return {"w": dw, "b": db, "v": a.T @ dout}
+
+    found = named(check(squares, grads, {"w": w, "b": b, "v": v}, x, y))
+    assert found == [(cause, line) for cause, line in found if cause == "missing-activation-derivative"]
+    assert [line for _, line in found] == ["dw = x.T @ da", "db = da.sum(axis=0)"]
+
+
+class Linear:
+    def __init__(self, w):
+        self.w = w
+
+    def backward(self, dout):
+        return dout @ self.w.T
+
+
+class Masked:
+    def __init__(self, layer, mask):
+        self.layer, self.mask = layer, mask
+
+    def backward(self, dout):
+        return self.layer.backward(dout)
+
+
+def test_what_a_layer_returns_rightly_is_wrong_where_its_caller_returns_it(getkey):
+    w, v, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    mask = (jax.random.uniform(getkey(), (5, 4)) > 0.4).astype(x.dtype)
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum(((mask * jnp.tanh(x @ params["w"])) @ params["v"] - y) ** 2)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w"])
+        dout = (mask * a) @ params["v"] - y
+        da = Masked(Linear(params["v"]), mask).backward(dout)
+        return {"w": x.T @ (da * (1 - a**2)), "v": (mask * a).T @ dout}
+
+    [(cause, line)] = named(check(loss, grads, {"w": w, "v": v}, x, y))
+    assert line == "return self.layer.backward(dout)" and cause in ("missing-factor", "wrong-mask")
+
+
+def test_the_gradient_of_another_loss_is_told(getkey):
+    w, x, y = normal(getkey, (3, 2), (6, 3), (6, 2))
+    y = jnp.sign(y)
+
+    def loss(params, x, y):
+        return jnp.sum(jnp.maximum(0, 1 - y * (x @ params["w"])))
+
+    def grads(params, x, y):
+        out = x @ params["w"]
+        dout = 2 * (out - y)
+        return {"w": x.T @ dout}
+
+    report = check(loss, grads, {"w": w}, x, y)
+    assert named(report) == [("loss-mismatch", "dout = 2 * (out - y)")]
+    assert "sum((out - y)**2)" in report.findings[0].message
+
+
+def test_a_term_that_enters_before_the_slope_is_missing(getkey):
+    w, v, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+
+    def loss(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w"])
+        return jnp.sum((a @ params["v"] - y) ** 2) + jnp.sum(jnp.log(a.mean(axis=0)))
+
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w"])
+        dout = 2 * (a @ params["v"] - y)
+        dz = dout @ params["v"].T * a * (1 - a)
+        return {"w": x.T @ dz, "v": a.T @ dout}
+
+    assert named(check(loss, grads, {"w": w, "v": v}, x, y)) == [
+        ("missing-term", 'dz = dout @ params["v"].T * a * (1 - a)')
+    ]
+
+
+def test_a_mean_that_is_subtracted_twice_is_not_half_as_large(getkey):
+    w, x, y = normal(getkey, (3, 4), (5, 3), (5, 4))
+
+    def loss(params, x, y):
+        z = x @ params["w"]
+        return jnp.sum((z - z.mean(axis=1, keepdims=True)) ** 3 * y)
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        dc = 3 * (z - z.mean(axis=1, keepdims=True)) ** 2 * y
+        mean = dc.mean(axis=1, keepdims=True)
+        dz = dc - mean
+        dz = dz - mean
+        return {"w": x.T @ dz}
+
+    [(cause, line)] = named(check(loss, grads, {"w": w}, x, y))
+    assert cause == "double-counted-term" and line in ("dz = dc - mean", "dz = dz - mean")
+
+
+def test_a_sum_of_many_terms_is_looked_through_at_once(getkey):
+    w, v = normal(getkey, (4, 3), (5, 3))
+    pairs = [(i, j) for i in range(4) for j in range(5)] * 2
+
+    def loss(params):
+        total = 0.0
+        for i, j in pairs:
+            total = total + jnp.tanh(params["w"][i] @ params["v"][j])
+        return total
+
+    def grads(params):
+        w, v = params["w"], params["v"]
+        dw, dv = jnp.zeros_like(w), jnp.zeros_like(v)
+        for i, j in pairs[:-1]:
+            slope = 1 - jnp.tanh(w[i] @ v[j]) ** 2
+            dw = dw.at[i].add(slope * v[j])
+            dv = dv.at[j].add(slope * w[i])
+        return {"w": dw, "v": dv}
+
+    report = check(loss, grads, {"w": w, "v": v})
+    assert report.verdict == "wrong" and report.findings
