@@ -117,8 +117,8 @@ def of_result(
             if kind == "value":
                 yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
             continue
-        is_meant = kind == "value" if bends and is_zero else kind is not None and (kind == "cotangent" or not innocent)
-        if is_meant and passes("known"):
+        is_meant = kind == "value" if bends and is_zero else kind == "cotangent" or not innocent
+        if kind is not None and is_meant and passes("known"):
             cost = _LEAF if offer.is_a_leaf else _KNOWN[kind]
             yield edit("known", cost, lambda value, point, i, f=fitted: f(i, point), offer=offer, held=True)
         if kind == "slope" and not is_zero:

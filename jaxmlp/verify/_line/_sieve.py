@@ -145,4 +145,4 @@ def _pass(needed: np.ndarray, now: np.ndarray, then: np.ndarray, nothing: np.nda
         made = factors * slope[:, 1]
         fits = is_near(made, aim[:, 1], made, aim[:, 1], needed[:, 1])
         fits &= np.isfinite(factors) & (np.abs(slope[:, 0]) > 1e-12 * np.abs(then[:, 0])) & (np.abs(factors) > 1e-9)
-    return (close | fits).any(axis=0)
+    return np.any(close | fits, axis=0)

@@ -83,13 +83,12 @@ def _adds_zeros_of_the_caller(e: Explanation) -> bool:
     bench, frame = e.case.bench, e.frame
     if frame is None:
         return False
-    for index in e.run:
-        equation = bench.program.equations[index]
-        for atom in equation.inputs if equation.name == "add" else ():
-            place = e.case.places[bench.program.makers[atom]] if atom in bench.program.makers else None
-            elsewhere = place is not None and (place.file, place.function) != (frame.file, frame.function)
-            if elsewhere and _relate.is_zero(bench.run.at(atom)):
-                return True
+    added = [a for i in e.run if bench.program.equations[i].name == "add" for a in bench.program.equations[i].inputs]
+    for atom in (a for a in added if isinstance(a, int) and a in bench.program.makers):
+        place = e.case.places[bench.program.makers[atom]]
+        elsewhere = place is not None and (place.file, place.function) != (frame.file, frame.function)
+        if elsewhere and _relate.is_zero(bench.run.at(atom)):
+            return True
     return False
 
 

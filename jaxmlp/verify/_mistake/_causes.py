@@ -13,6 +13,7 @@ from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._losses import another_loss
+from ._purpose import is_of_a_penalty, leads_to_a_slope
 from ._relations import (
     another_factor,
     another_value,
@@ -39,9 +40,9 @@ _OF_A_PENALTY = (
 def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, in the words of what the statement is for: a penalty's gradient, or an activation's slope."""
     causes = {finding.cause for finding in findings}
-    if causes <= set(_OF_A_PENALTY) and e.is_of_a_penalty():
+    if causes <= set(_OF_A_PENALTY) and is_of_a_penalty(e):
         return [_words.wrong_regularization(e.paths, place=e.place())]
-    if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and e.leads_to_a_slope():
+    if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e):
         return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
     return findings
 
@@ -245,8 +246,9 @@ def leaf(e: Explanation) -> Finding | list[Finding]:
 def departed(e: Explanation) -> Finding:
     """What reads nothing but what is right, and gives what is not known."""
     program, needed = e.case.bench.program, [e.case.bench.truth[0][path].shape for path in e.paths]
-    spread = [program.shapes[out].shape for i in program.users.get(e.out, ()) for out in program.equations[i].outputs]
-    if e.out is not None and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
+    users = [program.equations[i] for i in program.users.get(e.out, ())] if e.out is not None else []
+    spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
+    if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
     return _words.unknown(e.paths, place=e.place())
 

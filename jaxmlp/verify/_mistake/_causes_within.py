@@ -14,6 +14,7 @@ from .._report._words import Place
 from ._causes import by_a_factor, stale
 from ._explanation import Explanation
 from ._names import with_name
+from ._purpose import is_regularization, leads_to_a_slope
 from ._relations import related, related_by_a_slope
 from ._terms import stale_operand
 
@@ -27,7 +28,7 @@ def number(e: Explanation) -> Finding | list[Finding]:
     new = snapped(old / correction if below else old * correction)
     if e.is_stale():
         return stale(e)
-    if e.is_regularization():
+    if is_regularization(e):
         return _words.wrong_regularization(e.paths, place=e.place())
     added = e.facts.get("equation") is not None and e.facts["equation"].name in ("add", "sub")
     if 0 < abs(old) <= _EPSILON and (correction == 0 or (added and 0 < abs(new) <= _EPSILON)):
@@ -209,7 +210,7 @@ def added(e: Explanation) -> list[Finding]:
 
 def lacking(e: Explanation) -> Finding:
     corrected = e.corrected()
-    if (corrected is not None and e.case.slopes.find(corrected) is not None) or e.leads_to_a_slope():
+    if (corrected is not None and e.case.slopes.find(corrected) is not None) or leads_to_a_slope(e):
         return _words.wrong_slope(e.paths, place=e.place())
     return _words.missing_term(e.paths, place=e.place())
 

@@ -9,7 +9,6 @@ from .._line import _relate
 from .._line._known import Quantity
 from .._line._localize import Mistake
 from .._line._offers import Offer
-from .._program._adjoint import is_added
 from .._program._sites import results, Site
 from .._program._syntax import Statement
 from .._program._trace import Frame
@@ -105,14 +104,6 @@ class Explanation:
         """What the user calls it."""
         return offer.name or (self.case.names.known(offer.quantity) if offer.quantity else None)
 
-    def is_regularization(self) -> bool:
-        """Whether the statement makes a penalty's gradient: from parameters alone, with other leaves of the data."""
-        return (
-            self.out is not None
-            and self.out in self.case.bench.program.makers
-            and (self.case.is_of_params_alone(self.out) and bool(self.case.depends_on(self.out)))
-        )
-
     def is_stale(self) -> bool:
         """Whether the statement ought to give a parameter."""
         return bool(self.stale_parameter(self.actual)) if self.out is not None else False
@@ -162,11 +153,12 @@ class Explanation:
         """
         knowledge, scale = self.case.knowledge, self.case.backward.scale(corrected)
         wanted = None if scale is None else self.case.backward.find(corrected, (scale,))
-        if wanted is None or len(offer.values) > 1:
+        values, *others = offer.values
+        if wanted is None or others:
             return False
         ends = set(knowledge.alike(wanted))
         return not any(
-            by in ends and _relate.multiple(slope.values, offer.values[0]) is not None
+            by in ends and _relate.multiple(slope.values, values) is not None
             for (_, by), slope in knowledge.slopes.items()
         )
 
@@ -216,58 +208,6 @@ class Explanation:
             return None
         return tuple(f[self.out] for f in found if f)
 
-    def leads_to_a_slope(self) -> bool:
-        """Whether the correction makes a slope of the loss right, and no value of its forward pass."""
-        bench, patches = self.case.bench, self.mistake.patches
-        everything = range(len(bench.program.equations))
-        found = [bench.values(everything, patches, k) for k in range(bench.count)]
-        slope = False
-        here = self._here()
-        for variable in set.intersection(*(set(values or ()) for values in found)):
-            now = bench.run.at(variable)
-            then = tuple(values[variable] for values in found if values)
-            if _relate.same(now, then) or then[0].size < 2:
-                continue
-            if variable == self.out and self._is_of_a_value() and self.case.forward.find(then) is not None:
-                return False
-            if variable in here and self.case.slopes.find(then) is not None and self.case.backward.find(then) is None:
-                slope = True
-            elif self.case.forward.find(then) is not None:
-                return False
-        return slope
-
-    def _is_of_a_value(self) -> bool:
-        """Whether a value, of the loss or the candidate's own, is put in the place of the result or of an operand."""
-        offer: Offer | None = self.facts.get("offer")
-        is_own = offer is not None and offer.quantity is None
-        return self.edit.kind in ("known", "operand") and bool(
-            is_own or (offer and offer.quantity and offer.quantity.kind == "value")
-        )
-
-    def _here(self) -> set[int]:
-        """What the statement gives, and what the helper function gives that it is a part of."""
-        frame = self.site.frame
-        if frame is None or self.case.source.is_own(frame):
-            return set(self.outs)
-        helper = [
-            index
-            for index, place in enumerate(self.case.places)
-            if place is not None and (place.file, place.function) == (frame.file, frame.function)
-        ]
-        return {*self.outs, *results(self.case.bench.program, helper)}
-
-    def is_of_a_penalty(self) -> bool:
-        """Whether the statement gives what a penalty adds to a gradient: of parameters alone, and only added to it."""
-        out = self.out
-        if out is None or out not in self.case.bench.program.makers or not self.is_regularization():
-            return False
-        bench = self.case.bench
-        # What is returned in the place of another value of the candidate's is no term of a sum.
-        return self.edit.kind != "returned" and all(
-            self.actual[0].shape == bench.truth[0][path].shape and is_added(bench.program, bench.order[path], {out})
-            for path in self.paths
-        )
-
     def is_forward(self, values: tuple[np.ndarray, ...]) -> bool:
         """Whether it is a value of the loss."""
         return any(
@@ -285,7 +225,7 @@ class Explanation:
 
 def _first_changed(case: Case, mistake: Mistake) -> tuple[int, ...]:
     """The first run of the statement that the correction changes: others may be right."""
-    bench = case.bench
+    bench, first = case.bench, mistake.instances[0]
     for run in mistake.instances if len(mistake.instances) > 1 else ():
         own = {index: mistake.patches[index] for index in run if index in mistake.patches}
         made = [bench.values(run, own, k) if own else None for k in range(bench.count)]
@@ -294,7 +234,7 @@ def _first_changed(case: Case, mistake: Mistake) -> tuple[int, ...]:
             now = bench.run.at(out)
             if len(then) == bench.count and (then[0].shape != now[0].shape or not _relate.same(then, now)):
                 return run
-    return mistake.instances[0]
+    return first
 
 
 def _and_rows(values: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:

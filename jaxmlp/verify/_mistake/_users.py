@@ -13,7 +13,11 @@ def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
     candidate's own: `dh`, where `dz = dh * (1 - h**2)` is computed and not used.
     """
     corrected = e.corrected() if e.mistake.innocent and e.alias is None else None
-    if corrected is None or not any(_relate.same(e.case.bench.run.at(v), corrected) for v in _of_it(e)):
+    if (
+        e.out is None
+        or corrected is None
+        or not any(_relate.same(e.case.bench.run.at(v), corrected) for v in _of_it(e))
+    ):
         return findings
     bench, program = e.case.bench, e.case.bench.program
     users = [i for i in program.users.get(e.out, ()) if i not in e.run and set(bench.reached((i,))) & set(e.paths)]

@@ -10,7 +10,7 @@ from .._line._bench import RIGHT
 from .._line._known import Quantity
 from .._line._patches import with_inputs
 from .._line._relate import Values
-from .._program._trace import Atom, Literal
+from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from .._verdict._accuracy import norm
@@ -133,7 +133,8 @@ def _penalty(e: Explanation) -> list[Finding] | None:
     alone = [v for v in alone if v is not None and v[0].shape == shape]
     alone += [tuple(along(value) for value in v) for v in alone for along in (np.sign, lambda v: v / norm(v))]
     read = [v for atoms in _columns(e) for v in [e.stacked(atoms)] if v is not None and not _relate.is_constant(v)]
-    numbers = {float(a.value) for i in e.run for a in e.case.bench.program.equations[i].inputs if _is_a_number(a)}
+    literals = (a for i in e.run for a in e.case.bench.program.equations[i].inputs if isinstance(a, Literal))
+    numbers = {float(literal.value) for literal in literals if literal.value.ndim == 0 and literal.value}
     batches = [s * c for c in map(float, e.case.batches) for s in (1, -1, 1 / c**2, -1 / c**2)]
     for scale in (1.0, -1.0, *numbers, *batches):
         rest = _flat(tuple(a - scale * b for a, b in zip(actual, expected, strict=True)))
@@ -148,10 +149,6 @@ def _penalty(e: Explanation) -> list[Finding] | None:
                     return [*found, _words.scale_batch(e.paths, abs(scale), batch, place=e.place())]
                 return found if scale == 1 or scale in numbers else [*found, _words.sign(e.paths, place=e.place())]
     return None
-
-
-def _is_a_number(atom: Atom) -> bool:
-    return isinstance(atom, Literal) and atom.value.ndim == 0 and bool(atom.value)
 
 
 def _is_of_its_own(e: Explanation, variable: int) -> bool:
