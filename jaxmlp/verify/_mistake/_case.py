@@ -100,6 +100,10 @@ class Case:
                 pending += [a for a in program.equations[index].inputs if isinstance(a, int)]
         return seen & set(program.inputs)
 
+    def is_made_of_params(self, variable: int) -> bool:
+        """Whether a variable is computed from the parameters, and is none of them."""
+        return variable not in self.params and not self.depends_on(variable).isdisjoint(self.params)
+
     def is_of_params_and_indices(self, variable: int, params: Collection[int] | None = None) -> bool:
         """Whether a variable comes from (some of) the parameters, and from no data but indices."""
         own = set(self.params if params is None else params)

@@ -46,13 +46,15 @@ def _derivatives(e: Explanation) -> Iterator[tuple[str | None, Values]]:
         for atom in dict.fromkeys(read)
         if isinstance(atom, int) and atom not in inside and run.at(atom)[0].shape == e.actual[0].shape
     }
-    floating = {atom: value for atom, value in values.items() if value[0].dtype.kind == "f"}
+    values = {atom: tuple(np.asarray(v, np.float64) for v in value) for atom, value in values.items()}
+    outputs = {atom: value for atom, value in values.items() if e.case.is_made_of_params(atom)}
+    targets = {atom: t for atom, t in values.items() if e.case.depends_on(atom).isdisjoint(e.case.params)}
     with np.errstate(all="ignore"):
-        for out, o in floating.items():
+        for out, o in outputs.items():
             name = e.case.names.of(out)
             for text, derivative in _OF_AN_OUTPUT:
                 yield name and text.format(o=name), tuple(map(derivative, o))
-            for target, t in values.items():
+            for target, t in targets.items():
                 other = e.case.names.of(target)
-                for text, derivative in _OF_A_TARGET if target != out else ():
+                for text, derivative in _OF_A_TARGET:
                     yield name and other and text.format(o=name, t=other), tuple(map(derivative, o, t))
