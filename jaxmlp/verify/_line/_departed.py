@@ -16,7 +16,8 @@ def departed(
     """The same mistake at the first statement that makes what is not known of what is; None if there is none
     on the way to the statement that was corrected.
 
-    What leads to leaves that are right as well is taken for right.
+    What leads to leaves that are right as well is taken for right. Nothing is known of what ought to stand there, so
+    there are no patches.
     """
     owners = {index: (site, run) for site in sites if not site.is_formula for run in site.instances for index in run}
     leading = {index for path in mistake.leaves for index in bench.order[path]}
@@ -35,8 +36,9 @@ def departed(
     if not found:
         return None
     site = min(found, key=lambda site: min(found[site]))
-    edit = Edit("departed", mistake.edit.cost, lambda c: mistake.patches)
-    return replace(mistake, site=site, instances=tuple(sorted(found[site])), edit=edit, factor=1.0, innocent=False)
+    runs = tuple(sorted(found[site]))
+    edit = Edit("departed", mistake.edit.cost, lambda c: {})
+    return replace(mistake, site=site, instances=runs, edit=edit, factor=1.0, patches={}, innocent=False)
 
 
 def _leads_elsewhere(bench: Bench, atom: int, wrong: Sequence[str]) -> bool:

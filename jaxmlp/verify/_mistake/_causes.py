@@ -250,7 +250,7 @@ def departed(e: Explanation) -> Finding:
     spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
     if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
-    return _words.unknown(e.paths, place=e.place())
+    return _words.departed(e.paths, place=e.place())
 
 
 def transpose(e: Explanation) -> Finding:

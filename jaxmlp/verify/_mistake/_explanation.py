@@ -61,7 +61,7 @@ class Explanation:
     def place(self, must: str | None = None) -> Place:
         """Where it stands, what the line must compute, and what speaks for it."""
         line = self._line()
-        evidence = _words.corrected(self.paths, self._left())
+        evidence = _words.corrected(self.paths, self._left()) if self.mistake.patches else None
         computes = self.text if must and self.statement is self.site.statement else None
         return Place(line, self.name, computes, must, evidence)
 
@@ -83,7 +83,7 @@ class Explanation:
             return None
         patched = set(self.edit.patches(1.0))
         here = patched.intersection(*self.mistake.instances[:1]) if "across" in self.facts else patched
-        equation = self.case.bench.program.equations[max(here or patched)]
+        equation = self.case.bench.program.equations[max(here or patched or self.run)]
         innermost = next((frame for stack in reversed(equation.stacks) for frame in stack if frame), None)
         if innermost is None or self.frame is None or self.statement is None or innermost == self.frame:
             return None

@@ -230,6 +230,11 @@ def unknown(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     return finding("unknown", paths, place)
 
 
+def departed(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    """Where what is not known of the loss is made of what is."""
+    return finding("unknown", paths, place, table="departed")
+
+
 # Mistakes of the numbers, in the caller's own dtype, where the formula is right.
 
 

@@ -1,0 +1,78 @@
+"""What a statement is for: a slope of the loss, or the gradient of a penalty."""
+
+from .._line import _relate
+from .._line._offers import Offer
+from .._program._adjoint import is_added
+from .._program._sites import results
+from ._explanation import Explanation
+
+
+def leads_to_a_slope(e: Explanation) -> bool:
+    """Whether the correction makes a slope of the loss right, and no value of its forward pass."""
+    bench, patches = e.case.bench, e.mistake.patches
+    everything = range(len(bench.program.equations))
+    found = [bench.values(everything, patches, k) for k in range(bench.count)]
+    slope = False
+    here = _here(e)
+    for variable in set.intersection(*(set(values or ()) for values in found)):
+        now = bench.run.at(variable)
+        then = tuple(values[variable] for values in found if values)
+        if _relate.same(now, then) or then[0].size < 2:
+            continue
+        if variable == e.out and _is_of_a_value(e) and e.case.forward.find(then) is not None:
+            return False
+        if variable in here and e.case.slopes.find(then) is not None and e.case.backward.find(then) is None:
+            slope = True
+        elif e.case.forward.find(then) is not None:
+            return False
+    return slope
+
+
+def _is_of_a_value(e: Explanation) -> bool:
+    """Whether a value, of the loss or the candidate's own, is put in the place of the result or of an operand, and no
+    product is made of it: `exp(z)` is a value, and its own slope.
+    """
+    program = e.case.bench.program
+    users = (program.equations[i].name for i in program.users.get(e.out, ())) if e.out is not None else ()
+    if not {"mul", "div"}.isdisjoint(users):
+        return False
+    offer: Offer | None = e.facts.get("offer")
+    is_own = offer is not None and offer.quantity is None
+    return e.edit.kind in ("known", "operand") and bool(
+        is_own or (offer and offer.quantity and offer.quantity.kind == "value")
+    )
+
+
+def _here(e: Explanation) -> set[int]:
+    """What the statement gives, and what the helper function gives that it is a part of."""
+    frame = e.site.frame
+    if frame is None or e.case.source.is_own(frame):
+        return set(e.outs)
+    helper = [
+        index
+        for index, place in enumerate(e.case.places)
+        if place is not None and (place.file, place.function) == (frame.file, frame.function)
+    ]
+    return {*e.outs, *results(e.case.bench.program, helper)}
+
+
+def is_regularization(e: Explanation) -> bool:
+    """Whether the statement makes a penalty's gradient: from parameters alone, with other leaves of the data."""
+    return (
+        e.out is not None
+        and e.out in e.case.bench.program.makers
+        and (e.case.is_of_params_alone(e.out) and bool(e.case.depends_on(e.out)))
+    )
+
+
+def is_of_a_penalty(e: Explanation) -> bool:
+    """Whether the statement gives what a penalty adds to a gradient: of parameters alone, and only added to it."""
+    out = e.out
+    if out is None or out not in e.case.bench.program.makers or not is_regularization(e):
+        return False
+    bench = e.case.bench
+    # What is returned in the place of another value of the candidate's is no term of a sum.
+    return e.edit.kind != "returned" and all(
+        e.actual[0].shape == bench.truth[0][path].shape and is_added(bench.program, bench.order[path], {out})
+        for path in e.paths
+    )
