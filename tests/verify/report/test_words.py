@@ -72,6 +72,7 @@ FINDINGS = [
     ("wrong-forward", _words.wrong_forward, {"instead": "tanh(z1)"}),
     ("wrong-forward", _words.wrong_value, {}),
     ("unknown", _words.unknown, {}),
+    ("unknown", _words.departed, {}),
 ]
 REASONS = [
     _words.no_truth(float("nan")),
