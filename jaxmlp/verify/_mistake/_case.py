@@ -123,7 +123,9 @@ class Case:
     def is_of_params_alone(self, variable: int) -> bool:
         """Whether a variable comes from parameters and plain numbers, and not from the data."""
         data = {v for v in self.bench.program.inputs if v not in self.params and self.bench.run.at(v)[0].ndim > 0}
-        return bool(data) and not data & self.depends_on(variable)
+        read = self.depends_on(variable)
+        only_data = bool(read) and read.isdisjoint(self.params)
+        return bool(data) and not data & read and not only_data
 
 
 def is_arithmetic(program: Program, slope: Quantity) -> bool:

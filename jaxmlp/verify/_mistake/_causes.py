@@ -204,6 +204,9 @@ def returned(e: Explanation) -> Finding:
     if _relate.is_constant(e.actual):
         return _words.missing_upstream(e.paths, upstream=offer.name, place=e.place(offer.name))
     used = e.case.names.of(e.case.bench.program.equations[e.run[0]].inputs[0])
+    if e.is_renamed and e.statement is not None and offer.name:
+        used = ast.unparse(getattr(e.statement.node, "value", e.statement.node))
+        return _words.wrong_operand(e.paths, used=used, instead=offer.name, place=e.place(offer.name))
     if _is_another_leaf(e):
         return _words.swapped_leaves(e.paths, place=e.place())
     if used is None or offer.name is None or used == offer.name:

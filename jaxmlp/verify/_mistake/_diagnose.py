@@ -30,9 +30,9 @@ from . import _causes, _causes_within
 from ._calls import at_the_calls
 from ._case import Case
 from ._causes import rephrased
+from ._elsewhere import at_an_early_return, at_its_users
 from ._explanation import Explanation
 from ._names import line_of, Names
-from ._users import at_its_users
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     explanation = Explanation(case, mistake)
     found = words(explanation)
     found = rephrased(explanation, found if isinstance(found, list) else [found])
-    return at_its_users(explanation, at_the_calls(explanation, found))
+    return at_an_early_return(explanation, at_its_users(explanation, at_the_calls(explanation, found)))
 
 
 def _is_of_a_part(bench: Bench, mistake: Mistake) -> bool:

@@ -35,12 +35,25 @@ class Explanation:
         if self.alias:
             self.frame, self.statement = self.alias
             self.name = self.alias[1].target
+        self.is_renamed = self._is_renamed()
 
     def _renamed(self) -> tuple[Frame | None, Statement] | None:
         """The statement that renames a value which is right in itself, on the way to where it is used wrongly."""
         if not self.mistake.innocent or not self.name or not self.site.statement:
             return None
         return self.case.source.alias(self.name, self.site.statement.last)
+
+    def _is_renamed(self) -> bool:
+        """Whether a leaf is named by a statement that computes nothing, such as `db1 = dz2`: then it stands there."""
+        made = self.case.source.assigned(self.site.leaf) if self.site.leaf and not self.alias else None
+        frame, statement = made or (None, None)
+        if statement is None:
+            return False
+        lines = {place.number for place in self.case.places if place and frame and place.file == frame.file}
+        if any(statement.first <= line <= statement.last for line in lines):
+            return False
+        self.frame, self.statement, self.name = frame, statement, statement.target
+        return True
 
     @property
     def paths(self) -> tuple[str, ...]:

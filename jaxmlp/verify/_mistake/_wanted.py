@@ -27,7 +27,7 @@ _LEAST = 4
 
 def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] | None:
     """The mistake, if it is one of those below; `quantity` is what the statement must give, where that is known."""
-    found = _penalty(e) or _operand(e) or _one_term_too_many(e)
+    found = _penalty(e) or _operand(e) or _one_term_too_many(e) or _product_for_a_sum(e)
     if found:
         return found
     if _lacks_a_product(e):
@@ -239,6 +239,20 @@ def _one_term_too_many(e: Explanation) -> list[Finding] | None:
                 along = tuple(np.where(r != 0, v, 0) for r, v in zip(rest, values, strict=True))
                 if _relate.multiple(rest, along) is not None:
                     return [twice, _words.wrong_regularization(e.paths, place=e.place())]
+    return None
+
+
+def _product_for_a_sum(e: Explanation) -> list[Finding] | None:
+    """A product with another matrix, where nothing but the sum of the first belongs."""
+    bench, expected = e.case.bench, e.corrected()
+    for equation in (bench.program.equations[i] for i in e.run if bench.program.equations[i].name == "dot_general"):
+        for position, atom in enumerate(equation.inputs):
+            axes = tuple(equation.params["dimension_numbers"][0][position])
+            summed = tuple(value.sum(axis=axes) for value in bench.run.at(atom))
+            if expected is not None and summed[0].size == expected[0].size:
+                if _relate.multiple(summed, expected) is not None and summed[0].size * bench.count > 1:
+                    other = e.case.names.of(equation.inputs[1 - position])
+                    return [_words.extra_factor(e.paths, what=other, place=e.place())]
     return None
 
 

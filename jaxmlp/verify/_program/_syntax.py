@@ -72,6 +72,13 @@ def is_worth_a_look(frame: Frame) -> bool:
     return len(body) > 2 or several or not returns or any(isinstance(v, ast.Tuple | ast.Dict) for v in returns)
 
 
+def return_in_a_loop(frame: Frame) -> int | None:
+    """The line of a return that no condition keeps from ending a loop in its first run, if the function has one."""
+    node = function_of(frame)
+    loops = [loop for loop in ast.walk(node) if isinstance(loop, ast.For | ast.While)] if node is not None else []
+    return next((s.lineno for loop in loops for s in loop.body if isinstance(s, ast.Return)), None)
+
+
 def reads_its_object(frame: Frame) -> bool:
     """Whether a frame stands in a method that computes with what its object holds."""
     function = function_of(frame)

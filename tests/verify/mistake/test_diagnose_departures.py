@@ -212,3 +212,57 @@ def test_a_sum_of_many_terms_is_looked_through_at_once(getkey):
 
     report = check(loss, grads, {"w": w, "v": v})
     assert report.verdict == "wrong" and report.findings
+
+
+def squared_sum(params, x, y):
+    return 0.5 * jnp.sum((x @ params["w"] + params["b"][None, :] - y) ** 2)
+
+
+def test_a_leaf_that_only_has_another_name_is_wrong_where_it_gets_that(getkey):
+    w, b, v, x, y = normal(getkey, (3, 4), (4,), (4, 4), (5, 3), (5, 4))
+
+    def loss(params, x, y):
+        z = x @ params["w"] + params["b"][None, :]
+        return 0.5 * jnp.sum((z @ params["v"] + params["c"][None, :] - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["w"] + params["b"][None, :]
+        dout = z @ params["v"] + params["c"][None, :] - y
+        dz = dout @ params["v"].T
+        first = dz.sum(axis=0)
+        last = dout.sum(axis=0)
+        db = first
+        dc = first
+        del last
+        return {"w": x.T @ dz, "b": db, "v": z.T @ dout, "c": dc}
+
+    assert named(check(loss, grads, {"w": w, "b": b, "v": v, "c": b}, x, y)) == [("wrong-operand", "dc = first")]
+
+
+def test_a_return_in_a_loop_is_where_the_loop_ends_too_early(getkey):
+    w, b, x, y = normal(getkey, (3, 4), (4,), (5, 3), (5, 4))
+
+    def by_column(dz, x):
+        dw = jnp.zeros((x.shape[1], dz.shape[1]))
+        for column in range(dz.shape[1]):
+            dw = dw.at[:, column].set(x.T @ dz[:, column])
+            return dw
+
+    def grads(params, x, y):
+        dz = x @ params["w"] + params["b"][None, :] - y
+        return {"w": by_column(dz, x), "b": dz.sum(axis=0)}
+
+    [(_, line)] = named(check(squared_sum, grads, {"w": w, "b": b}, x, y))
+    assert line == "return dw"
+
+
+def test_a_product_where_a_sum_belongs_has_a_factor_too_many(getkey):
+    w, b, x, y = normal(getkey, (3, 4), (4,), (5, 3), (5, 4))
+
+    def grads(params, x, y):
+        dz = x @ params["w"] + params["b"][None, :] - y
+        db = dz.T @ x[:, 0]
+        return {"w": x.T @ dz, "b": db}
+
+    [(cause, line)] = named(check(squared_sum, grads, {"w": w, "b": b}, x, y))
+    assert line == "db = dz.T @ x[:, 0]" and cause in ("extra-factor", "wrong-operand")

@@ -1,8 +1,12 @@
-"""Whether a value is right, and what comes of it is there too, but the value itself is used where that belongs."""
+"""Where a mistake stands if not at the statement that is corrected: at those that use a right value in the place of
+another, or at a return that ends a loop in its first run.
+"""
 
 from dataclasses import replace
 
 from .._line import _relate
+from .._program._syntax import return_in_a_loop
+from .._program._trace import Frame
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import line_of
@@ -24,6 +28,20 @@ def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
     frames = dict.fromkeys(e.case.places[i] for i in users)
     lines = [line_of(frame, e.case.source) for frame in frames if frame]
     return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
+
+
+_UNFINISHED = frozenset(("missing-term", "zero-gradient", "missing-upstream", "wrong-mask", "unknown"))
+"""What a loop leaves that ends too early."""
+
+
+def at_an_early_return(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the return that stands in a loop, where one does and something was not done to the end."""
+    number = return_in_a_loop(e.frame) if e.frame is not None else None
+    if number is None or not {finding.cause for finding in findings} <= _UNFINISHED:
+        return findings
+    assert e.frame is not None
+    line = line_of(Frame(e.frame.file, number, e.frame.function), e.case.source)
+    return [replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings]
 
 
 def _of_it(e: Explanation) -> list[int]:
