@@ -47,7 +47,8 @@ def check(
     with `jax.grad(loss)` as `expected`. There is no absolute tolerance: a gradient of size 1e-9 is judged like
     one of size 1. An error above 1e-7 is excused only by rounding that was measured: at points moved by a part in
     100,000, and with every rounding on the way drawn anew, where rounding errors change and mistakes stay. The
-    report also says how good the numbers are in the caller's own dtype, beside those of `jax.grad`.
+    report also says how good the numbers are in the caller's own dtype, beside those of `jax.grad`. Above 2^20
+    parameters all of this is one program on the device, and a report names leaves, but no lines.
 
     Args:
       loss: `loss(params, *args) -> scalar`, in JAX or NumPy; JAX must be able to differentiate it, unless `numeric`.
