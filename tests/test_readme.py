@@ -39,13 +39,17 @@ print(json.dumps(shown))
 
 # The command lines in `sys.argv[1:]`, one after another: the status of each, and what it prints.
 COMMANDS_IN_TURN = """
-import contextlib, io, json, sys
+import json, os, sys, tempfile
 from jaxmlp._cli import main
-seen = []
+seen, stdout = [], os.dup(1)
 for arguments in sys.argv[1:]:
-    with contextlib.redirect_stdout(io.StringIO()) as out:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+        os.dup2(out.fileno(), 1)  # of the processes that a command starts, too
         status = main(arguments.split())
-    seen.append((status, out.getvalue()))
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        out.seek(0)
+        seen.append((status, out.read()))
 print(json.dumps(seen))
 """
 
