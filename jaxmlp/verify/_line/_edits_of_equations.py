@@ -169,7 +169,7 @@ def _of_equation(
                     ]
                     scaled_too: Callable[[float], Patch] = lambda c, p=reduced: then_scaled(p, c)
                     was = tuple(equation.params["axes"])
-                    yield edit("axes", 1.6 if axes else 2.1, scaled_too, factor=axes != was, axes=axes, was=was)
+                    yield edit("axes", 1.6 if axes else 1.95, scaled_too, factor=axes != was, axes=axes, was=was)
     if name == "dot_general":
         for swap in (False, True):
             for turn in ((False, False), (True, False), (False, True), (True, True)):
