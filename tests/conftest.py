@@ -1,5 +1,6 @@
 """Strict JAX, a random key per test, and the platforms in the header."""
 
+import gc
 import os
 import signal
 import zlib
@@ -15,11 +16,14 @@ import pytest
 from .helpers import platforms
 
 
-# Compiling is nearly all that these tests cost. XLA's older emitters of fused loops do it in half the time; from JAX
-# 0.11 on there are only the newer, and XLA stops a process that asks for others. XLA_FLAGS that are set already, to an
-# empty string even, are left as they are.
-if jax.__version_info__ < (0, 11):
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+# Compiling is most of what these tests cost. XLA's older emitters of fused loops do it in half the time; from JAX 0.11
+# on there are only the newer, and XLA stops a process that asks for others, as for every flag that it does not know.
+# Programs this small are not worth the parts that XLA cuts them into, to compile them side by side. XLA_FLAGS that are
+# set already, to an empty string even, are left as they are.
+FLAGS = {"--xla_cpu_use_fusion_emitters=false": (0, 11), "--xla_cpu_parallel_codegen_split_count=1": (0, 12)}
+"""What XLA is asked for, each before a version of JAX."""
+
+os.environ.setdefault("XLA_FLAGS", " ".join(flag for flag, end in FLAGS.items() if jax.__version_info__ < end))
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -45,6 +49,14 @@ hypothesis.settings.load_profile("jaxmlp")
 def pytest_report_header() -> str:
     found = platforms()
     return f"jaxmlp: platforms {', '.join(found)}{' (no accelerator here)' if found == ['cpu'] else ''}"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_old_is_collected():
+    """What JAX keeps of the programs of a module stays to the end: it need not be looked through for garbage again."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -77,16 +77,15 @@ def test_numbers_in_the_callers_dtype_are_as_on_the_host(getkey, monkeypatch):
 
 
 WRONG = {
-    "a sign": changed(w1=jnp.negative),
-    "a factor": changed(w2=lambda g: 1.001 * g),
+    "in every leaf another": changed(
+        w1=lambda g: g.at[2, 1].multiply(1.001), b1=jnp.zeros_like, w2=lambda g: 1.001 * g, b2=jnp.negative
+    ),
     "transposed": changed(w1=jnp.transpose),
     "a batch axis kept": changed(b2=lambda g: jnp.stack([g, g])),
     "a leaf forgotten": lambda *args: {path: g for path, g in grads(*args).items() if path != "b1"},
     "a leaf too many": lambda *args: grads(*args) | {"w3": jnp.ones(2)},
     "integers": changed(b1=lambda g: jnp.round(g).astype(int)),
     "not a number": changed(w2=lambda g: g / 0 * 0),
-    "zero": changed(b1=jnp.zeros_like),
-    "one element": changed(w1=lambda g: g.at[2, 1].multiply(1.001)),
 }
 
 
@@ -97,7 +96,8 @@ def test_a_wrong_gradient_is_wrong_for_the_same_reason(getkey, monkeypatch, name
     assert [leaf.verdict for leaf in streamed.leaves] == [leaf.verdict for leaf in whole.leaves]
     # No line of a large gradient is looked for, and without its line a batch axis that is kept is a shape.
     causes = [("shape" if f.cause == "missing-reduction" else f.cause, f.leaves) for f in whole.findings]
-    assert [(f.cause, f.leaves) for f in streamed.findings] == causes
+    # Nor are findings in the order of their lines.
+    assert sorted((f.cause, f.leaves) for f in streamed.findings) == sorted(causes)
     for leaf, other in zip(streamed.leaves, whole.leaves, strict=True):
         assert (leaf.difference is None) == (other.difference is None)
         if leaf.difference is not None and other.difference is not None:
@@ -242,7 +242,7 @@ def spread(problem, mesh=MESH):
     return params, *jax.device_put(batch, NamedSharding(mesh, P()))
 
 
-@pytest.mark.parametrize("mistake", (None, "a sign", "one element", "transposed"))
+@pytest.mark.parametrize("mistake", (None, "in every leaf another", "transposed"))
 def test_parameters_spread_over_eight_devices_give_the_same_report(getkey, streaming, mistake):
     args = problem(getkey(), "float32")
     candidate = WRONG.get(mistake, grads)
