@@ -1,13 +1,15 @@
 """Whether a function is wrong in itself, or right and called wrongly: then its calls carry the mistake."""
 
 import ast
+from collections.abc import Sequence
 from dataclasses import replace
 
 from .._line import _relate
 from .._line._patches import with_inputs
 from .._program._sites import results
 from .._program._source import caller
-from .._program._syntax import reads_its_object
+from .._program._syntax import is_one_line, reads_its_object
+from .._program._trace import Frame
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import line_of
@@ -21,14 +23,55 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_extra = all(finding.cause.startswith("extra-") for finding in findings)
         is_right = _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
         is_right = is_right or _returns_what_is_right(e) or (_lacks_terms(findings) and _adds_zeros_of_the_caller(e))
-    if not is_right:
-        return findings
+        is_right = is_right or (_causes(findings) == {"unknown"} and e.frame is not None and is_one_line(e.frame))
     equations = e.case.bench.program.equations
-    frames = [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances]
+    frames = [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances] if is_right else []
+    if not is_right and _causes(findings) <= _OF_A_CALL:
+        frames = _where_they_part(e)
+    if not frames:
+        return findings
     lines = [line_of(frame, e.case.source, e.frame) for frame in dict.fromkeys(frames) if frame]
     return [
         replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings for line in lines
     ] or findings
+
+
+_OF_A_CALL = frozenset(("wrong-activation-derivative", "wrong-operand"))
+"""What a function that is right gives where it is called in the place of another, or with another argument."""
+
+
+def _causes(findings: list[Finding]) -> set[str]:
+    return {finding.cause for finding in findings}
+
+
+def _where_they_part(e: Explanation) -> list[Frame | None]:
+    """The lines that only the wrong runs of a statement come from, be it by way of others, where other runs are right."""
+    corrected = e.corrected()
+    if corrected is None or e.frame is None or e.case.source.is_own(e.frame):
+        return []
+    roles = [e.case.forward, e.case.slopes, e.case.each_cotangent]
+    scale = e.case.each_cotangent.scale(corrected) or 1.0
+    role = next((known for known in roles if known.find(corrected, (scale,)) is not None), None)
+    others = [run for run in e.site.instances if run not in e.mistake.instances]
+    outs = [results(e.case.bench.program, run)[:1] for run in others]
+    right = [
+        run
+        for run, out in zip(others, outs, strict=True)
+        if role and out and role.find(e.case.bench.run.at(out[0]), (scale,)) is not None
+    ]
+    wrong = [_callers(e, run) for run in e.mistake.instances]
+    for frames in zip(*wrong, strict=False) if right else ():
+        level = wrong[0].index(frames[0])
+        if set(frames).isdisjoint(frame for run in right for frame in _callers(e, run)[level : level + 1]):
+            return list(frames)
+    return []
+
+
+def _callers(e: Explanation, run: Sequence[int]) -> list[Frame]:
+    """The lines that call the function in which a run stands, from the inside out."""
+    frames = [frame for stack in e.case.bench.program.equations[run[0]].stacks[:1] for frame in stack if frame]
+    inside = [n for n, f in enumerate(frames) if e.frame and (f.file, f.function) == (e.frame.file, e.frame.function)]
+    return frames[inside[-1] + 1 :] if inside else []
 
 
 def _is_right_with_another_argument(e: Explanation) -> bool:
@@ -75,7 +118,7 @@ def _returns_what_is_right(e: Explanation) -> bool:
 
 
 def _lacks_terms(findings: list[Finding]) -> bool:
-    return {finding.cause for finding in findings} == {"missing-term"}
+    return _causes(findings) == {"missing-term"}
 
 
 def _adds_zeros_of_the_caller(e: Explanation) -> bool:

@@ -39,6 +39,9 @@ class Explanation:
 
     def _renamed(self) -> tuple[Frame | None, Statement] | None:
         """The statement that renames a value which is right in itself, on the way to where it is used wrongly."""
+        used = self.case.names.of(self.facts["used"]) if self.edit.kind == "operand" else None
+        if used and self.site.statement and self.site.frame:
+            return self.case.source.alias_in(self.site.frame, used, self.site.statement)
         if not self.mistake.innocent or not self.name or not self.site.statement:
             return None
         return self.case.source.alias(self.name, self.site.statement.last)

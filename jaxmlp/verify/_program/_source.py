@@ -97,13 +97,23 @@ class Source:
         """The first assignment that gives `name` another name, such as `dz1 = da1`: below line `after`, or, in a loop
         round that line, above it.
         """
-        found = [s for s in self.statements if s.target and is_name(getattr(s.node, "value", None), name)]
+        found = _aliases(self.statements, name)
         below = [statement for statement in found if statement.first > after]
         nodes = ast.walk(self.definition) if self.definition else ()
         loops = [node for node in nodes if isinstance(node, ast.For | ast.While)]
         around = [s for s in found for loop in loops if loop.lineno <= min(s.first, after) <= after <= last_line(loop)]
         statement = next(iter(below or around), None)
         return (self._frame(statement), statement) if statement else None
+
+    def alias_in(self, frame: Frame, name: str, statement: Statement) -> tuple[Frame | None, Statement] | None:
+        """The assignment above a statement that gives `name` another, by which alone the statement reads it."""
+        names = {node.id for node in ast.walk(statement.node) if isinstance(node, ast.Name)}
+        definition = self.definition if self.is_own(frame) else function_of(frame)
+        found = [
+            s for s in _aliases(statements_of(definition) if definition else [], name) if s.first < statement.first
+        ]
+        found = [s for s in found if s.target in names and name not in names]
+        return (Frame(frame.file, found[-1].first, frame.function), found[-1]) if found else None
 
     def _frame(self, statement: Statement) -> Frame | None:
         return Frame(self.file, statement.first, self.code.co_name) if self.file and self.code else None
@@ -162,6 +172,10 @@ class Source:
                 place = frame
             return place
         return None
+
+
+def _aliases(statements: Iterable[Statement], name: str) -> list[Statement]:
+    return [s for s in statements if s.target and is_name(getattr(s.node, "value", None), name)]
 
 
 def caller(stacks: Iterable[Stack], inner: Frame | None) -> Frame | None:

@@ -72,6 +72,13 @@ def is_worth_a_look(frame: Frame) -> bool:
     return len(body) > 2 or several or not returns or any(isinstance(v, ast.Tuple | ast.Dict) for v in returns)
 
 
+def is_one_line(frame: Frame) -> bool:
+    """Whether a frame stands in a function that only returns one expression."""
+    body = getattr(function_of(frame), "body", [])
+    rest = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))] if body else []
+    return len(rest) == 1 and isinstance(rest[0], ast.Return)
+
+
 def return_in_a_loop(frame: Frame) -> int | None:
     """The line of a return that no condition keeps from ending a loop in its first run, if the function has one."""
     node = function_of(frame)
