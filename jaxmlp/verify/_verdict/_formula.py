@@ -30,15 +30,18 @@ class Formula:
 
     def judged(self, path: str) -> tuple[Comparison, Seen]:
         """A leaf's verdict, and what led to it: the first point at which it is wrong, or the caller's."""
-        is_excused = False
-        for steps, evidence in {(): self.here, **{(step,): at for step, at in self.near.items()}}.items():
-            comparison = self._compared(path, evidence, *steps)
-            if comparison.verdict == "wrong":
-                return comparison, evidence
-            is_excused |= comparison.error > FORMULA and not self._is_at_a_kink(path, comparison, *steps)
-        # Rounding excuses what it drowns, right or wrong: where nothing is drowned it shows which.
-        calm = self._wrong_where_calm(path) if is_excused else None
-        return calm or (self._compared(path, self.here), self.here)
+        here = self._compared(path, self.here)
+        if here.verdict == "wrong":
+            return here, self.here
+        is_seen = self._is_seen(path, here)
+        for step, evidence in self.near.items():
+            near = self._compared(path, evidence, step)
+            if near.verdict == "wrong":
+                return near, evidence
+            is_seen &= self._is_seen(path, near, step)
+        # What rounding drowns it excuses, right or wrong, and where there is no truth nothing is seen at all.
+        calm = None if is_seen else self._wrong_where_calm(path)
+        return calm or (here, self.here)
 
     def reasons(self, judged: dict[str, Comparison]) -> tuple[str, ...]:
         """Why the leaves that are not wrong cannot be called right; empty if they can."""
@@ -76,6 +79,10 @@ class Formula:
         if self._view.is_traceable or shaken.verdict != "wrong":
             return shaken
         return _excused(path, evidence, nudges, SPREAD_OF_NUDGES, beyond_truth=True)
+
+    def _is_seen(self, path: str, comparison: Comparison, *steps: Step) -> bool:
+        """Whether a comparison tells right from wrong: by the formula alone, or around a kink."""
+        return comparison.error <= FORMULA or self._is_at_a_kink(path, comparison, *steps)
 
     def _is_at_a_kink(self, path: str, comparison: Comparison, *steps: Step) -> bool:
         """Whether an error is gone wherever a small move leads to: no rounding, but a convention."""
