@@ -20,6 +20,7 @@ FOUND = {
     1813: "the derivative of a quotient of exponentials underflows, and autodiff calls the slope of tanh 1",
     644: "a softmax is saturated both here and near by, so that rounding drowns what a black box is off by",
     739: "rounding drowns the mistake here, and the gradient vanishes near by",
+    1358: "a leaf is smaller than the smallest normal number of float64, and lost in another order of the sums",
     207: "autodiff has no finite gradient here, and the mistake shows elsewhere",
     1060: "rounding drowns the mistake here, and the gradient vanishes near by",
 }
