@@ -27,7 +27,6 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from concurrent.futures import as_completed, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -110,11 +109,11 @@ def main() -> int:
         options.seeds, options.matrix, options.lines = 4, 0, Path(os.devnull)
     lines = [json.loads(line) for line in options.lines.read_text().splitlines()] if options.lines.exists() else []
     todo, began = list(jobs(options, lines)), time.perf_counter()
-    # Now and then a fresh process: what JAX keeps of thousands of functions is never let go.
-    workers = {"max_workers": options.processes, "mp_context": get_context("spawn"), "max_tasks_per_child": 10}
-    with ProcessPoolExecutor(**workers, initializer=prepare, initargs=(options.findings,)) as pool:
-        for number, future in enumerate(as_completed([pool.submit(run, job) for job in todo]), 1):
-            new = future.result()
+    # Now and then a fresh process: what JAX keeps of thousands of functions is never let go. A ProcessPoolExecutor may
+    # stop for ever where it is to start one (python/cpython#115634, in Python 3.11 to 3.14).
+    workers = get_context("spawn").Pool(options.processes, prepare, (options.findings,), maxtasksperchild=10)
+    with workers as pool:
+        for number, new in enumerate(pool.imap_unordered(run, todo), 1):
             lines += new
             with options.lines.open("a") as file:
                 file.writelines(json.dumps(line) + "\n" for line in new)

@@ -117,7 +117,7 @@ def _changes(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dic
     """
     dtypes = [leaf.dtype for leaf in second.values() if jnp.issubdtype(leaf.dtype, jnp.floating)]
     eps = max((float(jnp.finfo(dtype).eps) for dtype in dtypes), default=0.0)
-    whole = norm(np.array([norm(in_float64(leaf)) for leaf in second.values() if leaf.dtype in dtypes]))
+    whole = norm(np.array([_size(in_float64(leaf)) for leaf in second.values() if leaf.dtype in dtypes]))
     changes = {}
     for path in (*first, *(path for path in second if path not in first)):
         one, two = first.get(path), second.get(path)
@@ -128,11 +128,16 @@ def _changes(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dic
             is_same = (one == two) | (np.isnan(one) & np.isnan(two))
             with np.errstate(invalid="ignore"):
                 change = norm(np.where(is_same, 0.0, two - one))
-            if not change <= max(FORMULA * norm(one), REPEATS * eps * whole):
-                changes[path] = relative(change, norm(one))
+            if not change <= max(FORMULA * _size(one), REPEATS * eps * whole):
+                changes[path] = relative(change, _size(one))
         elif not np.array_equal(one, two):
             changes[path] = float("inf")
     return changes
+
+
+def _size(leaf: np.ndarray) -> float:
+    """The norm of what is finite of a leaf."""
+    return norm(np.where(np.isfinite(leaf), leaf, 0.0))
 
 
 def _names(function: Callable[..., Any], count: int) -> tuple[str, ...]:

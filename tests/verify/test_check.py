@@ -221,6 +221,26 @@ def test_inputs_so_large_that_a_small_network_saturates_too_are_no_mistake():
     assert check(saturated_loss, lambda w, x: -hand(w, x), w, x).verdict == "wrong"
 
 
+def test_a_mistake_that_rounding_hides_is_seen_where_it_does_not():
+    saturated_loss = lambda w, x: (jax.nn.sigmoid(x * w) ** 2).sum()
+    hand = lambda w, x: 2 * jax.nn.sigmoid(x * w) ** 2 * jax.nn.sigmoid(-x * w) * x  # autodiff: 1 - p has 4 digits left
+    w, x = jnp.asarray([27.0, 28.0]), jnp.ones(2)
+    for right in (hand, lambda w, x: np.asarray(hand(w, x))):
+        report = check(saturated_loss, right, w, x)
+        assert report.ok and report.leaves[0].error > 2e-5
+        wrong = lambda w, x, right=right: 1.00002 * right(w, x)
+        assert check(saturated_loss, wrong, w, x).verdict == "wrong"
+
+
+def test_an_autodiff_that_underflows_accuses_nobody():
+    loss = lambda w, x: jnp.sum((jnp.exp(x * w) - jnp.exp(-x * w)) / (jnp.exp(x * w) + jnp.exp(-x * w)))
+    hand = lambda w, x: 4 * jax.nn.sigmoid(2 * x * w) * jax.nn.sigmoid(-2 * x * w) * x
+    w, x = jnp.asarray([2.0, 2.2]), jnp.asarray([200.0, 210.0])  # jax.grad: 200, for 1 / (e^z + e^-z)^2 is 0
+    report = check(loss, hand, w, x)
+    assert report.verdict == "undecided" and "Rounding" in report.reasons[0]
+    assert check(loss, lambda w, x: 1.001 * hand(w, x), w, x).verdict == "wrong"
+
+
 def test_a_mistake_that_only_shows_where_it_saturates_is_still_a_mistake():
     clipped_loss = lambda w, x: jnp.log(jnp.clip(jax.nn.sigmoid(x * w), 0.01, 0.99)).sum()
     without_the_clip = lambda w, x: jax.nn.sigmoid(-x * w) * x
@@ -276,6 +296,15 @@ def test_a_loss_that_is_not_finite_is_undecided_though_the_gradient_is_too():
     report = check(lambda w: jnp.log(w).sum(), lambda w: 1 / w, jnp.asarray([-1.0, 2.0]))
     assert report.verdict == "undecided" and "nan" in report.reasons[0]
     assert "nan" in report.to_json() and "NaN" not in report.to_json()
+
+
+def test_a_mistake_is_one_though_nothing_is_finite_here():
+    infinite_loss = lambda w, x: -jnp.log(jax.nn.sigmoid(x * w)).sum()
+    hand = lambda w, x: -jax.nn.sigmoid(-x * w) * x
+    w, x = jnp.asarray([-900.0, -1000.0]), jnp.ones(2)
+    assert check(infinite_loss, hand, w, x).verdict == "undecided"
+    report = check(infinite_loss, lambda w, x: 2 * hand(w, x), w, x)
+    assert report.verdict == "wrong" and report.findings[0].factor == pytest.approx(2)
 
 
 def test_a_nan_is_never_equal_to_a_nan():

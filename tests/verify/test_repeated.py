@@ -262,3 +262,15 @@ def test_a_buffer_that_every_call_fills_anew_is_no_state(data):
         return buffers
 
     assert check(loss, buffered, *jax.tree.map(np.asarray, data)).ok
+
+
+def test_a_loss_that_is_nan_at_every_call_is_the_same_loss():
+    overflowing = lambda w: jnp.sum((jnp.exp(w) - jnp.exp(-w)) / (jnp.exp(w) + jnp.exp(-w)))  # tanh, up to 88
+    w = jnp.asarray([1.0, 100.0], jnp.float32)
+    assert jnp.isnan(overflowing(w))
+    assert check(overflowing, lambda w: -1 / jnp.cosh(w) ** 2, w).verdict == "wrong"
+
+
+def test_a_black_box_that_gives_the_same_nan_twice_is_called_wrong_for_it():
+    nan = lambda w: np.where(np.arange(w.size) == 0, np.nan, 2 * np.asarray(w))
+    assert check(lambda w: (w**2).sum(), nan, jnp.ones(3)).verdict == "wrong"

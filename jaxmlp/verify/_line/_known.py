@@ -140,7 +140,7 @@ def _cotangents(loss: Program, active: Sequence[int], floating: Sequence[int], a
         given = dict(zip(active, params, strict=True))
         added, flags = iter(zeros), iter(order)
         arguments = [given.get(variable, array) for variable, array in zip(loss.inputs, arrays, strict=True)]
-        return loss.run(arguments, after=lambda result: result + next(added) if next(flags) else result)[0]
+        return loss.run(arguments, after=lambda result, *_: result + next(added) if next(flags) else result)[0]
 
     place = {variable: index for index, variable in enumerate(loss.inputs)}
     zeros = [np.zeros(loss.shapes[variable].shape, loss.shapes[variable].dtype) for variable in floating]

@@ -205,7 +205,7 @@ def replayer(program: Program) -> Callable[[Sequence[Any]], Replay]:
     def every(arrays: Sequence[Any]) -> list[Any]:
         results: list[Any] = []
 
-        def kept(result: Any) -> Any:
+        def kept(result: Any, *_: Any) -> Any:
             if jnp.issubdtype(result.dtype, jnp.inexact):
                 result = jax.lax.optimization_barrier(result)
             results.append(result)

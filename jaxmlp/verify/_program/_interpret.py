@@ -1,6 +1,6 @@
 """A function run operation by operation in NumPy: a small one is sooner done so than compiled."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from ._call import jitted, split
 from ._fingerprint import fingerprint, Memory
 from ._operations import computed
-from ._trace import Literal, Program, program_of
+from ._trace import After, as_it_is, Equation, Literal, Program, program_of
 
 
 _SMALL = 2**21
@@ -65,12 +65,13 @@ def _floating(program: Program, variables: Iterable[int]) -> set[Any]:
     return {dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.inexact)}
 
 
-def _rounded(result: np.ndarray) -> np.ndarray:
+def _rounded(result: np.ndarray, equation: Equation, inputs: Sequence[Any]) -> np.ndarray:
     """A result in float32.
 
     Raises:
       FloatingPointError: a number in it is not finite, or so small that it has lost digits.
     """
+    del equation, inputs
     if result.dtype.kind != "f":
         return result
     single = result.astype(np.float32, copy=False)
@@ -80,18 +81,10 @@ def _rounded(result: np.ndarray) -> np.ndarray:
     return single
 
 
-def run(
-    program: Program,
-    arrays: list[Any],
-    after: Callable[[np.ndarray], np.ndarray] = lambda result: result,
-    but: Collection[str] = (),
-) -> Any | None:
-    """The result of a program, all that it computes passed through `after`, but what the operations `but` give.
-
-    None where NumPy cannot run it.
-    """
+def run(program: Program, arrays: list[Any], after: After = as_it_is) -> Any | None:
+    """The result of a program, all that it computes passed through `after`; None where NumPy cannot run it."""
     try:
-        values = computed(program, arrays, after, but)
+        values = computed(program, arrays, after)
     except jax.errors.JaxRuntimeError as error:
         if "callback" in str(error):  # which raised an error, and would again
             raise

@@ -4,7 +4,7 @@ An intervention runs a part of a program thousands of times, each time with anot
 shape. Arrays follow NumPy's broadcasting; floating numbers keep the precision that they come in.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from string import ascii_letters
 from typing import Any
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._call import Same
-from ._trace import Equation, Literal, Program
+from ._trace import After, as_it_is, Equation, Literal, Program
 from ._windows import (
     convolution,
     dynamic_slice,
@@ -60,20 +60,15 @@ def applied(equation: Equation, inputs: list[np.ndarray]) -> list[np.ndarray]:
     return list(results) if isinstance(results, list) else [np.asarray(results)]
 
 
-def computed(
-    program: Program,
-    arrays: Sequence[Any],
-    after: Callable[[np.ndarray], np.ndarray] = lambda result: result,
-    but: Collection[str] = (),
-) -> dict[int, np.ndarray]:
-    """The value of every variable of a program, each result passed through `after`, except of the operations `but`."""
+def computed(program: Program, arrays: Sequence[Any], after: After = as_it_is) -> dict[int, np.ndarray]:
+    """The value of every variable of a program, each result passed through `after`."""
     values = dict(zip(program.inputs, map(_held, arrays), strict=True))
     values |= {variable: _held(const) for variable, const in program.constants.items()}
     with np.errstate(all="ignore"):
         for equation in program.equations:
             inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
-            results = applied(equation, inputs)
-            values.update(zip(equation.outputs, results if equation.name in but else map(after, results), strict=True))
+            results = [after(result, equation, inputs) for result in applied(equation, inputs)]
+            values.update(zip(equation.outputs, results, strict=True))
     return values
 
 

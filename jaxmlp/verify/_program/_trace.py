@@ -2,7 +2,7 @@
 
 import os
 import sysconfig
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
@@ -101,6 +101,16 @@ class Equation:
         return list(result) if self.primitive.multiple_results else [result]
 
 
+After: TypeAlias = Callable[[Any, Equation, Sequence[Any]], Any]
+"""What becomes of a result of an equation with some inputs."""
+
+
+def as_it_is(result: Any, equation: Equation, inputs: Sequence[Any]) -> Any:
+    """The result itself."""
+    del equation, inputs
+    return result
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """A function as a flat list of equations over numbered variables.
@@ -124,10 +134,9 @@ class Program:
     def run(
         self,
         arrays: Sequence[Any],
-        after: Callable[[Any], Any] = lambda result: result,
-        but: Collection[str] = (),
+        after: After = as_it_is,
     ) -> list[Any]:
-        """The outputs on JAX arrays or tracers, every result passed through `after` but those of the operations `but`.
+        """The outputs on JAX arrays or tracers, every result passed through `after`.
 
         Differentiable: where the program was a `custom_jvp` or `custom_vjp` function, by its primal alone.
         """
@@ -137,8 +146,9 @@ class Program:
             return atom.value if isinstance(atom, Literal) else known[atom]
 
         for equation in self.equations:
-            results = equation.bind(*map(read, equation.inputs))
-            known.update(zip(equation.outputs, results if equation.name in but else map(after, results), strict=True))
+            inputs = list(map(read, equation.inputs))
+            results = [after(result, equation, inputs) for result in equation.bind(*inputs)]
+            known.update(zip(equation.outputs, results, strict=True))
         return [read(atom) for atom in self.outputs]
 
     @cached_property

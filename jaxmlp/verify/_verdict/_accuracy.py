@@ -21,6 +21,9 @@ EXCUSED = 1e-3
 VANISHED = 1e-9
 """A leaf this much smaller than the whole gradient is zero up to rounding, if rounding is all that moves it."""
 
+UNDERFLOW = float(np.finfo(np.float64).tiny)
+"""A number smaller than the smallest normal one has fewer digits, or none: an error up to it is rounding."""
+
 SPREAD_OF_NUDGES = 30
 """How many times the spread at barely moved points an error may be.
 
@@ -80,7 +83,7 @@ def excused(
     amount = norm(error)
     smooth = [2 * amount * part for part in varies] if varies else [0.0] * len(again)
     spread = times * max((norm(other - error) - by for other, by in zip(again, smooth, strict=True)), default=0.0)
-    spread = max(spread, 0.0)
+    spread = max(spread, UNDERFLOW)
     allowed = max(relative(spread, size), FORMULA)
     if not (np.isfinite(amount) and amount <= max(spread, FORMULA * size)):
         verdict: Verdict = "wrong"

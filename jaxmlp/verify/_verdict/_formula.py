@@ -33,18 +33,22 @@ class Formula:
         here = self._compared(path, self.here)
         if here.verdict == "wrong":
             return here, self.here
+        is_seen = self._is_seen(path, here)
         for step, evidence in self.near.items():
             near = self._compared(path, evidence, step)
             if near.verdict == "wrong":
                 return near, evidence
-        return here, self.here
+            is_seen &= self._is_seen(path, near, step)
+        # What rounding drowns it excuses, right or wrong, and where there is no truth nothing is seen at all.
+        calm = None if is_seen else self._wrong_where_calm(path)
+        return calm or (here, self.here)
 
     def reasons(self, judged: dict[str, Comparison]) -> tuple[str, ...]:
         """Why the leaves that are not wrong cannot be called right; empty if they can."""
         if not self.here.is_true_finite:
             return (no_truth(self.here.value),)
         undecided = [path for path, comparison in judged.items() if comparison.verdict == "undecided"]
-        kinks = tuple(path for path in undecided if all(_is_right(path, at) for at in self._nudges()))
+        kinks = tuple(path for path in undecided if self._is_at_a_kink(path, judged[path]))
         drowning = tuple(path for path in undecided if path not in kinks)
         if undecided:
             return ((at_a_kink(kinks),) if kinks else ()) + ((drowned(drowning),) if drowning else ())
@@ -64,10 +68,10 @@ class Formula:
         comparison = _excused(path, evidence, nudges, SPREAD_OF_NUDGES)
         # A mistake in the formula shows at a calm point too. One that does not may be rounding that no small move
         # shows: where a sigmoid is 1 to rounding, its slope p (1 - p) is 0 to autodiff, and right in another form.
-        if comparison.verdict == "wrong" and self._is_wrong_where_calm(path):
+        if comparison.verdict == "wrong" and self._wrong_where_calm(path):
             return comparison
-        if comparison.verdict == "undecided" and all(_is_right(path, at) for at in nudges):
-            return comparison  # a kink: no rounding, but a convention
+        if self._is_at_a_kink(path, comparison, *steps):
+            return comparison
         # What a small move seems to excuse may be a mistake that varies as fast as a wild function does: rounding
         # itself, drawn anew, tells. In a black box it cannot be drawn, but in the truth; and what a mistake varies by,
         # the truth varies by too.
@@ -76,17 +80,31 @@ class Formula:
             return shaken
         return _excused(path, evidence, nudges, SPREAD_OF_NUDGES, beyond_truth=True)
 
-    def _is_wrong_where_calm(self, path: str) -> bool:
-        """Whether a leaf is wrong at the first calm point where it is not rounding that decides."""
+    def _is_seen(self, path: str, comparison: Comparison, *steps: Step) -> bool:
+        """Whether a comparison tells right from wrong: by the formula alone, or around a kink."""
+        return comparison.error <= FORMULA or self._is_at_a_kink(path, comparison, *steps)
+
+    def _is_at_a_kink(self, path: str, comparison: Comparison, *steps: Step) -> bool:
+        """Whether an error is gone wherever a small move leads to: no rounding, but a convention."""
+        return comparison.verdict == "undecided" and all(_is_right(path, at) for at in self._nudges(*steps))
+
+    def _wrong_where_calm(self, path: str) -> tuple[Comparison, Seen] | None:
+        """A leaf at the first calm point where it is wrong, whichever way rounding is asked for; None if it is at none.
+
+        In a black box rounding cannot be drawn anew, and may be silent: one is believed that is right before.
+        """
         for steps in CALM:
             at = self._at(*steps)
             if not at.is_comparable(path) or not at.size_of(path):
                 continue
             if _is_right(path, at):
-                return False
-            if _excused(path, at, self._shakes(*steps), SPREAD_OF_SHAKES).verdict == "wrong":
-                return True
-        return False
+                if not self._view.is_traceable:
+                    return None
+                continue
+            shaken = _excused(path, at, self._shakes(*steps), SPREAD_OF_SHAKES)
+            if shaken.verdict == _excused(path, at, self._nudges(*steps), SPREAD_OF_NUDGES).verdict == "wrong":
+                return shaken, at
+        return None
 
     def _at(self, *steps: Step) -> Seen:
         """What is seen where `steps` lead to."""

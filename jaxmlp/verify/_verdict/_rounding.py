@@ -10,7 +10,7 @@ import numpy as np
 
 from .._program._call import joined, Kept, Same, split
 from .._program._interpret import is_small, run
-from .._program._trace import program_of, traced
+from .._program._trace import Equation, program_of, traced
 from .._program._tree import is_floating
 from ._draws import signs
 
@@ -28,18 +28,26 @@ EXACT = frozenset(
 slope of a `max` does, finds it unchanged.
 """
 
+UNDERFLOWING = {
+    **dict.fromkeys(("div", "integer_pow", "mul", "pow", "square"), 0.0),
+    **dict.fromkeys(("exp", "exp2", "logistic"), -np.inf),
+    "erfc": np.inf,
+}
+"""Operations that may give less than their dtype holds, and the operand for which they give exactly 0."""
+
 
 def shaken(function: Callable[..., Any], draw: int, *args: Any) -> Any:
     """`function(*args)`, every floating result that is rounded moved up or down by its epsilon, at random.
 
     Where the results of such runs differ, rounding decides them: `1 - p` of a `p` that is 1 to rounding, say, which no
-    small change of the arguments would show. This is Monte Carlo arithmetic (Parker, UCLA CSD-970002, 1997). What is
-    not small enough for NumPy is compiled, once for each function.
+    small change of the arguments would show. This is Monte Carlo arithmetic (Parker, UCLA CSD-970002, 1997). A result
+    that underflows is moved by the smallest normal number. What is not small enough for NumPy is compiled, once for
+    each function.
     """
     arrays, kept = split(args)
     program = program_of(function, *args)
     if is_small(program):
-        result = run(program, arrays, after=_Drawn(draw).moved, but=EXACT)
+        result = run(program, arrays, after=_Drawn(draw).moved)
         if result is not None:
             return result
     needed = _Signs()
@@ -52,15 +60,32 @@ def rounded(function: Callable[..., Any], arrays: Sequence[Any], draw: Any) -> A
     """`shaken` within a program of JAX, with nothing drawn beforehand: for results too large to draw signs for."""
     program, count = traced(function, *arrays, unroll=False), 0
 
-    def moved(result: Any) -> Any:
+    def moved(result: Any, equation: Equation, inputs: Sequence[Any]) -> Any:
         nonlocal count
-        count += 1
-        if not is_floating(result):
+        if not _is_rounded(result, equation):
             return result
-        sign = signs(result, draw * np.uint32(0x9E3779B9) + np.uint32(count)).astype(result.dtype)
-        return result * (1 + float(jnp.finfo(result.dtype).eps) * sign)
+        count += 1
+        return _moved(result, signs(result, draw * np.uint32(0x9E3779B9) + np.uint32(count)), equation, inputs)
 
-    return jax.tree.unflatten(program.structure, program.run(arrays, after=moved, but=EXACT))
+    return jax.tree.unflatten(program.structure, program.run(arrays, after=moved))
+
+
+def _is_rounded(result: Any, equation: Equation) -> bool:
+    return equation.name not in EXACT and is_floating(result)
+
+
+def _moved(result: Any, sign: Any, equation: Equation, inputs: Sequence[Any]) -> Any:
+    """A result, each number up or down by its epsilon as `sign` says; what underflowed, by the smallest normal one."""
+    info, np_ = jnp.finfo(result.dtype), np if isinstance(result, np.ndarray) else jnp
+    moved = result * (1 + float(info.eps) * sign.astype(result.dtype))
+    if equation.name not in UNDERFLOWING:
+        return moved
+    small = np_.abs(result) < info.tiny
+    if np_ is np and not small.any():
+        return moved
+    for value in inputs:
+        small = small & (value != UNDERFLOWING[equation.name])
+    return np_.where(small, moved + np_.copysign(info.tiny, result), moved)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -74,12 +99,10 @@ class _Drawn:
     def __init__(self, draw: int) -> None:
         self._random = np.random.default_rng(draw)
 
-    def moved(self, result: np.ndarray) -> np.ndarray:
-        """`result`, each floating number up or down by its epsilon."""
-        if result.dtype.kind != "f":
+    def moved(self, result: np.ndarray, equation: Equation, inputs: Sequence[Any]) -> np.ndarray:
+        if not _is_rounded(result, equation):
             return result
-        signs = self._random.integers(2, size=result.shape, dtype=np.int8) * 2 - 1
-        return result * (1 + np.finfo(result.dtype).eps * signs)
+        return _moved(result, self._random.integers(2, size=result.shape, dtype=np.int8) * 2 - 1, equation, inputs)
 
 
 class _Signs:
@@ -88,17 +111,15 @@ class _Signs:
     def __init__(self, signs: Any = None) -> None:
         self.signs, self.used = signs, 0
 
-    def moved(self, result: Any) -> Any:
-        """`result`, each floating number up or down by its epsilon."""
-        if not is_floating(result):
+    def moved(self, result: Any, equation: Equation, inputs: Sequence[Any]) -> Any:
+        if not _is_rounded(result, equation):
             return result
         start, self.used = self.used, self.used + result.size
         if self.signs is None:
             return result
-        signs = self.signs[start : self.used].reshape(result.shape).astype(result.dtype)
-        return result * (1 + float(jnp.finfo(result.dtype).eps) * signs)
+        return _moved(result, self.signs[start : self.used].reshape(result.shape), equation, inputs)
 
 
 def _shaken(function: Callable[..., Any], kept: Kept, arrays: Any, signs: _Signs) -> Any:
     program = traced(function, *joined(arrays, kept), unroll=False)
-    return jax.tree.unflatten(program.structure, program.run(arrays, after=signs.moved, but=EXACT))
+    return jax.tree.unflatten(program.structure, program.run(arrays, after=signs.moved))

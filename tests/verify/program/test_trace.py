@@ -176,7 +176,7 @@ def test_while_and_cond_stay_one_equation():
 def test_every_result_passes_through_after():
     program = traced(lambda x: jnp.sin(x) * 2, jnp.ones(3))
     results = []
-    program.run([jnp.ones(3)], after=lambda result: results.append(result) or result)
+    program.run([jnp.ones(3)], after=lambda result, *_: results.append(result) or result)
     assert len(results) == len(program.equations) == 2
 
 

@@ -58,6 +58,13 @@ def test_rounding_as_large_as_the_leaf_decides_nothing():
     assert EXCUSED * 5.0 < norm(np.asarray([2.0, 1.0]))
 
 
+def test_what_float64_has_no_digits_for_is_no_mistake():
+    error = np.asarray([2e-317, 1e-317])
+    assert excused(error, [error], times=30, size=2e-317, whole=5.0).verdict == "right"
+    assert excused(error, [error], times=30, size=2e-317, whole=2e-317).verdict == "undecided"
+    assert excused(error * 1e12, [error * 1e12], times=30, size=2e-305, whole=5.0).verdict == "wrong"
+
+
 def test_a_leaf_that_vanishes_beside_the_others_may_be_all_rounding():
     noise = [e * 1e-12 for e in NOISE]
     error = np.asarray([2e-17, 1e-17])

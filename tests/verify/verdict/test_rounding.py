@@ -27,6 +27,17 @@ def test_a_cancellation_shows_its_size():
     assert 0 < max(moved) <= 4e-16
 
 
+@pytest.mark.parametrize("shape", ((), (2**12,)))
+def test_what_underflows_is_rounded_and_a_zero_is_not(shape, monkeypatch):
+    monkeypatch.setattr(_interpret, "_SMALL", 2**12)  # the larger of the shapes is compiled
+    tiny = np.finfo(float).tiny
+    for small in (lambda x: jnp.exp(-x), lambda x: 1e-200 / x**100, lambda x: x**-200, lambda x: 0.1**x * 0.1**x):
+        found = shaken(small, 0, np.full(shape, 800.0))
+        np.testing.assert_allclose(found, np.full(shape, tiny), rtol=1e-9)
+    for zero in (lambda x: 0 * x, lambda x: 0 * x / x, lambda x: jnp.exp(-jnp.inf * x), lambda x: (x - x) ** 2):
+        np.testing.assert_array_equal(shaken(zero, 0, np.full(shape, 800.0)), np.zeros(shape))
+
+
 def test_integers_and_booleans_are_left_alone():
     labels, mask = shaken(lambda n: (n + 1, n > 0), 0, np.arange(3))
     np.testing.assert_array_equal(labels, [1, 2, 3])
