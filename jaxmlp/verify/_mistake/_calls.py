@@ -45,7 +45,7 @@ def _causes(findings: list[Finding]) -> set[str]:
 
 
 def _where_they_part(e: Explanation) -> list[Frame | None]:
-    """The lines that only the wrong runs of a statement come from, be it by way of others, where other runs are right."""
+    """The lines that only the wrong runs of a statement come from, directly or not, where other runs are right."""
     corrected = e.corrected()
     if corrected is None or e.frame is None or e.case.source.is_own(e.frame):
         return []
