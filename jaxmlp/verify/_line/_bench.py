@@ -38,7 +38,8 @@ class Bench:
     ) -> None:
         self.program = _with_returns(program)
         self.run = Run(self.program, points)
-        self.leaves = dict(zip(paths, (int(out) for out in self.program.outputs if isinstance(out, int)), strict=True))
+        returned = zip(paths, (int(out) for out in self.program.outputs if isinstance(out, int)), strict=True)
+        self.leaves = {path: out for path, out in returned if path in truth[0]}  # others are those of no parameter
         self.truth = truth
         self.count = len(points)
         self.evaluations = 0

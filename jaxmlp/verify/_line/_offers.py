@@ -77,8 +77,7 @@ def offered(
                     offers.append(Offer(part[::-1], name, None, makers[0], those[::-1]))
             offers += [Offer((v,), name, None, m, (n,)) for v, m, n in zip(values, makers, variables, strict=True)]
     offers += _read_run_by_run(bench, sites, {offer.variables for offer in offers})
-    paths = [path for path in bench.leaves if path in bench.truth[0]]
-    leaves = Known(Quantity("value", tuple(leaves[path] for leaves in bench.truth)) for path in paths)
+    leaves = Known(Quantity("value", tuple(leaves[path] for leaves in bench.truth)) for path in bench.leaves)
     rows = [[knowledge.cotangents.get(variable) for variable in variables] for variables in repeated]
     rows += [
         [knowledge.slopes.get(pair) for pair in zip(outs, ins, strict=True)]

@@ -63,7 +63,10 @@ def _choices(count: int) -> Iterator[tuple[int, ...]]:
 
 def _sums(actual: Values, terms: Sequence[Values]) -> Iterator[tuple[int, ...]]:
     """The terms of which `actual` is the sum, up to a factor, if least squares finds the same weight for each."""
-    weights = np.linalg.lstsq(np.stack([_flat(term) for term in terms], axis=1), _flat(actual), rcond=None)[0]
+    matrix, aim = np.stack([_flat(term) for term in terms], axis=1), _flat(actual)
+    if not np.isfinite(matrix).all() or not np.isfinite(aim).all():
+        return
+    weights = np.linalg.lstsq(matrix, aim, rcond=None)[0]
     kept = tuple(int(i) for i in np.flatnonzero(np.abs(weights) > RIGHT * np.abs(weights).max()))
     if 0 < len(kept) < len(terms) and np.ptp(weights[list(kept)]) <= RIGHT * np.abs(weights).max():
         yield kept

@@ -58,6 +58,10 @@ class Patient:
     batches: frozenset[int]
 
 
+class Unknowable(Exception):
+    """Nothing is known of the loss, so that no line can be compared with what belongs there."""
+
+
 def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
     """The mistakes that make the leaves `wrong` so, in the order of the lines.
 
@@ -66,7 +70,8 @@ def diagnosed(patient: Patient, wrong: Sequence[str]) -> list[Finding]:
     program = program_of(patient.grads, patient.points[0], *patient.args)
     loss = program_of(patient.loss, patient.points[0], *patient.args)
     key = _key(patient, wrong, program, loss)
-    return list(_MEMORY.get(key, lambda: tuple(_diagnosed(patient, wrong, program, loss))))
+    with np.errstate(all="ignore"):  # much is tried that gives no numbers
+        return list(_MEMORY.get(key, lambda: tuple(_diagnosed(patient, wrong, program, loss))))
 
 
 _MEMORY: Memory[tuple[Finding, ...]] = Memory(32)
@@ -104,7 +109,10 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
     if not left:
         return _merged(findings)
 
-    knowledge = known(loss, loss.inputs[:count], arrays)
+    try:
+        knowledge = known(loss, loss.inputs[:count], arrays)
+    except Exception as error:  # each operation fails in its own way
+        raise Unknowable("JAX does not differentiate the loss backwards") from error
     loss_sites = sites(loss, loss_source, [])
     offers = offered(bench, places, inputs, knowledge, _repeated(loss, loss_sites))
     names = Names(bench, places, inputs, knowledge, loss_inputs | _targets(loss, loss_sites))

@@ -175,7 +175,7 @@ def _bases(alone: Sequence[Values], read: Sequence[Values], shape: tuple[int, ..
 
 def _is_made_of(rest: np.ndarray, basis: list[np.ndarray]) -> bool:
     matrix = np.stack(basis, axis=1)
-    if not rest.any():
+    if not rest.any() or not np.isfinite(matrix).all() or not np.isfinite(rest).all():
         return False
     weights = np.linalg.lstsq(matrix, rest, rcond=None)[0]
     return norm(rest - matrix @ weights) <= RIGHT * norm(rest)
