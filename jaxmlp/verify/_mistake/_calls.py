@@ -23,7 +23,7 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_extra = all(finding.cause.startswith("extra-") for finding in findings)
         is_right = _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
         is_right = is_right or _returns_what_is_right(e) or (_lacks_terms(findings) and _adds_zeros_of_the_caller(e))
-        is_right = is_right or (_causes(findings) == {"unknown"} and e.frame is not None and is_one_line(e.frame))
+        is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
     equations = e.case.bench.program.equations
     frames = [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances] if is_right else []
     if not is_right and _causes(findings) <= _OF_A_CALL:
@@ -35,6 +35,9 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings for line in lines
     ] or findings
 
+
+_OF_ARGUMENTS = frozenset(("wrong-operand", "unknown"))
+"""What a function of one expression, which is what it says it is, gives of the wrong arguments."""
 
 _OF_A_CALL = frozenset(("wrong-activation-derivative", "wrong-operand"))
 """What a function that is right gives where it is called in the place of another, or with another argument."""

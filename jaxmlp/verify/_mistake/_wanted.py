@@ -27,7 +27,7 @@ _LEAST = 4
 
 def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] | None:
     """The mistake, if it is one of those below; `quantity` is what the statement must give, where that is known."""
-    found = _penalty(e) or _operand(e) or _one_term_too_many(e) or _product_for_a_sum(e)
+    found = _penalty(e) or _operand(e) or _one_term_too_many(e) or _product_for_a_sum(e) or _another_product(e)
     if found:
         return found
     if _lacks_a_product(e):
@@ -253,6 +253,30 @@ def _product_for_a_sum(e: Explanation) -> list[Finding] | None:
                 if _relate.multiple(summed, expected) is not None and summed[0].size * bench.count > 1:
                     other = e.case.names.of(equation.inputs[1 - position])
                     return [_words.extra_factor(e.paths, what=other, place=e.place())]
+    return None
+
+
+def _another_product(e: Explanation) -> list[Finding] | None:
+    """A weight's gradient, of a right cotangent `d` and something else than the value `a` of which it is `a.T @ d`."""
+    expected = e.corrected()
+    if expected is None or expected[0].ndim != 2 or expected[0].size < 2:
+        return None
+    read = {atom: e.case.bench.run.at(atom) for atom in _read(e)}
+    for atom, d in read.items():
+        if d[0].ndim != 2 or e.case.each_cotangent.scale(d) is None:
+            continue
+        for q in e.quantities():
+            if q.kind != "value" or q.values[0].ndim != 2:
+                continue
+            for a, b in ((q.values, d), (tuple(v.T for v in q.values), tuple(v.T for v in d))):
+                if a[0].shape[0] != b[0].shape[0] or {a[0].shape[1], b[0].shape[1]} != set(expected[0].shape):
+                    continue
+                product = tuple(x.T @ y for x, y in zip(a, b, strict=True))
+                turned = product if product[0].shape == expected[0].shape else tuple(p.T for p in product)
+                if _relate.multiple(turned, expected) is not None:
+                    others = [e.case.names.of(other) for other in read if other != atom]
+                    used = others[0] if len(others) == 1 else None
+                    return [_words.wrong_operand(e.paths, used=used, instead=e.case.names.known(q), place=e.place())]
     return None
 
 
