@@ -74,8 +74,10 @@ def is_worth_a_look(frame: Frame) -> bool:
 
 def is_one_line(frame: Frame) -> bool:
     """Whether a frame stands in a function that only returns one expression."""
-    body = getattr(function_of(frame), "body", [])
-    rest = [s for s in body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))] if body else []
+    node = function_of(frame)
+    if node is None or isinstance(node, ast.Lambda):
+        return node is not None
+    rest = [s for s in node.body if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     return len(rest) == 1 and isinstance(rest[0], ast.Return)
 
 
