@@ -10,12 +10,14 @@ from typing import Any
 
 
 try:
-    from mpmath import mp, mpf
+    import mpmath
 except ImportError:
     print("mpmath is not installed: there is nothing to compare with")
     sys.exit()
 
 
+mp: Any = mpmath.mp  # whose functions are made when it is
+mpf: Any = mpmath.mpf
 mp.dps = 50
 _FAR = mpf(10) ** 60
 
