@@ -13,6 +13,7 @@ from ._matching import Known
 from ._offers import Offer
 from ._patches import after
 from ._relate import same, Values
+from ._relocate import corrected
 from ._search import Mistake
 
 
@@ -71,9 +72,7 @@ def _addends(bench: Bench, variable: int) -> Iterator[int]:
 
 def _terms(bench: Bench, run: Sequence[int], out: int, mistake: Mistake, cotangents: Known) -> list[Values]:
     """The terms of the cotangent that a run must give."""
-    patches = {index: mistake.patches[index] for index in run if index in mistake.patches}
-    made = [bench.values(run, patches, k) if patches else None for k in range(bench.count)]
-    wanted = tuple(values[out] for values in made if values and out in values)
+    wanted = tuple(corrected(bench, run, out, mistake))
     quantity = cotangents.find(wanted) if len(wanted) == bench.count else None
     terms = [] if quantity is None else [tuple(map(np.asarray, term)) for term in quantity.terms]
     terms = [term for term in terms if any(value.any() for value in term)]

@@ -169,6 +169,7 @@ def _of_equation(
                     ]
                     scaled_too: Callable[[float], Patch] = lambda c, p=reduced: then_scaled(p, c)
                     was = tuple(equation.params["axes"])
+                    # That no sum belongs there at all is less likely, and that a named value does (2.0) less than that.
                     yield edit("axes", 1.6 if axes else 1.95, scaled_too, factor=axes != was, axes=axes, was=was)
     if name == "dot_general":
         for swap in (False, True):

@@ -38,7 +38,7 @@ def _in_a_part(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake
     outs = [out for run in runs for out in results(program, run)]
     if mistake.edit.kind != "known" or len(outs) != len(runs):
         return mistake
-    expected = [_corrected(bench, run, out, mistake) for run, out in zip(runs, outs, strict=True)]
+    expected = [corrected(bench, run, out, mistake) for run, out in zip(runs, outs, strict=True)]
     actual = bench.run.at(outs[0])[0]
     if any(len(values) < bench.count or values[0].shape != actual.shape for values in expected):
         return mistake
@@ -67,7 +67,7 @@ def _in_a_part(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake
     return replace(mistake, site=found, instances=instances, edit=edit, factor=1.0, patches=patches)
 
 
-def _corrected(bench: Bench, run: Sequence[int], out: int, mistake: Mistake) -> list[np.ndarray]:
+def corrected(bench: Bench, run: Sequence[int], out: int, mistake: Mistake) -> list[np.ndarray]:
     """What one run gives once it is corrected, at each point."""
     patches = {index: mistake.patches[index] for index in run if index in mistake.patches}
     made = [bench.values(run, patches, k) for k in range(bench.count)] if patches else []
@@ -94,8 +94,8 @@ def _in_its_term(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mista
     total = program.equations[program.makers[out]]
     if total.name not in ("add", "sub"):
         return mistake
-    corrected = [bench.values(mistake.instances[0], mistake.patches, k) for k in range(bench.count)]
-    sums = [values[out] for values in corrected if values]
+    made_right = [bench.values(mistake.instances[0], mistake.patches, k) for k in range(bench.count)]
+    sums = [values[out] for values in made_right if values]
     for position, atom in enumerate(total.inputs):
         if not isinstance(atom, int):
             continue

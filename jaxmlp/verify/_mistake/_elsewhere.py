@@ -16,14 +16,10 @@ def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, at the statements that use a value which is right where they ought to use another of the
     candidate's own: `dh`, where `dz = dh * (1 - h**2)` is computed and not used.
     """
-    corrected = e.corrected() if e.mistake.innocent and e.alias is None else None
-    if (
-        e.out is None
-        or corrected is None
-        or not any(_relate.same(e.case.bench.run.at(v), corrected) for v in _of_it(e))
-    ):
-        return findings
     bench, program = e.case.bench, e.case.bench.program
+    corrected = e.corrected() if e.mistake.innocent and e.alias is None else None
+    if e.out is None or corrected is None or not any(_relate.same(bench.run.at(v), corrected) for v in _of_it(e)):
+        return findings
     users = [i for i in program.users.get(e.out, ()) if i not in e.run and set(bench.reached((i,))) & set(e.paths)]
     frames = dict.fromkeys(e.case.places[i] for i in users)
     lines = [line_of(frame, e.case.source) for frame in frames if frame]
@@ -37,9 +33,8 @@ _UNFINISHED = frozenset(("missing-term", "zero-gradient", "missing-upstream", "w
 def at_an_early_return(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, at the return that stands in a loop, where one does and something was not done to the end."""
     number = return_in_a_loop(e.frame) if e.frame is not None else None
-    if number is None or not {finding.cause for finding in findings} <= _UNFINISHED:
+    if e.frame is None or number is None or not {finding.cause for finding in findings} <= _UNFINISHED:
         return findings
-    assert e.frame is not None
     line = line_of(Frame(e.frame.file, number, e.frame.function), e.case.source)
     return [replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings]
 
