@@ -22,6 +22,7 @@ error is larger than the bound of its dtype and than three times what the argume
     python benchmarks/ulps.py --count 20000    a larger sample
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -189,8 +190,10 @@ def _flushed(column: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _truth(truth_of: Callable[..., Any], points: Any) -> np.ndarray:
-    """The 50 digits rounded to float64, which are 2^-29 of an ulp of float32."""
-    return np.asarray([np.asarray(truth_of(*map(exact.exactly, point)), float) for point in points])
+    """The 50 digits rounded to float64, which are 2^-29 of an ulp of float32; NaN where they are not real."""
+    values = np.asarray([np.asarray(truth_of(*map(exact.exactly, point)), object) for point in points])
+    real = [math.nan if number.imag else float(number) for number in values.flat]
+    return np.asarray(real).reshape(values.shape)
 
 
 def ulps(values: np.ndarray, truth: np.ndarray, dtype: str) -> np.ndarray:

@@ -174,9 +174,20 @@ def one_large_gradient(less: int) -> Workload:
     used = (f"{name} {analysis.temp_size_in_bytes / 2**20:.1f}" for name, analysis in analyses.items())
     outputs = [jax.random.normal(jax.random.key(n), (rows, n)) for n in sizes]
     programs["its products of matrices alone"] = compiled(lambda *args: list(products_alone(*args)), params, outputs)
+    side = round(_multiplications(sizes, rows) ** (1 / 3))
+    square = jax.random.normal(jax.random.key(0), (side, side))
+    programs[f"one product of as many operations, {side} by {side}"] = compiled(jnp.matmul, square, square)
     candidates = {name: Candidate(run, 1) for name, run in programs.items()}
     title = f"{'-'.join(map(str, sizes))}, batch {rows}, one gradient"
-    return Workload(title, "ms", "by hand", candidates, note=f"Temporary memory in MiB: {', '.join(used)}.")
+    operations = f"{2e-9 * _multiplications(sizes, rows):.1f} billion operations"
+    return Workload(
+        title, "ms", "by hand", candidates, note=f"{operations}. Temporary memory in MiB: {', '.join(used)}."
+    )
+
+
+def _multiplications(sizes: tuple[int, ...], rows: int) -> int:
+    """In the products of a gradient: three of each layer, but two of the first, whose input needs none."""
+    return rows * sum((3 if i else 2) * n * m for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)))
 
 
 def products_alone(params: Any, outputs: list[Any]) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from ._program import traced, value_of
 
 
 def population(
-    function: Callable[..., Any], in_axes: int | None | Sequence[int | None] = 0, *, chunk: int = 256
+    function: Callable[..., Any], in_axes: int | None | Sequence[int | None] = 0, *, chunk: int | None = None
 ) -> Callable[..., Any]:
     """`jax.vmap(function, in_axes)` for networks so small that a vector register is wider than a layer.
 
@@ -30,7 +30,8 @@ def population(
       function: takes and returns pytrees of arrays, like any function for `jax.vmap`.
       in_axes: for all arguments, or one for each: the axis to map over, or None where all networks share the argument.
       chunk: how many networks are carried through together at most: a multiple of 16 that divides their number, if
-        there is one of at least half of `chunk`, since no network is then left over; else `chunk` itself.
+        there is one of at least half of `chunk`, since no network is then left over; else `chunk` itself. By default
+        256 on a CPU, and all of them elsewhere, where they have no cache to stay in and threads enough.
 
     Returns:
       The mapped function. The mapped axis of what it returns is the first.
@@ -52,7 +53,8 @@ def population(
       (32, 100) True
     """
     check_callable("function", function)
-    check_count("chunk", chunk, least=1)
+    if chunk is not None:
+        check_count("chunk", chunk, least=1)
 
     def mapped(*args: Any) -> Any:
         leaves, structure = jax.tree.flatten(args)
@@ -74,7 +76,7 @@ def population(
             return [in_every_lane(value_of(atom, known), atom.aval.shape, lanes) for atom in program.outputs]
 
         own = [leaf for leaf, axis in zip(leaves, axes, strict=True) if axis is not None]
-        size = _size_of_a_chunk(count, chunk)
+        size = _size_of_a_chunk(count, chunk or (256 if jax.default_backend() == "cpu" else count))
         whole, rest = divmod(count, size)
         parts: list[list[Any]] = []
         if whole:
@@ -96,7 +98,7 @@ def _joined(*pieces: Any) -> Any:
 def _size_of_a_chunk(count: int, most: int) -> int:
     """The largest divisor of `count` that fills vector registers of 16 lanes, if there is one near `most`.
 
-    Larger chunks than 256 are slower: XLA spreads their operations over threads, which costs more than it gains.
+    On a CPU larger chunks than 256 are slower: XLA spreads their operations over threads, at more cost than gain.
     """
     divisors = [size for size in range(16, most + 1, 16) if count % size == 0 and most <= 2 * size]
     return max(divisors, default=most)

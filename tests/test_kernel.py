@@ -202,7 +202,8 @@ REFUSED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_the_kernel_cannot_do_is_refused_with_a_reason(case):
+def test_what_the_kernel_cannot_do_is_refused_with_a_reason(case, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     args, options, error, message = REFUSED[case]
     options = {
         "loss_and_grads": jaxmlp.loss_and_grads,

@@ -18,6 +18,7 @@ def test_a_program_compiles_with_them():
     assert jax.jit(jnp.sin, compiler_options=small_network_options())(0.0) == 0
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere than on a CPU there are none")
 def test_an_option_that_xla_does_not_know_is_left_out(monkeypatch, asked_anew):
     options = {"xla_cpu_prefer_vector_width": 512, "xla_cpu_of_another_year": 1, "xla_cpu_use_fusion_emitters": "many"}
     monkeypatch.setattr(_options, "_ON_A_CPU", options)

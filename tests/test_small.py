@@ -17,7 +17,7 @@ from jaxmlp._products import fused_product, is_small_product
 from jaxmlp._program import traced
 from jaxmlp._small import loop
 
-from .helpers import EPS, normal, problem
+from .helpers import assert_close, EPS, normal, problem, ULPS_OF_A_NETWORK
 
 
 def as_it_was(step, state, fixed, steps):
@@ -163,8 +163,9 @@ def test_a_training_in_pieces_equals_the_whole_bit_for_bit(getkey, sizes, dtype)
     for i, steps in enumerate((1, 33, 64, 2, 50)):
         state, part = train(state, steps, **({} if i else {"key": jax.random.key(1)}))
         parts.append(part)
-    chex.assert_trees_all_equal(state.params, whole.params)
-    np.testing.assert_array_equal(jnp.concatenate(parts), losses)
+    # On a GPU each program contracts products and sums to one rounding where it likes.
+    ulps = 0 if jax.default_backend() == "cpu" else ULPS_OF_A_NETWORK
+    assert_close((state.params, jnp.concatenate(parts)), (whole.params, losses), ulps=ulps)
 
 
 @pytest.mark.parametrize("steps", (0, 3))

@@ -28,10 +28,12 @@ def test_the_repaired_sign_fails_every_printed_line():
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 def test_the_loss_is_infinite_once_and_nan_ever_after(dtype):
     first_inf, first_nan = numbers("004")["first_inf_and_nan"][dtype]
-    losses = train(AS_PRINTED, dtype, epochs=first_nan).losses
-    assert np.isfinite(losses[: first_inf - 1]).all()
-    assert losses[first_inf - 1] == -np.inf and first_nan == first_inf + 1
-    assert np.isnan(losses[first_inf:]).all()
+    allowed = lost_sign.epochs_allowed(dtype)
+    losses = train(AS_PRINTED, dtype, epochs=first_nan + allowed).losses
+    epoch = int(np.argmax(~np.isfinite(losses))) + 1
+    assert abs(epoch - first_inf) <= allowed
+    assert losses[epoch - 1] == -np.inf and first_nan == first_inf + 1
+    assert np.isnan(losses[epoch:]).all()
 
 
 def test_another_rate_moves_the_epoch():
