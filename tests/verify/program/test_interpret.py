@@ -53,6 +53,7 @@ def single(x, index):
     return jnp.tanh(scaled)[index] @ scaled.T, jax.nn.softmax(scaled), index + index.sum(dtype="int32")
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere float32 is left to the compiler")
 def test_float32_is_rounded_at_each_operation(getkey, monkeypatch):
     x, index = jax.random.normal(getkey(), (3, 4), "float32"), jnp.asarray([2, 0], "int32")
     expected = jax.jit(single)(x, index)
