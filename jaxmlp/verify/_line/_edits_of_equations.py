@@ -47,6 +47,7 @@ def of_equations(
     if len(puts) > len(instances):
         summed: Patches = {index: added(equations[index]) for index in puts}
         yield Edit("added", 1.2, lambda c: summed)
+    yield from _begun_anew(bench, instances)
     outside: dict[int, list[tuple[int, int]]] = {}
     for place, index in enumerate(instances[0]):
         for position, atom in enumerate(equations[index].inputs):
@@ -55,6 +56,27 @@ def of_equations(
     for atom, uses in outside.items():
         if len(uses) > 1 and is_innocent(atom):
             yield from _replaced(bench, instances, uses, atom, offers, sieve)
+
+
+def _begun_anew(bench: Bench, instances: Instances) -> Iterator[Edit]:
+    """What the first run of a loop reads, in each of its runs, where each one goes on from what the last one made."""
+    equations = bench.program.equations
+    makers = {out: run for run in instances for out in results(bench.program, run)}
+    for place in range(len(instances[0])):
+        for position in range(len(equations[instances[0][place]].inputs)):
+            read = {run: equations[run[place]].inputs[position] for run in instances}
+            origin: dict[tuple[int, ...], Atom] = {}
+            for run in instances:
+                maker = makers.get(read[run]) if isinstance(read[run], int) else None
+                origin[run] = read[run] if maker is None else origin.get(maker, read[run])
+            patches: Patches = {
+                run[place]: with_inputs([position], lambda point, a=origin[run]: bench.run.at(a)[point])
+                for run in instances
+                if origin[run] != read[run]
+            }
+            if patches:
+                facts = {"used": read[instances[0]], "operand": position}
+                yield Edit("begun_anew", 1.7, lambda c, p=patches: p, False, facts)
 
 
 def _of_common_numbers(bench: Bench, instances: Instances) -> Iterator[Edit]:

@@ -92,6 +92,8 @@ def of_result(
     if not innocent and not is_zero:
         if len(shape) == 2:
             yield edit("transpose", 1.4, lambda value, point, i: value.T)
+        for axes in _sides(shape):
+            yield edit("reversed_order", 1.6, lambda value, point, i, a=axes: np.flip(value, a), axes=axes)
         for axes in () if is_a_mask else axes_of(len(shape)):
             for keep in (False, True):
                 summed: Change = lambda value, point, i, a=axes, k=keep: value.sum(axis=a, keepdims=k)
@@ -171,6 +173,12 @@ def of_return(bench: Bench, instances: Instances, path: str, offers: Sequence[Of
             yield edit("unreduced", 1.8, lambda value, a=axes, k=keep: value.sum(axis=a, keepdims=k), axes=axes)
     patches = {index: after(0, lambda value, point: truth[point])}
     yield Edit("leaf", 5.0, lambda c: patches)
+
+
+def _sides(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The axes along which a sequence or a kernel may be the other way round: the last one, or the last two."""
+    sides = [tuple(range(len(shape) - n, len(shape))) for n in (1, 2) if len(shape) >= n]
+    return [axes for axes in sides if all(shape[axis] > 1 for axis in axes)]
 
 
 def _is_one_of_several(values: tuple[np.ndarray, ...], offer: Offer) -> bool:

@@ -152,8 +152,8 @@ def _is_called_in_vain(e: Explanation) -> bool:
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:
-    """Whether a statement is right where another line calls it: it gives slopes, where it must give one here, or
-    cotangents in the scale that it must have here.
+    """Whether a statement is right where another line calls it: it gives values of the forward pass, or slopes where
+    it must give one here, or cotangents in the scale that it must have here.
     """
     known, corrected = e.case.each_cotangent, e.corrected()
     mine = [call for call in e.site.calls if set(call) & set(e.mistake.instances)]
@@ -162,6 +162,8 @@ def _is_right_elsewhere(e: Explanation) -> bool:
     others = [run for call in e.site.calls if call not in mine for run in call]
     given = [results(e.case.bench.program, run)[:1] for run in others]
     values = [e.case.bench.run.at(outs[0]) for outs in given if outs]
+    if values and all(e.case.forward.find(v) is not None for v in values):
+        return True
     scale = known.scale(corrected)
     if scale is not None:
         return len(values) == len(others) and all(known.scale(v) == scale for v in values)

@@ -20,6 +20,8 @@ _ARITHMETIC = frozenset(
     ("mul", "div", "add", "sub", "neg", "integer_pow", "square", "convert_element_type", "copy", "reduce_sum", "name")
 )
 
+_MOVES = frozenset("gather dynamic_slice slice squeeze reshape broadcast_in_dim transpose".split())
+
 _COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "sign")
 
 
@@ -78,6 +80,18 @@ class Case:
     def each_cotangent(self) -> Known:
         """The cotangents in the loss, and those of each example alone."""
         return Known(quantity for quantity in self.each if quantity.kind == "cotangent")
+
+    def is_of_a_cotangent(self, variable: int) -> bool:
+        """Whether a variable is a cotangent, or some of the numbers of one."""
+        program = self.bench.program
+        while self.each_cotangent.scale(self.bench.run.at(variable)) is None:
+            index = program.makers.get(variable)
+            if index is None or program.equations[index].name not in _MOVES:
+                return False
+            [variable, *_] = [atom for atom in program.equations[index].inputs if isinstance(atom, int)] or [-1]
+            if variable < 0:
+                return False
+        return True
 
     def is_arithmetic(self, slope: Quantity) -> bool:
         """Whether a slope comes from products, quotients and powers alone: no activation then."""

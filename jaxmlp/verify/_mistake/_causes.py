@@ -13,38 +13,17 @@ from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._losses import another_loss
-from ._purpose import is_of_a_penalty, leads_to_a_slope
 from ._relations import (
     another_factor,
     another_value,
     is_of_another_condition,
+    is_right_on_part_of_a_branch,
     related,
     related_by_a_slope,
     related_term,
 )
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._wanted import of_what_is_read
-
-
-_OF_A_SLOPE = (
-    *("scale-constant", "wrong-forward", "missing-factor", "extra-factor", "wrong-operand", "unknown"),
-    *("missing-term", "double-counted-term"),
-)
-_OF_A_PENALTY = (
-    *("extra-activation-derivative", "missing-activation-derivative", "wrong-activation-derivative", "sign", "epsilon"),
-    *_OF_A_SLOPE,
-)
-"""What is said of a statement, as long as nobody asks what it is for."""
-
-
-def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
-    """The findings, in the words of what the statement is for: a penalty's gradient, or an activation's slope."""
-    causes = {finding.cause for finding in findings}
-    if causes <= set(_OF_A_PENALTY) and is_of_a_penalty(e):
-        return [_words.wrong_regularization(e.paths, place=e.place())]
-    if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e):
-        return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
-    return findings
 
 
 def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
@@ -55,7 +34,7 @@ def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
         signs = [_words.sign(e.paths, place=e.place(_joined(e.text, "-({})") if size == 1 else None))]
     if size == 1:
         return signs
-    for batch in e.case.batches:
+    for batch in e.batches:
         if size in (batch, snapped(1 / batch)):
             must = _joined(e.text, f"({{}}) {'*' if size > 1 else '/'} {batch}") if not signs else None
             return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
@@ -111,6 +90,9 @@ def slope(e: Explanation) -> Finding:
     what, corrected = e.described(offer), e.corrected()
     if corrected is not None and _relate.is_another_mask(e.actual, corrected):
         return _words.wrong_mask(e.paths, place=e.place())
+    found = None if corrected is None else related_by_a_slope(e, e.actual, corrected)
+    if found is not None and found.cause == "extra-activation-derivative":
+        return found
     if e.is_diagonal():
         return _words.softmax_diagonal(e.paths, place=e.place())
     return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
@@ -176,12 +158,15 @@ def _not_that_cotangent(
         return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
     if e.mistake.innocent and e.name and _code(what) and what != e.name:
         return _words.wrong_operand(e.paths, used=e.name, instead=what, place=place)
-    found = related_term(e, expected)
-    return found or of_what_is_read(e, quantity) or _words.unknown(e.paths, place=place)
+    found = related_term(e, expected) or of_what_is_read(e, quantity)
+    if found is None and is_right_on_part_of_a_branch(e, expected):
+        return _words.wrong_mask(e.paths, place=e.place())
+    return found or _words.unknown(e.paths, place=place)
 
 
 def _lacks_upstream(e: Explanation, offer: Offer) -> bool:
     upstream = offer.quantity is not None and offer.quantity.kind == "cotangent"
+    upstream = upstream or any(map(e.case.is_of_a_cotangent, offer.variables[:1]))
     return upstream or (_relate.is_constant(e.actual) and offer.name is not None and e.site.leaf is not None)
 
 
@@ -247,7 +232,9 @@ def leaf(e: Explanation) -> Finding | list[Finding]:
 
 
 def departed(e: Explanation) -> Finding:
-    """What reads nothing but what is right, and gives what is not known."""
+    """What reads nothing but what is right, and gives what is not known, or a cotangent of the other sign."""
+    if e.out is not None and e.case.each_cotangent.find(e.actual, (-1.0,)) is not None:
+        return _words.sign(e.paths, place=e.place())
     program, needed = e.case.bench.program, [e.case.bench.truth[0][path].shape for path in e.paths]
     users = [program.equations[i] for i in program.users.get(e.out, ())] if e.out is not None else []
     spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
@@ -259,6 +246,10 @@ def departed(e: Explanation) -> Finding:
 def transpose(e: Explanation) -> Finding:
     shape = e.actual[0].shape
     return _words.transposed(e.paths, shape, shape[::-1], place=e.place(_joined(e.text, "({}).T")))
+
+
+def reversed_order(e: Explanation) -> Finding:
+    return _words.reversed_order(e.paths, e.facts["axes"], place=e.place())
 
 
 def unreduced(e: Explanation) -> Finding:

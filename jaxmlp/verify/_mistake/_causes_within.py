@@ -114,8 +114,11 @@ def operand(e: Explanation) -> Finding:
         return _words.wrong_mask(e.paths, place=e.place())
     if isinstance(atom, int) and offer.quantity is not None and e.case.is_of_the_penalty(atom, offer.quantity):
         return _words.wrong_regularization(e.paths, term=used, place=e.place())
-    is_a_value = corrected is not None and e.case.forward.find(corrected) is not None
-    if corrected is not None and e.case.slopes.find(corrected) is not None and not is_a_value:
+    # The derivative of the loss by what it is computed of is a cotangent, and no slope of an activation.
+    is_another = corrected is not None and (
+        e.case.forward.find(corrected) is not None or e.case.backward.find(corrected) is not None
+    )
+    if corrected is not None and e.case.slopes.find(corrected) is not None and not is_another:
         return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
     if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
         constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
@@ -149,6 +152,10 @@ def operand(e: Explanation) -> Finding:
     if _is_a_layer_off(e, e.case.bench.run.at(atom), offer):
         return _words.off_by_one_layer(e.paths, used=used, instead=instead, place=place)
     return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
+
+
+def begun_anew(e: Explanation) -> Finding:
+    return _words.begun_anew(e.paths, place=e.place())
 
 
 def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Place:

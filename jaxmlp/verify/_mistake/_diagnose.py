@@ -29,10 +29,10 @@ from .._report._words import Place
 from . import _causes, _causes_within
 from ._calls import at_the_calls
 from ._case import Case
-from ._causes import rephrased
 from ._elsewhere import at_an_early_return, at_its_users
 from ._explanation import Explanation
 from ._names import line_of, Names
+from ._purpose import rephrased
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,22 @@ class Explanation:
         ]
         return max(errors)
 
+    @cached_property
+    def batches(self) -> frozenset[int]:
+        """What may be the number of examples: of all, or of those whose data the statement reads."""
+        program, params = self.case.bench.program, self.case.params
+        read = {atom for index in self.run for atom in program.equations[index].inputs if isinstance(atom, int)}
+        data = (atom for atom in read if self.case.depends_on(atom).isdisjoint(params))
+        shapes = [self.case.bench.run.at(atom)[0].shape for atom in data]
+        return self.case.batches | {shape[0] for shape in shapes if len(shape) > 1 and shape[0] > 2}
+
+    def differs_in_signs(self) -> bool:
+        """Whether nothing but signs differs in what the statement gives and must give."""
+        expected = self.corrected()
+        if expected is None or self.actual[0].shape != expected[0].shape or _relate.same(self.actual, expected):
+            return False
+        return _relate.same(*(tuple(map(np.abs, values)) for values in (self.actual, expected)))
+
     def described(self, offer: Offer) -> str | None:
         """What the user calls it."""
         return offer.name or (self.case.names.known(offer.quantity) if offer.quantity else None)

@@ -1,10 +1,36 @@
-"""What a statement is for: a slope of the loss, or the gradient of a penalty."""
+"""What a statement is for: a slope of the loss, or the gradient of a penalty; and what is said of it then."""
 
 from .._line import _relate
 from .._line._offers import Offer
 from .._program._adjoint import is_added
 from .._program._sites import results
+from .._report import _words
+from .._report._gradient_report import Finding
 from ._explanation import Explanation
+
+
+_OF_A_SLOPE = (
+    *("scale-constant", "wrong-forward", "missing-factor", "extra-factor", "wrong-operand", "unknown"),
+    *("missing-term", "double-counted-term"),
+)
+_OF_SIGNS = "missing-activation-derivative wrong-activation-derivative missing-factor wrong-operand unknown".split()
+_OF_A_PENALTY = (
+    *("extra-activation-derivative", "missing-activation-derivative", "wrong-activation-derivative", "sign", "epsilon"),
+    *_OF_A_SLOPE,
+)
+"""What is said of a statement, as long as nobody asks what it is for."""
+
+
+def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, in the words of what the statement is for: a penalty's gradient, or an activation's slope."""
+    causes = {finding.cause for finding in findings}
+    if causes <= set(_OF_A_PENALTY) and is_of_a_penalty(e):
+        return [_words.wrong_regularization(e.paths, place=e.place())]
+    if causes <= set(_OF_SIGNS) and e.differs_in_signs():
+        return [_words.sign(e.paths, place=e.place())]
+    if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e):
+        return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
+    return findings
 
 
 def leads_to_a_slope(e: Explanation) -> bool:

@@ -32,6 +32,23 @@ def is_of_another_condition(e: Explanation) -> bool:
     return len(given) == bench.count and _relate.same(given, expected)
 
 
+def is_right_on_part_of_a_branch(e: Explanation, expected: Values) -> bool:
+    """Whether a statement with two branches gives what it must at some of the entries of one, and not at the others."""
+    bench = e.case.bench
+    wrong = [np.abs(a - b) > RIGHT * np.abs(b).max(initial=0) for a, b in zip(e.actual, expected, strict=True)]
+    for index in e.run:
+        equation = bench.program.equations[index]
+        if equation.name != "select_n" or bench.run.at(equation.outputs[0])[0].shape != wrong[0].shape:
+            continue
+        conditions = bench.run.at(equation.inputs[0])
+        if conditions[0].shape != wrong[0].shape:
+            continue
+        in_branch = [np.concatenate([w[c == b] for w, c in zip(wrong, conditions, strict=True)]) for b in (0, 1)]
+        if any(branch.any() and not branch.all() for branch in in_branch):
+            return True
+    return False
+
+
 def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """The mistake that leads from `expected` to `actual`, if the two are related in a way that is known."""
     if actual[0].shape != expected[0].shape:

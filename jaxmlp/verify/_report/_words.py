@@ -54,6 +54,11 @@ def transposed(
     return finding("transposed", paths, place, noticed=noticed)
 
 
+def reversed_order(paths: tuple[str, ...], axes: tuple[int, ...], *, place: Place | None = None) -> Finding:
+    """`axes` are those along which the order is the other way round."""
+    return finding("transposed", paths, place, table="reversed", axis=phrase("axis", "number", axis=_axes(axes)))
+
+
 def nonfinite(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     return finding("nonfinite", paths, place)
 
@@ -166,6 +171,11 @@ def wrong_operand(
     if used is None or instead is None or used == instead:
         return finding("wrong-operand", paths, place, table="another-operand")
     return finding("wrong-operand", paths, place, used=used, instead=instead)
+
+
+def begun_anew(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    """Each run of a loop goes on from the last one where it must begin anew."""
+    return finding("wrong-operand", paths, place, table="begun-anew")
 
 
 def stale_weights(paths: tuple[str, ...], *, used: str, instead: str, place: Place | None = None) -> Finding:

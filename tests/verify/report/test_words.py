@@ -51,6 +51,8 @@ FINDINGS = [
     ("missing-reduction", _words.missing_reduction, SHAPES | {"axis": 0}),
     ("wrong-reduction-axis", _words.wrong_axis, {}),
     ("wrong-reduction-axis", _words.wrong_axis, {"actual": 1, "expected": (0, 2)}),
+    ("transposed", _words.reversed_order, {"axes": (0, 1)}),
+    ("wrong-operand", _words.begun_anew, {}),
     ("wrong-operand", _words.wrong_operand, SWAP),
     ("wrong-operand", _words.wrong_operand, {"used": None, "instead": None}),
     ("stale-weights", _words.stale_weights, SWAP),
