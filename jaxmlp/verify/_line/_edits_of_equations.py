@@ -66,9 +66,9 @@ def _begun_anew(bench: Bench, instances: Instances) -> Iterator[Edit]:
         for position in range(len(equations[instances[0][place]].inputs)):
             read = {run: equations[run[place]].inputs[position] for run in instances}
             origin: dict[tuple[int, ...], Atom] = {}
-            for run in instances:
-                maker = makers.get(read[run]) if isinstance(read[run], int) else None
-                origin[run] = read[run] if maker is None else origin.get(maker, read[run])
+            for run, atom in read.items():
+                maker = makers.get(atom) if isinstance(atom, int) else None
+                origin[run] = atom if maker is None else origin.get(maker, atom)
             patches: Patches = {
                 run[place]: with_inputs([position], lambda point, a=origin[run]: bench.run.at(a)[point])
                 for run in instances
