@@ -7,8 +7,8 @@ one language, and code to both:
     # %% [markdown] lang="ko"
     # %%
 
-A notebook is run once, and its outputs are put into both; only the pictures of a cell with
-`lang=lang` in it are drawn once more, with Korean words. Of a cell with `tags=["rounding"]`
+A notebook is run once, and its outputs are put into both; only the pictures of a cell that
+reads `lang` are drawn once more, with Korean words. Of a cell with `tags=["rounding"]`
 the check compares the words alone: its numbers are what rounding left, and other machines round
 otherwise.
 
@@ -54,6 +54,7 @@ ENGLISH, KOREAN = 'lang = "en"', 'lang = "ko"'
 
 LANGUAGE = {"name": "python"}
 COLORS = 64  # of a picture: more make the files larger and nothing clearer
+_READS_LANG = re.compile(r"lang=lang|\[lang\]")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w])")
 
 
@@ -110,7 +111,7 @@ def run(notebook: Any) -> Any:
         with client.setup_kernel():
             for index, cell in enumerate(notebook.cells):
                 client.execute_cell(cell, index)
-                if cell.cell_type == "code" and "lang=lang" in cell.source:
+                if cell.cell_type == "code" and _READS_LANG.search(cell.source):
                     again = nbformat.v4.new_code_cell(f"{KOREAN}\n{cell.source}\n{ENGLISH}")
                     client.execute_cell(again, index, store_history=False)
                     cell.metadata["korean"] = again.outputs

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 
 from .._arguments import check_count
-from ._words import in_a_font_that_has_it
+from ._words import in_a_font_that_has_it, with_hangul
 
 
 INK = "#797979"
@@ -63,6 +63,8 @@ def panels(rows: int = 1, columns: int = 1, *, size: tuple[float, float] | None 
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat:
         _in_ink(ax)
+        for text in (ax.title, ax.xaxis.label, ax.yaxis.label):  # which may be given words of any language
+            with_hangul(text)
     return axes
 
 

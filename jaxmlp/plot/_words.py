@@ -38,10 +38,16 @@ def in_a_font_that_has_it(artist: Artist) -> None:
 
     matplotlib would draw boxes, and warn.
     """
-    font = _korean_font()
     for text in artist.findobj(Text):
-        if font and isinstance(text, Text) and _HANGUL.search(text.get_text()):
-            text.set_fontfamily([name for name in text.get_fontfamily() if name != font] + [font])
+        if isinstance(text, Text) and _HANGUL.search(text.get_text()):
+            with_hangul(text)
+
+
+def with_hangul(text: Text) -> None:
+    """Have what is written there be drawn by a font with Hangul where it has such letters."""
+    font = _korean_font()
+    if font:
+        text.set_fontfamily([name for name in text.get_fontfamily() if name != font] + [font])
 
 
 @cache

@@ -198,13 +198,19 @@ for _ in steps:
     state, _ = eight_steps(state.params)
 print(f"sharpness is above 2/lr from step {steps[np.argmax(np.array(sharpness) > 2)]}")
 
+# %%
+words = {
+    "en": ("loss", "step", "sharpness", "dashed"),
+    "ko": ("손실", "스텝", "날카로움", "점선"),
+}
+of_loss, of_step, of_sharpness, dashed = words[lang]
 above, below = plot.panels(2, 1, size=(7, 4.4))[:, 0]
 below.sharex(above)
 above.plot(np.arange(2900, 3156), losses[deep][2900:3156], color="#0072B2")
-above.set(ylabel="loss", yscale="log")
+above.set(ylabel=of_loss, yscale="log")
 below.plot(steps, sharpness, color="#D55E00")
 below.axhline(2, color="gray", linestyle="--", linewidth=1)
-_ = below.set(xlabel="step", ylabel="sharpness", title="dashed: 2/lr")
+_ = below.set(xlabel=of_step, ylabel=of_sharpness, title=f"{dashed}: 2/lr")
 
 # %% [markdown] lang="en"
 # What grows there is not a feature of the data. That direction had died out long before (on the

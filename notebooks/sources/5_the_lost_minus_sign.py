@@ -132,10 +132,12 @@ for number in (1, 100, 200, 300, 311, 312, 313, 500):
 # 그림처럼 움직입니다.
 
 # %%
+titles = {
+    "en": ("what is printed", "the cross-entropy"),
+    "ko": ("출력된 손실", "교차 엔트로피"),
+}
 axes = plot.panels(1, 2, size=(7, 2.6))[0]
-for ax, title, curve in zip(
-    axes, ("what is printed", "the cross-entropy"), (losses, -losses), strict=True
-):
+for ax, title, curve in zip(axes, titles[lang], (losses, -losses), strict=True):
     plot.loss_curve(curve, ax=ax, lang=lang)
     ax.set(title=title, yscale="linear")
 
@@ -356,10 +358,12 @@ for name, (rule, lr) in ways.items():
 # 다음은 각 실행의 교차 엔트로피입니다. 항상 유한하도록 로짓에서 계산했습니다.
 
 # %%
+titles = {
+    "en": ("sign lost", "sign put back"),
+    "ko": ("부호를 잃었을 때", "부호를 되살렸을 때"),
+}
 axes = plot.panels(1, 2, size=(9, 2.8))[0]
-for ax, title, names in zip(
-    axes, ("sign lost", "sign put back"), (list(ways)[:4], list(ways)[4:]), strict=True
-):
+for ax, title, names in zip(axes, titles[lang], (list(ways)[:4], list(ways)[4:]), strict=True):
     plot.loss_curve({name: entropies[name] for name in names}, ax=ax, lang=lang)
     ax.set_title(title)
 

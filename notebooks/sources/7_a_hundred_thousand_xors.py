@@ -122,6 +122,11 @@ for size, right, steps in zip(SIZES, learned, wait, strict=True):
 # $s^3$ 정도의 속도로 커지려면 $s/s^3 = 1/s^2$ 스텝쯤 걸립니다.
 
 # %%
+words = {
+    "en": ("size of the start", "steps until it leaves"),
+    "ko": ("출발점의 크기", "떠나기까지의 스텝 수"),
+}
+of_size, of_wait = words[lang]
 ax = plot.panels(size=(6, 3.4))[0, 0]
 rng = np.random.default_rng(0)
 for size, steps, right in zip(SIZES, wait, learned, strict=True):
@@ -132,9 +137,7 @@ for size, steps, right in zip(SIZES, wait, learned, strict=True):
 s = np.array([0.03, 1.0])
 ax.plot(s, np.median(wait[1]) * (0.1 / s) ** 2, "--", color="#D55E00", label="1 / size²")
 ax.legend(frameon=False, labelcolor="#797979")
-_ = ax.set(
-    xscale="log", yscale="log", xlabel="size of the start", ylabel="steps until it leaves"
-)
+_ = ax.set(xscale="log", yscale="log", xlabel=of_size, ylabel=of_wait)
 
 # %% [markdown] lang="en"
 # ## Large starts get stuck

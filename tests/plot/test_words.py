@@ -84,6 +84,9 @@ def test_the_letters_of_a_text_in_korean_come_from_a_font_that_has_them(a_font):
     ax = plot.loss_curve([0.7, 0.5], label="손실", lang="ko")
     of_label, of_ticks = ax.yaxis.label.get_fontfamily(), ax.get_yticklabels()[0].get_fontfamily()
     assert of_label == [*of_ticks, "NanumGothic"] and labels(ax) == ["손실"]
+    [[ax]] = plot.panels()
+    ax.set(title="부호", xlabel="스텝", ylabel="loss")
+    assert {tuple(text.get_fontfamily()) for text in (ax.title, ax.xaxis.label, ax.yaxis.label)} == {tuple(of_label)}
 
 
 @pytest.mark.skipif(not NAMED, reason="no font with Korean letters is installed")
