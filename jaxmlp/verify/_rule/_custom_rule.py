@@ -16,6 +16,7 @@ from .._program._tree import is_floating, named_leaves
 from .._report._gradient_report import Finding, GradientReport
 from .._report._words import in_a_coarser_dtype
 from .._verdict._evidence import Subject, VALUE, View
+from .._verdict._points import NEAR, Step
 from . import _words as words
 from ._answers import with_leaves, with_mistakes, with_notes, wrong_of
 from ._flat import without_false_zeros
@@ -87,8 +88,8 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
         return _doubted(aim, subject, params, report)
     if untraceable:
         return with_notes(report, words.not_under("`jit`", untraceable))
-    report = _with_forward_mode(aim, subject, params, report)
     if not any(finding.cause == "autodiff-differs" for finding in report.findings):
+        report = _with_forward_mode(aim, subject, params, report)
         report = _with_second_order(subject, params, report)
     return with_transformations(aim, subject, params, report)
 
@@ -148,16 +149,22 @@ def _doubted(aim: Target, subject: Subject, params: Any, report: GradientReport)
     That is where the function returns an input as it is, its true derivative is zero, or the rule is not linear.
     """
     wrong = tuple(leaf.path for leaf in report.leaves if leaf.verdict == "wrong" and leaf.path != VALUE)
-    at = View(subject, params, wide=False).at()
-    flat = tuple(path for path in wrong if path in at.expected and not at.expected[path].any())
+    zeros = {step: _zeros(subject, params, step) for step in ((), *((near,) for near in NEAR))}
+    flat = {path: step for step, paths in reversed(zeros.items()) for path in wrong if path in paths}
     if not any(finding.cause == "values-differ" for finding in report.findings):
         report = without_false_zeros(subject, params, report, flat)
     inputs = [np.asarray(leaf) for leaf in jax.tree.leaves(params)]
     outs = [np.asarray(leaf) for leaf in jax.tree.leaves(aim.call(*aim.inputs)) if is_floating(leaf)]
     is_identity = any(np.array_equal(out, leaf) for out in outs for leaf in inputs)
     is_bent = any(finding.cause == "not-linear" for finding in report.findings)
-    is_meant = is_identity or is_bent or flat == wrong
+    is_meant = is_identity or is_bent or zeros[()].issuperset(wrong)
     return with_notes(report, words.deliberate()) if wrong and is_meant and report.verdict == "wrong" else report
+
+
+def _zeros(subject: Subject, params: Any, steps: tuple[Step, ...]) -> set[str]:
+    """The leaves whose true gradient is zero at a point, in the caller's dtype."""
+    expected = View(subject, params, wide=False).at(*steps).expected
+    return {path for path, leaf in expected.items() if not leaf.any()}
 
 
 def _with_forward_mode(aim: Target, subject: Subject, params: Any, report: GradientReport) -> GradientReport:

@@ -435,6 +435,20 @@ def test_a_function_through_bits_is_judged_by_its_values(xw):
     assert check_rule(of(2), xw[0]).verdict == "wrong"
 
 
+@pytest.mark.parametrize("x", (0.0, 1.0), ids=("at 0", "at a power of two"))
+def test_a_mantissa_jumps_and_nothing_is_said_of_its_rule(x):
+    """At 0 the function without its rule has a slope of 1, and none at all near by."""
+    report = check_rule(jnp.frexp, jnp.full(2, x, "float32"))
+    assert report.verdict == "undecided" and "integers or bits" in report.reasons[0]
+    assert check_rule(jnp.frexp, jnp.full(2, jnp.finfo("float32").max / 8)).verdict == "right"
+
+
+@pytest.mark.parametrize("x", (0.0, -0.3))
+def test_a_slope_of_zero_near_by_excuses_nothing(x):
+    wrong = with_jvp(jax.nn.relu, lambda p, t: (jax.nn.relu(*p), (p[0] >= 0) * t[0] + 0.5 * t[0]))
+    assert check_rule(wrong, jnp.full(1, x, "float32")).verdict == "wrong"
+
+
 def test_a_function_that_is_rounded_to_fewer_bits_has_no_truth(getkey):
     """It moves in stairs, and not by its derivative of zero: of many entries, some cross one in a small move."""
     coarse = lambda x: jax.lax.reduce_precision(through_bits(x), exponent_bits=8, mantissa_bits=16)
