@@ -102,8 +102,8 @@ def population_on_xor(less: int, *, record: bool) -> Workload:
     options = jaxmlp.small_network_options()
     bound: Any = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(RATE), steps=steps)
 
-    def train(params: Any, batch: Any) -> Any:
-        state, losses = jaxmlp.fit(params, batch, **bound)
+    def train(params: Any, batch: Any, **kernel: Any) -> Any:
+        state, losses = jaxmlp.fit(params, batch, **bound, **kernel)
         return state.params, (losses if record else None)
 
     ours, few = "population(fit)", steps // 20
@@ -111,6 +111,11 @@ def population_on_xor(less: int, *, record: bool) -> Workload:
     one_by_one = jax.vmap(partial(plain_scan, steps=few), (0, None))
     programs = in_c.on_many_networks(params, batch, RATE, steps, record=record)
     programs[ours] = compiled(side_by_side, params, batch, options=options)
+    if jax.default_backend() == "gpu":
+        in_a_kernel = jax.vmap(partial(train, kernel="gpu"), (0, None))
+        programs[f"{ours} in one kernel"] = compiled(in_a_kernel, params, batch)
+    else:
+        print("no GPU: a population in one kernel is left out")
     if len(jax.devices()) > 1:
         mesh = jax.make_mesh((len(jax.devices()),), ("networks",))
         own, shared = PartitionSpec("networks"), PartitionSpec()
