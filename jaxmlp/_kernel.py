@@ -6,19 +6,21 @@ backend of Pallas for NVIDIA GPUs, holds arrays by the multiple of 128 numbers, 
 out in those. The kernel has one block, whose threads all compute the same.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax import lax
+from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float
 
 from ._arguments import shown
+from ._launch import Place
 from ._layouts import explicit_mesh
-from ._numbers import array_of, CARRIED_OUT, in_numbers, numbers_of, operations, program_of_numbers
-from ._program import carry_out, value_of, variables
+from ._loops import Loop, loop_in_each_thread
+from ._numbers import CARRIED_OUT, operations, program_of_numbers
+from ._program import variables
 
 
 _MOST = 8192
@@ -30,11 +32,11 @@ _DTYPES = ("float32", "int32", "uint32", "bool")
 
 
 def loop_in_a_kernel(
-    step: Callable[..., tuple[Any, Any]], state: Any, fixed: tuple[Any, ...], steps: int, *, kernel: str
+    step: Callable[..., tuple[Any, Any]], state: Any, fixed: tuple[Any, ...], steps: int, *, kernel: Place
 ) -> tuple[Any, Float[Array, " steps"]]:
     """`step` repeated inside one kernel, and the loss of every step; `kernel` is "gpu" or "interpret"."""
     _check_place(kernel, (state, fixed))
-    program, ones = program_of_numbers(step, state, *fixed)
+    program, known = program_of_numbers(step, state, *fixed)
     _check_equations(program.equations)
     leaves, structure = jax.tree.flatten(state)
     *new, loss = program.outputs
@@ -47,39 +49,43 @@ def loop_in_a_kernel(
     read = {*variables(program.outputs), *variables(atom for equation in program.equations for atom in equation.invars)}
     values = program.constants | dict(zip(program.inputs, jax.tree.leaves((state, fixed)), strict=True))
     constant = [variable for variable in values if variable in read and variable not in carried]
+    loop = Loop(program.equations, known, carried, constant, [new[i] for i in changed], loss, steps)
 
-    def body(*refs: Any) -> None:
-        rest = iter(refs)
-        start, known = _loaded(carried, rest), ones | _loaded(constant, rest)
-        *trained, losses = rest
-
-        def advance(i: Any, numbers: list[Any]) -> list[Any]:
-            now = known | _arrays(carried, numbers)
-            carry_out(program.equations, now, in_numbers)
-            losses[i] = numbers_of(loss, value_of(loss, now)).item()
-            return [number for j in changed for number in numbers_of(new[j], value_of(new[j], now)).flat]
-
-        end = lax.fori_loop(np.int32(0), np.int32(steps), advance, [n for array in start.values() for n in array.flat])
-        for ref, array in zip(trained, _arrays(carried, end).values(), strict=True):
-            for i, number in enumerate(array.flat):
-                ref[i] = number
-
-    shapes = [jax.ShapeDtypeStruct((v.aval.size,), v.aval.dtype) for v in carried]
-    out = (*shapes, jax.ShapeDtypeStruct((steps,), loss.aval.dtype))
-    *trained, losses = _launched(body, out, kernel)(*(jnp.ravel(values[v]) for v in (*carried, *constant)))
+    arrays = [jnp.ravel(values[v]) for v in (*carried, *constant)]
+    *trained, losses = _mapped(partial(loop_in_each_thread, loop, kernel))(*arrays)
     for i, leaf in zip(changed, trained, strict=True):
         leaves[i] = leaf.reshape(new[i].aval.shape)
     return jax.tree.unflatten(structure, leaves), losses
 
 
-def _launched(body: Callable[..., None], out: tuple[Any, ...], kernel: str) -> Callable[..., Any]:
-    from jax.experimental import pallas  # takes a while to import, and few need it
+def _mapped(launch: Any, count: int | None = None, differs: Sequence[bool] | None = None) -> Callable[..., list[Any]]:
+    """`launch(arrays, count, differs)` as a function of arrays; mapped, it is launched once for all networks.
 
-    if kernel == "interpret":
-        return pallas.pallas_call(body, out, interpret=True)
-    from jax.experimental.pallas import mosaic_gpu
+    `count` is how many they are, or None, and `differs` which arrays have a first axis that counts them.
+    """
 
-    return mosaic_gpu.kernel(body, out_type=out)
+    @custom_vmap
+    def run(*arrays: Any) -> list[Any]:
+        return launch(arrays, count, differs or [False] * len(arrays))
+
+    @run.def_vmap
+    def run_mapped(size: int, is_mapped: Sequence[bool], *arrays: Any) -> tuple[list[Any], list[bool]]:
+        if count is None:
+            results = _mapped(launch, size, is_mapped)(*arrays)
+            return results, [True] * len(results)
+        before = differs or [False] * len(arrays)
+        joined = []
+        for array, outer, inner in zip(arrays, is_mapped, before, strict=True):
+            if outer or inner:
+                array = array if outer else array[None]
+                array = array if inner else array[:, None]
+                array = jnp.broadcast_to(array, (size, count, *array.shape[2:])).reshape(-1, *array.shape[2:])
+            joined.append(array)
+        either = [outer or inner for outer, inner in zip(is_mapped, before, strict=True)]
+        results = _mapped(launch, size * count, either)(*joined)
+        return [result.reshape(size, count, *result.shape[1:]) for result in results], [True] * len(results)
+
+    return run
 
 
 # What the kernel can do.
@@ -122,13 +128,3 @@ def _check_equations(equations: Sequence[Any]) -> None:
             f"`kernel`: a step of this training has {count:,} operations on single numbers, but the kernel, which "
             f"writes each of them out, takes {_MOST:,} at most: leave `kernel` out, or take a smaller network or batch."
         )
-
-
-def _arrays(variables: Iterable[Any], numbers: Iterable[Any]) -> dict[Any, np.ndarray]:
-    rest = iter(numbers)
-    return {variable: array_of(variable.aval.shape, rest) for variable in variables}
-
-
-def _loaded(variables: Iterable[Any], refs: Iterator[Any]) -> dict[Any, np.ndarray]:
-    """The variables in the order of the next references, read number by number."""
-    return {v: array_of(v.aval.shape, map(next(refs).__getitem__, range(v.aval.size))) for v in variables}

@@ -90,6 +90,33 @@ def test_is_mapped_over_starts_and_rates():
     assert_same(interpreted(many, starts, rates), jax.jit(many)(starts, rates))
 
 
+def starts_of(networks):
+    """A leading axis more; 130 networks are more than a block of threads."""
+    init = lambda key: jaxmlp.init_params(key, (2, 2, 1), dtype="float32")
+    return jax.vmap(init)(jax.random.split(jax.random.key(2), networks)), jaxmlp.gate("xor")
+
+
+@pytest.mark.parametrize("mapped", (jax.vmap, jaxmlp.population))
+def test_a_population_has_a_thread_for_each_network(mapped):
+    starts, batch = starts_of(130)
+    train = training(optax.sgd(1.0), 10)
+    many = lambda starts, batch, **kernel: mapped(partial(train, **kernel), (0, None))(starts, batch)
+    actual, expected = interpreted(many, starts, batch), jax.jit(jax.vmap(train, (0, None)))(starts, batch)
+    assert_same(actual, expected)
+    assert actual[1].shape == (130, 10)
+
+
+def test_a_map_in_a_map_is_one_population():
+    starts, batch = starts_of(3)
+    rates = jnp.asarray([0.5, 2.0])
+
+    def grid(starts, rates, **kernel: Any):
+        of_one = lambda params, rate: training(optax.sgd(rate), 10, **kernel)(params, batch)
+        return jax.vmap(jax.vmap(of_one, (0, None)), (None, 0))(starts, rates)
+
+    assert_same(interpreted(grid, starts, rates), jax.jit(grid)(starts, rates))
+
+
 # For a GPU.
 
 
@@ -142,11 +169,10 @@ def test_every_operation_is_there_on_a_gpu(as_if_on_a_gpu):
     )
 
 
-def test_many_networks_are_one_kernel_too(as_if_on_a_gpu):
-    params, batch = xor((2, 2, 1))
-    many = jax.tree.map(lambda leaf: jnp.stack([leaf] * 5), params)
-    train = lambda params, **kernel: jax.vmap(partial(training(optax.sgd(1.0), 10, **kernel), batch=batch))(params)
-    assert lowered(train, many).count("stablehlo.custom_call @mosaic_gpu") == 1
+@pytest.mark.parametrize("mapped", (jax.vmap, jaxmlp.population))
+def test_many_networks_are_one_kernel_too(as_if_on_a_gpu, mapped):
+    train = lambda *args, **kernel: mapped(training(optax.sgd(1.0), 10, **kernel), (0, None))(*args)
+    assert lowered(train, *starts_of(130)).count("stablehlo.custom_call @mosaic_gpu") == 1
 
 
 # What it refuses.
