@@ -38,30 +38,28 @@ class Loop:
 
 
 def loop_in_each_thread(
-    loop: Loop, place: Place, arrays: Sequence[Any], count: int | None, differs: Sequence[bool]
+    loop: Loop, place: Place, arrays: Sequence[Any], count: int, differs: Sequence[bool]
 ) -> list[Any]:
-    """What is carried after the last step, and the losses; each thread computes the whole step.
+    """What is carried after the last step, and the losses, of `count` networks, each in a thread of its own.
 
-    With a `count` each trains a network of its own: the last axis counts them inside, so that the threads of a block
-    read and write numbers that lie side by side. The threads beyond the last network train that once more.
+    Inside, the last axis counts them, so that the threads of a block read and write numbers that lie side by side. The
+    threads beyond the last network train that once more.
     """
-    blocks = 1 if count is None else -(-count // THREADS)
-    last = () if count is None else (blocks * THREADS,)
+    blocks = -(-count // THREADS)
     inputs, results = (*loop.carried, *loop.constant), (*loop.new, loop.loss)
 
     def body(block: Any, *refs: Any) -> None:
-        mine = [] if count is None else [block * THREADS + thread(place)]
-        mine_or_last = [jnp.minimum(network, (count or 1) - 1) for network in mine]
-        form = jnp.shape(sum(mine))
+        network = block * THREADS + thread(place)
+        trained_here, form = jnp.minimum(network, count - 1), jnp.shape(network)
         rest = iter(refs)
 
         def read(variable: Any, own: bool) -> np.ndarray:
-            ref, place = next(rest), mine_or_last if own else []
-            numbers = (jnp.broadcast_to(ref[i, *place], form) for i in range(variable.aval.size))
+            ref, size = next(rest), variable.aval.size
+            numbers = (ref[i, trained_here] if own else jnp.broadcast_to(ref[i], form) for i in range(size))
             return array_of(variable.aval.shape, numbers)
 
         def write(ref: Any, i: Any, number: Any) -> None:
-            ref[i, *mine] = jnp.broadcast_to(number, form)
+            ref[i, network] = jnp.broadcast_to(number, form)
 
         start = dict(zip(inputs, map(read, inputs, differs), strict=True))
         known = loop.known | start
@@ -81,10 +79,9 @@ def loop_in_each_thread(
                 write(ref, i, number)
 
     sizes = [variable.aval.size for variable in loop.carried] + [loop.steps]
-    out = [jax.ShapeDtypeStruct((n, *last), a.aval.dtype) for n, a in zip(sizes, results, strict=True)]
+    out = [jax.ShapeDtypeStruct((n, blocks * THREADS), a.aval.dtype) for n, a in zip(sizes, results, strict=True)]
     arrays = [array.T if own else array for array, own in zip(arrays, differs, strict=True)]
-    made = launched(body, out, place, blocks=blocks)(*arrays)
-    return made if count is None else [array[:, :count].T for array in made]
+    return [array[:, :count].T for array in launched(body, out, place, blocks=blocks)(*arrays)]
 
 
 def _arrays(variables: Iterable[Any], numbers: Iterable[Any]) -> dict[Any, np.ndarray]:

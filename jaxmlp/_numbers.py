@@ -194,7 +194,7 @@ def _pow(x: Any, n: Any, **_: Any) -> Any:
     n = lax.convert_element_type(n, x.dtype)
     size, half = lax.exp(n * lax.log(abs(x))), n / 2
     of_negative = lax.select(lax.round(half) == half, size, -size)
-    of_negative = lax.select(lax.round(n) == n, of_negative, x.dtype.type(np.nan))
+    of_negative = lax.select(lax.round(n) == n, of_negative, lax.full_like(x, np.nan))
     return lax.select(n == 0, _one(x), lax.select(x < 0, of_negative, size))
 
 
@@ -220,7 +220,7 @@ def _one_minus_square(x: Any, **_: Any) -> Any:
 
 
 def _one(x: Any) -> Any:
-    return x.dtype.type(1)
+    return lax.full_like(x, 1)
 
 
 _WRITTEN_ANEW: dict[str, Any] = {
