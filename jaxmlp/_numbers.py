@@ -4,7 +4,7 @@ While it is traced, an array is a NumPy array of scalars: what only moves number
 arithmetic alone. The terms of a sum are added in their order.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from itertools import islice, product, repeat
@@ -15,6 +15,7 @@ import numpy as np
 from jax import lax
 from jax.extend.core import jaxpr_as_fun, Literal
 
+from ._launch import alike
 from ._program import bind, Program, traced, variables
 
 
@@ -66,27 +67,39 @@ def numbers_of(atom: Any, value: Any) -> np.ndarray:
 
 def in_numbers(equation: Any, *inputs: Any) -> list[Any]:
     """The equation's outputs, each of its operations on single numbers carried out for itself."""
-    name, params = equation.primitive.name, equation.params
+    name = equation.primitive.name
     arrays: Any = [numbers_of(atom, value) for atom, value in zip(equation.invars, inputs, strict=True)]
+    if name in MOVED:
+        return moved(equation, *arrays)
     shape = equation.outvars[0].aval.shape
-    if name in _MOVED:
-        moved = _MOVED[name](*arrays, **params)
-        return list(moved) if equation.primitive.multiple_results else [moved]
+    operation, operands = computed(equation, *arrays)
+    return [array_of(shape, (operation(*alike(numbers)) for numbers in operands))]
+
+
+def moved(equation: Any, *arrays: np.ndarray) -> list[np.ndarray]:
+    """The outputs of an equation that computes nothing."""
+    result = MOVED[equation.primitive.name](*arrays, **equation.params)
+    return list(result) if equation.primitive.multiple_results else [result]
+
+
+def computed(equation: Any, *arrays: np.ndarray) -> tuple[Callable[..., Any], Iterable[Any]]:
+    """The operation that gives a number of the result, and its operands for each of them in turn."""
+    name, params = equation.primitive.name, equation.params
     if name in _REDUCED:
-        terms = np.moveaxis(arrays[0], params["axes"], range(-len(params["axes"]), 0)).reshape(prod(shape), -1)
-        return [array_of(shape, (reduce(_REDUCED[name], row) for row in terms))]
+        axes = params["axes"]
+        terms = np.moveaxis(arrays[0], axes, range(-len(axes), 0)).reshape(equation.outvars[0].aval.size, -1)
+        return lambda *terms: reduce(_REDUCED[name], terms), terms
     if name == "dot_general":
         lhs, rhs = arrays
-        return [array_of(shape, _product(lhs, rhs, params["dimension_numbers"]))]
+        return _sum_of_products, _product(lhs, rhs, params["dimension_numbers"])
     anew = _WRITTEN_ANEW.get(name)
-    operation = partial(anew, **params) if anew else lambda *numbers: bind(equation, *numbers)[0]
-    return [array_of(shape, (operation(*numbers) for numbers in np.broadcast(*arrays)))]
+    return partial(anew, **params) if anew else lambda *numbers: bind(equation, *numbers)[0], np.broadcast(*arrays)
 
 
 def operations(equation: Any) -> int:
     """How many operations on single numbers the equation is."""
     name, out = equation.primitive.name, equation.outvars[0].aval
-    if name in _MOVED:
+    if name in MOVED:
         return 0
     if name in _REDUCED:
         return equation.invars[0].aval.size
@@ -96,8 +109,8 @@ def operations(equation: Any) -> int:
     return out.size
 
 
-def _product(lhs: np.ndarray, rhs: np.ndarray, dimension_numbers: Any) -> Iterator[Any]:
-    """`Σ_k lhs_bik rhs_bjk` for b, i and j, where each stands for some axes."""
+def _product(lhs: np.ndarray, rhs: np.ndarray, dimension_numbers: Any) -> Iterator[Sequence[Any]]:
+    """The factors of `Σ_k lhs_bik rhs_bjk`, first those of lhs, for b, i and j, where each stands for some axes."""
     (of_lhs, of_rhs), (batch_of_lhs, batch_of_rhs) = dimension_numbers
 
     def rows(array: np.ndarray, contracted: Any, batch: Any) -> np.ndarray:
@@ -107,7 +120,12 @@ def _product(lhs: np.ndarray, rhs: np.ndarray, dimension_numbers: Any) -> Iterat
 
     for left, right in zip(rows(lhs, of_lhs, batch_of_lhs), rows(rhs, of_rhs, batch_of_rhs), strict=True):
         for row, column in product(left, right):
-            yield reduce(lax.add, map(lax.mul, row, column))
+            yield (*row, *column)
+
+
+def _sum_of_products(*factors: Any) -> Any:
+    terms = len(factors) // 2
+    return reduce(lax.add, map(lax.mul, factors[:terms], factors[terms:]))
 
 
 def _padded(operand: np.ndarray, filling: np.ndarray, *, padding_config: Any) -> np.ndarray:
@@ -136,7 +154,7 @@ def _as_it_is(operand: np.ndarray, **_: Any) -> np.ndarray:
     return operand
 
 
-_MOVED: dict[str, Callable[..., Any]] = {
+MOVED: dict[str, Callable[..., Any]] = {
     "broadcast_in_dim": _broadcast,
     "concatenate": lambda *operands, dimension: np.concatenate(operands, dimension),
     "copy": _as_it_is,
@@ -176,7 +194,7 @@ def _pow(x: Any, n: Any, **_: Any) -> Any:
     n = lax.convert_element_type(n, x.dtype)
     size, half = lax.exp(n * lax.log(abs(x))), n / 2
     of_negative = lax.select(lax.round(half) == half, size, -size)
-    of_negative = lax.select(lax.round(n) == n, of_negative, x.dtype.type(np.nan))
+    of_negative = lax.select(lax.round(n) == n, of_negative, lax.full_like(x, np.nan))
     return lax.select(n == 0, _one(x), lax.select(x < 0, of_negative, size))
 
 
@@ -202,7 +220,7 @@ def _one_minus_square(x: Any, **_: Any) -> Any:
 
 
 def _one(x: Any) -> Any:
-    return x.dtype.type(1)
+    return lax.full_like(x, 1)
 
 
 _WRITTEN_ANEW: dict[str, Any] = {
@@ -214,5 +232,5 @@ _WRITTEN_ANEW: dict[str, Any] = {
     "sqrt": _sqrt,
 }
 
-CARRIED_OUT = frozenset(ELEMENTWISE | _MOVED.keys() | _REDUCED.keys() | _WRITTEN_ANEW.keys() | {"dot_general"})
+CARRIED_OUT = frozenset(ELEMENTWISE | MOVED.keys() | _REDUCED.keys() | _WRITTEN_ANEW.keys() | {"dot_general"})
 """The names of the primitives that can be written out."""
