@@ -9,13 +9,13 @@ from .._program._sites import results
 from .._program._trace import Atom, Equation, Literal
 from ._bench import Bench, Patch, Patches
 from ._edits import axes_of, Edit
-from ._offers import fitted_to, Instances, is_there, Offer
+from ._edits_of_operands import in_several_places, replaced
+from ._offers import Instances, Offer
 from ._patches import added, aligned, divided, product_of, then_scaled, with_input, with_inputs
 from ._sieve import Sieve
 
 
 _WITH_NUMBERS = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
-_FLEXIBLE = frozenset("dot_general mul add sub div broadcast_in_dim reshape transpose reduce_sum".split())
 
 _PUTS = ("scatter", "dynamic_update_slice")
 
@@ -39,7 +39,7 @@ def of_equations(
         yield from _of_equation(equations[index], spots, ndim, is_of_an_index=_is_of_an_index(bench, index))
         for position, atom in enumerate(equations[index].inputs):
             if isinstance(atom, Literal) or atom in inside or is_innocent(atom):
-                yield from _replaced(bench, instances, [(place, position)], atom, offers, sieve)
+                yield from replaced(bench, instances, [(place, position)], atom, offers, sieve)
     yield from _of_common_numbers(bench, instances)
     yield from _of_common_axes(bench, instances)
     # A loop of one statement is one execution of it.
@@ -48,14 +48,7 @@ def of_equations(
         summed: Patches = {index: added(equations[index]) for index in puts}
         yield Edit("added", 1.2, lambda c: summed)
     yield from _begun_anew(bench, instances)
-    outside: dict[int, list[tuple[int, int]]] = {}
-    for place, index in enumerate(instances[0]):
-        for position, atom in enumerate(equations[index].inputs):
-            if isinstance(atom, int) and atom not in inside:
-                outside.setdefault(atom, []).append((place, position))
-    for atom, uses in outside.items():
-        if len(uses) > 1 and is_innocent(atom):
-            yield from _replaced(bench, instances, uses, atom, offers, sieve)
+    yield from in_several_places(bench, instances, offers, is_innocent, sieve)
 
 
 def _begun_anew(bench: Bench, instances: Instances) -> Iterator[Edit]:
@@ -149,7 +142,9 @@ def _of_equation(
             scaled: Callable[[float], Patch] = lambda c, p=position, b=below: with_input(
                 p, lambda value: divided(value, np.asarray(c)) if b else value * c
             )
-            yield edit("number", 0.0, scaled, factor=True, number=float(atom.value), operand=position, below=below)
+            # What fills an array is seldom what is wrong, if what is done with it may be as well.
+            cost = 0.3 if name == "broadcast_in_dim" else 0.0
+            yield edit("number", cost, scaled, factor=True, number=float(atom.value), operand=position, below=below)
         elif name in ("add", "sub") and not isinstance(atom, Literal):
             yield edit(
                 "term",
@@ -198,79 +193,3 @@ def _of_equation(
             for turn in ((False, False), (True, False), (False, True), (True, True)):
                 if swap or any(turn):
                     yield edit("product", 1.5, lambda c, s=swap, t=turn: product_of(s, t), swap=swap, turn=turn)
-
-
-def _replaced(
-    bench: Bench,
-    instances: Instances,
-    uses: Sequence[tuple[int, int]],
-    atom: Atom,
-    offers: Sequence[Offer],
-    sieve: Sieve,
-) -> Iterator[Edit]:
-    """Another value in the place of one that a statement uses."""
-    program = bench.program
-    first = instances[0][0]
-    if (
-        isinstance(atom, Literal)
-        and atom.value.ndim == 0
-        and program.equations[instances[0][uses[0][0]]].name
-        not in (
-            "mul",
-            "div",
-        )
-    ):
-        return
-    # What is offered are floating numbers, and none of these is an index.
-    made = bench.run.at(program.equations[instances[0][uses[0][0]]].outputs[0])[0]
-    if bench.run.at(atom)[0].dtype.kind != "f" and made.dtype.kind != "f":
-        return
-    olds = [program.equations[instance[uses[0][0]]].inputs[uses[0][1]] for instance in instances]
-    shape = bench.run.at(atom)[0].shape
-    flexible = all(program.equations[instances[0][place]].name in _FLEXIBLE for place, _ in uses)
-    there = [offer for offer in offers if offer.before is None or offer.before <= first]
-    there = [offer for offer in there if is_there(offer, instances)]
-    fits = [fitted_to(offer, shape) for offer in there]
-    passing = sieve.operands(uses, [fitted for fitted in fits if fitted])
-    passes = iter(() if passing is None else passing)
-    runs: dict[tuple[int, ...], bool] = {}
-    for offer, fitted in zip(there, fits, strict=True):
-        if fitted and passing is not None and not next(passes):
-            continue
-        kind = offer.quantity.kind if offer.quantity else None
-        reduced = all(program.equations[instances[0][place]].name == "reduce_sum" for place, _ in uses)
-        if kind in ("cotangent", "part") and not isinstance(atom, Literal):
-            # What is summed up wrongly is made in place; any other cotangent has a statement of its own.
-            if not reduced or (fitted_to(offer, shape) is None and (kind == "part" or 1 in offer.shape)):
-                continue
-        elif kind == "part":
-            continue
-        if offer.variables and all(v == o for v, o in zip(offer.variables, olds, strict=False)):
-            continue
-        if fitted is None and not flexible:
-            continue
-        get = fitted or offer.at
-
-        def patches(c: float, get: Callable[[int, int], np.ndarray] = get) -> Patches:
-            changed: dict[int, Patch] = {}
-            for i, instance in enumerate(instances):
-                by_equation: dict[int, list[int]] = {}
-                for place, position in uses:
-                    by_equation.setdefault(instance[place], []).append(position)
-                for index, positions in by_equation.items():
-                    changed[index] = with_inputs(positions, lambda point, i=i: get(i, point))
-                if c != 1:
-                    for out in results(program, instance):
-                        index = program.makers[out]
-                        changed[index] = then_scaled(changed.get(index), c)
-            return changed
-
-        if fitted is None and offer.shape not in runs:
-            runs[offer.shape] = bench.values(instances[0], patches(1.0), 0) is not None
-        if fitted is None and not runs[offer.shape]:
-            continue
-        cost = 2.0 if offer.name else 2.1 if reduced else 2.4
-        if offer.shape != shape and not reduced:
-            cost += 0.3
-        facts = {"offer": offer, "used": atom, "all": len(uses) > 1, "uses": tuple(uses)}
-        yield Edit("operand", cost, patches, True, facts, whole=True)

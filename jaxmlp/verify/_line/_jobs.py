@@ -9,6 +9,7 @@ from .._program._sites import results, Site
 from ._bench import Bench
 from ._edits import Edit
 from ._edits_of_equations import of_equations
+from ._edits_of_operands import of_operands
 from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result, of_return
 from ._known import Quantity
@@ -172,7 +173,10 @@ class Jobs:
         elif several:
             sliced = slices(self.quantities, len(instances))
             roles = [*self.standing.roles.offers(instances), *self.repeated, *sliced]
+            own = [offer for offer in self.alone if offer.name and len(offer.values) == len(instances)]
+            sieve = Sieve(bench, self.screen, instances, wrong)
             edits = chain(
+                of_operands(bench, instances, own, self.standing.is_innocent, sieve) if role is None else (),
                 self._edits(instances, roles, role, wrong, [self.standing.roles.following(out) for out in outs]),
                 self._edits(instances, self.alone, role, wrong),
             )
@@ -225,7 +229,10 @@ class Jobs:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
 
     def _is_cheap(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> bool:
-        return edit.kind in ("plus", "known") and self.screen.of(instances, wrong, edit) is not None
+        return (
+            edit.kind in ("plus", "known", "operand", "number", "term")
+            and self.screen.of(instances, wrong, edit) is not None
+        )
 
     def _is_right_elsewhere(self, instances: Instances) -> bool:
         """Whether every run of a statement leads to some leaf that is right as it stands."""

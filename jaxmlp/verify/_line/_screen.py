@@ -1,12 +1,12 @@
 """Which corrections are worth trying: found by inner products, where a leaf is linear in what a statement gives."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .._program._adjoint import is_linear, pulled
+from .._program._adjoint import is_linear, LINEAR, pulled
 from .._program._sites import results
 from ._bench import Bench
 from ._edits import Edit
@@ -40,7 +40,7 @@ class Screen:
         self._bench = bench
         self._stacked: dict[Any, np.ndarray] = {}
         self._standing: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
-        self._apart: dict[Instances, bool] = {}
+        self._paths: dict[Instances, tuple[frozenset[int], bool]] = {}
         self._views: dict[tuple[Instances, frozenset[int]], View | None] = {}
 
     def passed(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
@@ -63,7 +63,9 @@ class Screen:
         with np.errstate(all="ignore"):
             close = is_near(then[:, 0] - now[:, 0], needed[:, 0], now[:, 0], needed[:, 0])
             found = {path: 1.0 for path, right in zip(paths, close, strict=True) if right}
-            if not edit.factor or len(found) == len(paths):
+            # Where one run adds to another's, a factor on what each gives comes in by its powers.
+            by_powers = edit.whole and edit.kind != "plus" and not view.cut and bool(self._carried(instances)[0])
+            if not edit.factor or by_powers or len(found) == len(paths):
                 return found
             nothing = np.zeros(now.shape)
             if not edit.whole:
@@ -139,7 +141,15 @@ class Screen:
             return self.view(instances, wrong)
         if "across" in edit.facts:
             return None
-        return self.view(instances, wrong, is_added=edit.kind == "plus", is_held=bool(edit.facts.get("held")))
+        is_added = edit.kind == "plus" or self.is_beside_a_sum(instances, edit.patches(1.0))
+        return self.view(instances, wrong, is_added=is_added, is_held=bool(edit.facts.get("held")))
+
+    def is_beside_a_sum(self, instances: Instances, indices: Collection[int]) -> bool:
+        """Whether a run only adds to what comes of another, and none of these equations does: as `x * e` in
+        `s + x * e`.
+        """
+        carried, is_sum = self._carried(instances)
+        return is_sum and carried.isdisjoint(indices)
 
     def view(
         self, instances: Instances, wrong: Sequence[str], *, is_added: bool = False, is_held: bool = False
@@ -150,7 +160,7 @@ class Screen:
         what comes of all.
         """
         program, cut = self._bench.program, _NONE
-        if not self._are_apart(instances):
+        if self._carried(instances)[0]:
             if not is_added and not is_held:
                 return None
             if not is_added:
@@ -184,22 +194,24 @@ class Screen:
                 leading.update(atom for atom in equation.inputs if isinstance(atom, int))
         return leading
 
-    def _are_apart(self, instances: Instances) -> bool:
-        """Whether no run of a statement leads to another."""
-        if instances not in self._apart:
+    def _carried(self, instances: Instances) -> tuple[frozenset[int], bool]:
+        """The equations of the runs that read what another run leads to, and whether they only take it into sums."""
+        if instances not in self._paths:
             program = self._bench.program
             runs = {index: number for number, instance in enumerate(instances) for index in instance}
             moving: dict[int, int] = {}  # variables that a run leads to, by the number of that run
-            self._apart[instances] = True
+            carried, found = set[int](), set[int]()
             for index in range(instances[0][0], instances[-1][-1] + 1) if len(instances) > 1 else ():
                 equation, run = program.equations[index], runs.get(index)
-                come = {moving[atom] for atom in equation.inputs if isinstance(atom, int) and atom in moving}
-                if run is not None and come - {run}:
-                    self._apart[instances] = False
-                    break
-                if run is not None or come:
-                    moving |= dict.fromkeys(equation.outputs, run if run is not None else come.pop())
-        return self._apart[instances]
+                read = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
+                if run is not None and any(moving[atom] != run or atom in carried for atom in read):
+                    found.add(index)
+                    carried.update(equation.outputs)
+                if run is not None or read:
+                    moving |= dict.fromkeys(equation.outputs, run if run is not None else moving[read[0]])
+            is_sum = all(program.equations[index].name in LINEAR for index in found)
+            self._paths[instances] = frozenset(found), is_sum
+        return self._paths[instances]
 
 
 def is_near(value: np.ndarray, aim: np.ndarray, *sizes: np.ndarray) -> np.ndarray:

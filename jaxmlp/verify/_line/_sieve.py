@@ -64,7 +64,9 @@ class Sieve:
 
     def operands(self, uses: Sequence[tuple[int, int]], others: Sequence[Get]) -> np.ndarray | None:
         """Which of `others` pass in the place of what the statement reads there; None if only trying tells."""
-        view, program = self.screen.view(self.instances, self.wrong), self.bench.program
+        program, places = self.bench.program, [place for place, _ in uses]
+        is_added = self.screen.is_beside_a_sum(self.instances, [run[p] for run in self.instances for p in places])
+        view = self.screen.view(self.instances, self.wrong, is_added=is_added)
         outs = [results(program, instance) for instance in self.instances]
         if view is None or not others or len(uses) != 1 or any(len(each) != 1 for each in outs):
             return None

@@ -11,6 +11,10 @@ from ._matching import Known
 from ._roles import Roles
 
 
+_TAKES = frozenset("slice index squeeze reshape dynamic_slice gather convert_element_type copy".split())
+"""Operations that take a part of their first input."""
+
+
 class Standing:
     """What the values of a program are known to be, while the leaves `wrong` are wrong."""
 
@@ -34,14 +38,45 @@ class Standing:
         values = self.bench.run.at(variable)
         scale = self.known.scale(values)
         if scale is not None:
-            return scale in self.scales
+            return scale in self.scales and not self._is_out_of_step(variable, scale)
         quantity = self._quantity(variable)
-        return quantity is not None and quantity.kind != "part"
+        return self._is_of_an_argument(variable) or (quantity is not None and quantity.kind != "part")
+
+    def _is_out_of_step(self, variable: int, scale: float) -> bool:
+        """Whether a cotangent has another scale than all those with which one statement does the same, for leaves that
+        are right: as in `[-g for g in grads]`, where one of them has its sign already.
+        """
+        program, users = self.bench.program, self.bench.program.users.get(variable, ())
+        others = set()
+        for user in users if len(users) == 1 else ():
+            equation, site = program.equations[user], self._owners.get(user)
+            for index in (i for run in site.instances for i in run) if site else ():
+                other = program.equations[index]
+                leads = self.bench.reached((index,))
+                if other.name == equation.name and leads and not set(leads).intersection(self.wrong):
+                    position = equation.inputs.index(variable)
+                    others.add(self.known.scale(self.bench.run.at(other.inputs[position])))
+        return bool(others) and None not in others and scale not in others
+
+    @cached_property
+    def _owners(self) -> dict[int, Site]:
+        statements = (site for site in self.sites if not site.is_formula)
+        return {index: site for site in statements for run in site.instances for index in run}
 
     def is_a_value(self, variable: int) -> bool:
         """Whether a result is a value of the forward pass of the loss."""
         quantity = self._quantity(variable)
-        return quantity is not None and quantity.kind == "value"
+        return self._is_of_an_argument(variable) or (quantity is not None and quantity.kind == "value")
+
+    def _is_of_an_argument(self, variable: Atom) -> bool:
+        """Whether a value is an argument, or a part of one as it stands."""
+        program = self.bench.program
+        while variable not in program.inputs:
+            maker = program.makers.get(variable) if isinstance(variable, int) else None
+            if maker is None or program.equations[maker].name not in _TAKES:
+                return False
+            variable = program.equations[maker].inputs[0]
+        return True
 
     def _quantity(self, atom: Atom) -> Quantity | None:
         """The known quantity that a value is, cotangents in the scale of the author."""

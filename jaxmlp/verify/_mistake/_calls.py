@@ -5,20 +5,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .._line import _relate
-from .._line._patches import with_inputs
 from .._program._sites import results
 from .._program._source import caller
 from .._program._syntax import is_one_line, reads_its_object
 from .._program._trace import Frame
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
+from ._formulas import gives_of_another
 from ._names import line_of
 
 
 def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, at the lines of the calls where what is called is right."""
     if e.site.is_formula:
-        is_right = _is_right_with_another_argument(e)
+        expected = e.corrected()
+        is_right = expected is not None and e.out is not None and gives_of_another(e, e.run, e.out, expected)
     else:
         is_extra = all(finding.cause.startswith("extra-") for finding in findings)
         is_right = _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
@@ -75,30 +76,6 @@ def _callers(e: Explanation, run: Sequence[int]) -> list[Frame]:
     frames = [frame for stack in e.case.bench.program.equations[run[0]].stacks[:1] for frame in stack if frame]
     inside = [n for n, f in enumerate(frames) if e.frame and (f.file, f.function) == (e.frame.file, e.frame.function)]
     return frames[inside[-1] + 1 :] if inside else []
-
-
-def _is_right_with_another_argument(e: Explanation) -> bool:
-    """Whether a formula gives what it must, of another value of the loss than the one it is given."""
-    bench, run, expected = e.case.bench, e.run, e.corrected()
-    inside = {out for index in run for out in bench.program.equations[index].outputs}
-    read = {a for i in run for a in bench.program.equations[i].inputs if isinstance(a, int) and a not in inside}
-    if expected is None or len(read) != 1:
-        return False
-    [argument] = read
-    shape = bench.run.at(argument)[0].shape
-    for quantity in e.quantities():
-        if quantity.kind != "value" or quantity.values[0].shape != shape:
-            continue
-        patches = {}
-        for index in run:
-            positions = [p for p, atom in enumerate(bench.program.equations[index].inputs) if atom == argument]
-            if positions:
-                patches[index] = with_inputs(positions, lambda point, values=quantity.values: values[point])
-        made = [bench.values(run, patches, k) for k in range(bench.count)]
-        result = tuple(each[e.out] for each in made if each is not None and e.out in each)
-        if len(result) == bench.count and _relate.same(result, expected):
-            return True
-    return False
 
 
 def _is_given_another(e: Explanation) -> bool:

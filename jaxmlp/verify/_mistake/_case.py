@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from .._line._bench import Bench
 from .._line._known import ELEMENTWISE, Knowledge, Quantity, Run
 from .._line._matching import Known
+from .._line._relate import is_constant
 from .._line._roles import rows
 from .._program._source import Source
 from .._program._trace import Frame, Program
@@ -57,7 +56,7 @@ class Case:
     @cached_property
     def slopes(self) -> Known:
         """The slopes of activations in the loss, to be found by their values."""
-        slopes = [slope for slope in self.knowledge.slopes.values() if np.ptp(slope.values[0]) > 0]
+        slopes = [slope for slope in self.knowledge.slopes.values() if not is_constant(slope.values)]
         return Known(slope for slope in slopes if not self.is_arithmetic(slope))
 
     @cached_property
@@ -98,10 +97,16 @@ class Case:
         return is_arithmetic(self.loss.program, slope)
 
     @cached_property
-    def layers(self) -> list[tuple[Any, ...]]:
-        """What each matrix product of the loss multiplies, in the order of the layers."""
-        products = [e for e in self.loss.program.equations if e.name == "dot_general"]
-        return [tuple(self.loss.at(atom) for atom in equation.inputs) for equation in products]
+    def layers(self) -> list[tuple[int, tuple[Any, ...]]]:
+        """What each matrix product of the loss multiplies, and how many products lead to it at most: its layer."""
+        found, depths = [], dict[Any, int]()
+        for equation in self.loss.program.equations:
+            depth = max([0, *(depths.get(atom, 0) for atom in equation.inputs)])
+            if equation.name == "dot_general":
+                found.append((depth, tuple(self.loss.at(atom) for atom in equation.inputs)))
+                depth += 1
+            depths.update(dict.fromkeys(equation.outputs, depth))
+        return found
 
     def depends_on(self, variable: int) -> set[int]:
         """The arguments of the candidate that a variable comes from."""

@@ -23,6 +23,7 @@ from ._relations import (
     related_term,
 )
 from ._terms import lacks_a_term, penalty_among, stale_operand
+from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
 
 
@@ -79,7 +80,9 @@ def times(e: Explanation) -> Finding:
 
 def over(e: Explanation) -> Finding:
     offer: Offer = e.facts["offer"]
-    what = e.described(offer)
+    what, expected = e.described(offer), e.corrected()
+    if expected is not None and (found := value_for_its_slope(e, e.actual, expected)) is not None:
+        return found
     if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
         return _words.extra_factor(e.paths, what=what, place=e.place())
     return _words.extra_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
@@ -116,6 +119,8 @@ def known(e: Explanation) -> Finding | list[Finding]:
     is_a_cotangent = e.case.each_cotangent.scale(expected) is not None
     if quantity.kind == "slope" and is_a_cotangent and (found := related_by_a_slope(e, e.actual, expected)):
         return found
+    if is_a_cotangent and (found := slope_alone(e, expected)):
+        return found
     if quantity.kind == "slope":
         if (_is_mask(expected) and _relate.is_masked_constant(e.actual)) or _relate.is_another_mask(e.actual, expected):
             return _words.wrong_mask(e.paths, place=e.place(what))
@@ -123,7 +128,8 @@ def known(e: Explanation) -> Finding | list[Finding]:
             return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
         return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
     if quantity.kind == "value" and is_a_cotangent:
-        return related(e, e.actual, expected) or _words.wrong_forward(e.paths, instead=what, place=e.place())
+        found = value_for_its_slope(e, e.actual, expected) or related(e, e.actual, expected)
+        return found or _words.wrong_forward(e.paths, instead=what, place=e.place())
     if quantity.kind == "value":
         return _words.wrong_forward(e.paths, instead=what, place=e.place())
     times = _relate.multiple(e.actual, expected)
@@ -150,7 +156,12 @@ def _not_that_cotangent(
         if parameter is not None:
             return _words.missing_regularization(e.paths, term=parameter, place=place)
         return _words.missing_term(e.paths, place=place)
-    found = another_value(e, expected) or related_by_a_slope(e, e.actual, expected) or another_loss(e, expected)
+    found = (
+        value_for_its_slope(e, e.actual, expected)
+        or another_value(e, expected)
+        or related_by_a_slope(e, e.actual, expected)
+        or another_loss(e, expected)
+    )
     found = found or related(e, e.actual, expected)
     if found is not None:
         return found
@@ -178,7 +189,7 @@ def plus(e: Explanation) -> Finding:
     if e.mistake.factor < 0 and offer.name:
         return _words.double_counted(e.paths, term=what, place=e.place())
     expected = e.corrected()
-    found = None if offer.name or expected is None else related(e, e.actual, expected)
+    found = None if offer.name or expected is None else slope_alone(e, expected) or related(e, e.actual, expected)
     return found or _words.missing_term(e.paths, term=what, place=e.place())
 
 

@@ -13,10 +13,11 @@ from .._report._gradient_report import Finding
 from .._report._words import Place
 from ._causes import by_a_factor, stale
 from ._explanation import Explanation
-from ._names import with_name
+from ._names import line_of, with_name
 from ._purpose import is_regularization, leads_to_a_slope
 from ._relations import related, related_by_a_slope
 from ._terms import stale_operand
+from ._undone import value_for_its_slope
 
 
 _EPSILON = 0.01
@@ -114,6 +115,11 @@ def operand(e: Explanation) -> Finding:
         return _words.wrong_mask(e.paths, place=e.place())
     if isinstance(atom, int) and offer.quantity is not None and e.case.is_of_the_penalty(atom, offer.quantity):
         return _words.wrong_regularization(e.paths, term=used, place=e.place())
+    if isinstance(atom, int) and offer.quantity is not None:
+        found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
+        if found is not None:  # nothing is wrong with how it is used
+            made = line_of(e.case.places[program.makers[atom]], e.case.source) if atom in program.makers else None
+            return replace(found, line=made or found.line)
     # The derivative of the loss by what it is computed of is a cotangent, and no slope of an activation.
     is_another = corrected is not None and (
         e.case.forward.find(corrected) is not None or e.case.backward.find(corrected) is not None
@@ -168,11 +174,12 @@ def _makes_a_slope(e: Explanation) -> bool:
     bench, instance = e.case.bench, e.run
     corrected = [bench.values(instance, e.mistake.patches, k) for k in range(bench.count)]
     found = [values for values in corrected if values is not None]
+    made = [tuple(values[variable] for values in found) for variable in found[0]]
     slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope" and not e.case.is_arithmetic(q)]
     return any(
-        values[0].shape == slope[0].shape and _relate.same(values, slope)
-        for variable in found[0]
-        for values in [tuple(made[variable] for made in found)]
+        values[0].shape == slope[0].shape and abs(snapped(_relate.multiple(values, slope) or 0.0)) in (0.5, 1, 2)
+        for values in made
+        if e.case.forward.find(values) is None
         for slope in slopes
     )
 
@@ -183,11 +190,11 @@ def _is_a_layer_off(e: Explanation, used: tuple[np.ndarray, ...], offer: Offer) 
     layers = e.case.layers
 
     def layer(values: tuple[np.ndarray, ...]) -> set[int]:
-        return {n for n, operands in enumerate(layers) for o in operands if _relate.same(values, o)}
+        return {n for n, operands in layers for o in operands if _relate.same(values, o)}
 
     mine, other = layer(used), layer(instead)
     if other and not mine:
-        mine = {len(layers)} if e.is_output(used) else set()
+        mine = {max(n for n, _ in layers) + 1} if e.is_output(used) else set()
     return any(abs(a - b) == 1 for a in mine for b in other)
 
 
@@ -207,7 +214,13 @@ def aligned(e: Explanation) -> Finding:
 
 
 def power(e: Explanation) -> Finding:
-    return _words.unknown(e.paths, place=e.place())
+    old, new, expected = e.facts["equation"].params["y"], e.facts["exponent"], e.corrected()
+    if expected is not None and (found := value_for_its_slope(e, e.actual, expected)) is not None:
+        return found
+    if min(old, new) < 1:
+        return _words.unknown(e.paths, place=e.place())
+    base = e.case.names.of(e.facts["equation"].inputs[0])
+    return (_words.extra_factor if old > new else _words.missing_factor)(e.paths, what=base, place=e.place())
 
 
 def added(e: Explanation) -> list[Finding]:

@@ -31,6 +31,7 @@ from ._calls import at_the_calls
 from ._case import Case
 from ._elsewhere import at_an_early_return, at_its_users
 from ._explanation import Explanation
+from ._formulas import in_a_formula
 from ._names import line_of, Names
 from ._purpose import rephrased
 
@@ -142,6 +143,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     explanation = Explanation(case, mistake)
     found = words(explanation)
     found = rephrased(explanation, found if isinstance(found, list) else [found])
+    found = in_a_formula(explanation, found)
     return at_an_early_return(explanation, at_its_users(explanation, at_the_calls(explanation, found)))
 
 

@@ -42,9 +42,9 @@ class Explanation:
         used = self.case.names.of(self.facts["used"]) if self.edit.kind == "operand" else None
         if used and self.site.statement and self.site.frame:
             return self.case.source.alias_in(self.site.frame, used, self.site.statement)
-        if not self.mistake.innocent or not self.name or not self.site.statement:
+        if not self.mistake.innocent or not self.name or not self.site.statement or not self.site.frame:
             return None
-        return self.case.source.alias(self.name, self.site.statement.last)
+        return self.case.source.alias(self.site.frame, self.name, self.site.statement.last)
 
     def _is_renamed(self) -> bool:
         """Whether a leaf is named by a statement that computes nothing, such as `db1 = dz2`: then it stands there."""
@@ -89,11 +89,11 @@ class Explanation:
         """The line: of a function in another file, that which calls it in the candidate, with the other within."""
         source, frame = self.case.source, self.frame
         if frame is None or source.is_own(frame) or frame.file == source.file:
-            return line_of(frame, source, self._helper())
+            return line_of(frame, source, self.helper())
         index = self.run[0]
         return line_of(source.frame(self.case.bench.program.equations[index].stacks) or frame, source, frame)
 
-    def _helper(self) -> Frame | None:
+    def helper(self) -> Frame | None:
         """The line of a formula that the statement calls, where the correction is made."""
         if self.alias:
             return None
@@ -244,7 +244,7 @@ class Explanation:
         """Whether it is a value of the loss."""
         return any(
             q.kind == "value" and q.values[0].size == values[0].size and _relate.same(values, q.values)
-            for q in self.case.knowledge.quantities
+            for q in self.quantities()
         )
 
     def is_output(self, values: tuple[np.ndarray, ...]) -> bool:

@@ -118,7 +118,7 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
                 if factor:
                     return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
-    for name, slope in _usual_slopes(e, actual[0].shape):
+    for name, slope in usual_slopes(e, actual[0].shape) if actual[0].size > 1 else ():
         if multiple(_times(actual, slope), expected) is not None:
             return _words.missing_slope(e.paths, slope=name, place=e.place())
         if multiple(actual, _times(expected, slope)) is not None:
@@ -126,12 +126,12 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
     return None
 
 
-def _usual_slopes(e: Explanation, shape: tuple[int, ...]) -> Iterator[tuple[str | None, Values]]:
+def usual_slopes(e: Explanation, shape: tuple[int, ...]) -> Iterator[tuple[str | None, Values]]:
     """The slopes of a sigmoid and a tanh with the outputs that the statement reads: a loss may be written without."""
     equations = [e.case.bench.program.equations[index] for index in e.run]
     for atom in dict.fromkeys(atom for equation in equations for atom in equation.inputs if isinstance(atom, int)):
         outputs = e.case.bench.run.at(atom)
-        if outputs[0].shape != shape or outputs[0].dtype.kind != "f" or outputs[0].size < 2:
+        if outputs[0].shape != shape or outputs[0].dtype.kind != "f":
             continue
         name = e.case.names.of(atom)
         for form, slope in (("{0} * (1 - {0})", lambda a: a * (1 - a)), ("1 - {0} ** 2", lambda a: 1 - a**2)):

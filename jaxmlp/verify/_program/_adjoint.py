@@ -19,11 +19,11 @@ from ._windows import gather
 
 Read: TypeAlias = Callable[[Atom], np.ndarray]
 
-# Linear in all that they read, indices aside.
-_LINEAR = frozenset(
+LINEAR = frozenset(
     "add add_any sub neg reduce_sum broadcast_in_dim reshape squeeze expand_dims transpose convert_element_type copy"
     " copy_p name concatenate slice rev index stack gather dynamic_slice scatter-add".split()
 )
+"""Operations that are linear in all that they read, indices aside."""
 
 
 def adjoints(
@@ -82,7 +82,7 @@ def is_linear(program: Program, order: Sequence[int], start: set[int]) -> bool:
         moved = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
         if not moved or moving.issuperset(equation.outputs):
             continue
-        if equation.name not in _LINEAR and (
+        if equation.name not in LINEAR and (
             equation.name not in _PULLED
             or len(moved) > 1
             or (equation.name == "div" and moved[0] == equation.inputs[1])
@@ -103,14 +103,14 @@ def is_added(program: Program, order: Sequence[int], start: set[int]) -> bool:
         sizes = [1 if isinstance(atom, Literal) else prod(program.shapes[atom].shape) for atom in equation.inputs]
         if equation.name in ("mul", "div") and all(size > 1 for size in sizes):
             return False
-        if equation.name not in _LINEAR and equation.name not in ("mul", "div"):
+        if equation.name not in LINEAR and equation.name not in ("mul", "div"):
             return False
         moving.update(equation.outputs)
     return True
 
 
 def _is_twice(equation: Equation, atom: int) -> bool:
-    return equation.name not in _LINEAR and equation.inputs.count(atom) > 1
+    return equation.name not in LINEAR and equation.inputs.count(atom) > 1
 
 
 def pulled(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:

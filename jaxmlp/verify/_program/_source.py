@@ -5,6 +5,7 @@ import functools
 import inspect
 import linecache
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import cached_property
 from types import CodeType
 from typing import Any
@@ -63,10 +64,14 @@ class Source:
 
     def statement(self, frame: Frame) -> Statement | None:
         """The innermost statement that a frame stands on, of this function or of one that it calls."""
-        definition = self.definition if self.is_own(frame) else function_of(frame)
+        definition = self._definition(frame)
         statements = [] if definition is None else statements_of(definition)
         around = [s for s in statements if s.first <= frame.number <= s.last]
         return min(around, key=lambda s: s.last - s.first) if around else None
+
+    def _definition(self, frame: Frame) -> Any:
+        """The syntax tree of the function that a frame stands in."""
+        return self.definition if self.is_own(frame) else function_of(frame)
 
     def is_own(self, frame: Frame) -> bool:
         """Whether a frame stands in the function itself."""
@@ -93,22 +98,23 @@ class Source:
         found = [s for s in self.statements if s.target == name.id and s.last < returns[-1].first]
         return (self._frame(found[-1]), found[-1]) if found else None
 
-    def alias(self, name: str, after: int) -> tuple[Frame | None, Statement] | None:
-        """The first assignment that gives `name` another name, such as `dz1 = da1`: below line `after`, or, in a loop
-        round that line, above it.
+    def alias(self, frame: Frame, name: str, after: int) -> tuple[Frame | None, Statement] | None:
+        """The first assignment in the function of a frame that gives `name` another name, such as `dz1 = da1`: below
+        line `after`, or, in a loop round that line, above it.
         """
-        found = _aliases(self.statements, name)
+        definition = self._definition(frame)
+        found = _aliases(statements_of(definition) if definition else [], name)
         below = [statement for statement in found if statement.first > after]
-        nodes = ast.walk(self.definition) if self.definition else ()
+        nodes = ast.walk(definition) if definition else ()
         loops = [node for node in nodes if isinstance(node, ast.For | ast.While)]
         around = [s for s in found for loop in loops if loop.lineno <= min(s.first, after) <= after <= last_line(loop)]
         statement = next(iter(below or around), None)
-        return (self._frame(statement), statement) if statement else None
+        return (replace(frame, number=statement.first), statement) if statement else None
 
     def alias_in(self, frame: Frame, name: str, statement: Statement) -> tuple[Frame | None, Statement] | None:
         """The assignment above a statement that gives `name` another, by which alone the statement reads it."""
         names = {node.id for node in ast.walk(statement.node) if isinstance(node, ast.Name)}
-        definition = self.definition if self.is_own(frame) else function_of(frame)
+        definition = self._definition(frame)
         found = [
             s for s in _aliases(statements_of(definition) if definition else [], name) if s.first < statement.first
         ]
@@ -175,7 +181,8 @@ class Source:
 
 
 def _aliases(statements: Iterable[Statement], name: str) -> list[Statement]:
-    return [s for s in statements if s.target and is_name(getattr(s.node, "value", None), name)]
+    plain = [s for s in statements if isinstance(s.node, ast.Assign | ast.AnnAssign)]
+    return [s for s in plain if s.target and is_name(getattr(s.node, "value", None), name)]
 
 
 def caller(stacks: Iterable[Stack], inner: Frame | None) -> Frame | None:

@@ -1,0 +1,133 @@
+"""Corrections inside a statement: another value in the place of one that it reads."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from .._program._sites import results
+from .._program._trace import Atom, Literal
+from ._bench import Bench, Patch, Patches
+from ._edits import Edit
+from ._offers import fitted_to, Instances, is_there, Offer
+from ._patches import then_scaled, with_inputs
+from ._sieve import Sieve
+
+
+_FLEXIBLE = frozenset("dot_general mul add sub div broadcast_in_dim reshape transpose reduce_sum".split())
+
+_ARITHMETIC = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
+
+
+def of_operands(
+    bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool], sieve: Sieve
+) -> Iterator[Edit]:
+    """One of the offers in the place of what a statement reads, wherever it does."""
+    names = {tuple(bench.program.equations[index].name for index in instance) for instance in instances}
+    for atom, uses in _outside(bench, instances[0]).items() if len(names) == 1 else ():
+        if is_innocent(atom):
+            yield from replaced(bench, instances, uses, atom, offers, sieve)
+
+
+def in_several_places(
+    bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool], sieve: Sieve
+) -> Iterator[Edit]:
+    """One of the offers in the place of what a statement reads several times: everywhere, or where one function is
+    called with it, as in `f(a) * (1 - f(a)) * (a - y)`.
+    """
+    equations = bench.program.equations
+    for atom, uses in _outside(bench, instances[0]).items():
+        if len(uses) < 2 or not is_innocent(atom):
+            continue
+        yield from replaced(bench, instances, uses, atom, offers, sieve)
+        for name in dict.fromkeys(equations[instances[0][place]].name for place, _ in uses):
+            alike = [use for use in uses if equations[instances[0][use[0]]].name == name]
+            if 1 < len(alike) < len(uses) and name not in _ARITHMETIC:
+                yield from replaced(bench, instances, alike, atom, offers, sieve)
+
+
+def _outside(bench: Bench, instance: tuple[int, ...]) -> dict[int, list[tuple[int, int]]]:
+    """What a run of a statement reads of others, each with the places and positions."""
+    equations = [bench.program.equations[index] for index in instance]
+    inside = {out for equation in equations for out in equation.outputs}
+    found: dict[int, list[tuple[int, int]]] = {}
+    for place, equation in enumerate(equations):
+        for position, atom in enumerate(equation.inputs):
+            if isinstance(atom, int) and atom not in inside:
+                found.setdefault(atom, []).append((place, position))
+    return found
+
+
+def replaced(
+    bench: Bench,
+    instances: Instances,
+    uses: Sequence[tuple[int, int]],
+    atom: Atom,
+    offers: Sequence[Offer],
+    sieve: Sieve,
+) -> Iterator[Edit]:
+    """Another value in the place of one that a statement uses."""
+    program = bench.program
+    first = instances[0][0]
+    if (
+        isinstance(atom, Literal)
+        and atom.value.ndim == 0
+        and program.equations[instances[0][uses[0][0]]].name
+        not in (
+            "mul",
+            "div",
+        )
+    ):
+        return
+    # What is offered are floating numbers, and none of these is an index.
+    made = bench.run.at(program.equations[instances[0][uses[0][0]]].outputs[0])[0]
+    if bench.run.at(atom)[0].dtype.kind != "f" and made.dtype.kind != "f":
+        return
+    olds = [program.equations[instance[uses[0][0]]].inputs[uses[0][1]] for instance in instances]
+    shape = bench.run.at(atom)[0].shape
+    flexible = all(program.equations[instances[0][place]].name in _FLEXIBLE for place, _ in uses)
+    there = [offer for offer in offers if offer.before is None or offer.before <= first]
+    there = [offer for offer in there if is_there(offer, instances)]
+    fits = [fitted_to(offer, shape) for offer in there]
+    passing = sieve.operands(uses, [fitted for fitted in fits if fitted])
+    passes = iter(() if passing is None else passing)
+    runs: dict[tuple[int, ...], bool] = {}
+    for offer, fitted in zip(there, fits, strict=True):
+        if fitted and passing is not None and not next(passes):
+            continue
+        kind = offer.quantity.kind if offer.quantity else None
+        reduced = all(program.equations[instances[0][place]].name == "reduce_sum" for place, _ in uses)
+        if kind in ("cotangent", "part") and not isinstance(atom, Literal):
+            # What is summed up wrongly is made in place; any other cotangent has a statement of its own.
+            if not reduced or (fitted_to(offer, shape) is None and (kind == "part" or 1 in offer.shape)):
+                continue
+        elif kind == "part":
+            continue
+        if offer.variables and all(v == o for v, o in zip(offer.variables, olds, strict=False)):
+            continue
+        if fitted is None and not flexible:
+            continue
+        get = fitted or offer.at
+
+        def patches(c: float, get: Callable[[int, int], np.ndarray] = get) -> Patches:
+            changed: dict[int, Patch] = {}
+            for i, instance in enumerate(instances):
+                by_equation: dict[int, list[int]] = {}
+                for place, position in uses:
+                    by_equation.setdefault(instance[place], []).append(position)
+                for index, positions in by_equation.items():
+                    changed[index] = with_inputs(positions, lambda point, i=i: get(i, point))
+                if c != 1:
+                    for out in results(program, instance):
+                        index = program.makers[out]
+                        changed[index] = then_scaled(changed.get(index), c)
+            return changed
+
+        if fitted is None and offer.shape not in runs:
+            runs[offer.shape] = bench.values(instances[0], patches(1.0), 0) is not None
+        if fitted is None and not runs[offer.shape]:
+            continue
+        cost = 2.0 if offer.name else 2.1 if reduced else 2.4
+        if offer.shape != shape and not reduced:
+            cost += 0.3
+        facts = {"offer": offer, "used": atom, "all": len(uses) > 1, "uses": tuple(uses)}
+        yield Edit("operand", cost, patches, True, facts, whole=True)

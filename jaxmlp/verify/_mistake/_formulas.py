@@ -1,0 +1,100 @@
+"""Whether a formula is wrong in itself that a statement calls: then its line carries the mistake, and not the call."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from .._line import _relate
+from .._line._patches import with_inputs
+from .._line._relate import Values
+from .._program._sites import results
+from .._program._trace import Frame
+from .._report import _words
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+from ._names import line_of
+
+
+_OF_A_SLOPE = frozenset(
+    f"{word}-{what}"
+    for word in ("missing", "extra", "wrong")
+    for what in ("activation-derivative", "factor", "operand")
+) | {"unknown", "missing-term", "double-counted-term", "scale-constant", "wrong-forward", "sign"}
+"""What is said of a statement that calls the slope of an activation, where that is wrong."""
+
+
+def in_a_formula(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the line of a formula that nothing else calls: where it must give the slope of an activation,
+    and neither is the slope of another one nor would be right with another argument.
+    """
+    bench = e.case.bench
+    fits = {finding.cause for finding in findings} <= _OF_A_SLOPE and not e.site.is_formula
+    inner = e.helper() if fits else None
+    everywhere = () if inner is None else tuple(i for i in range(len(e.case.places)) if _stands_in(e, i, inner))
+    run = tuple(i for i in everywhere if i in e.run)
+    outs = results(bench.program, run)
+    if inner is None or len(outs) != 1 or not {i for each in e.site.instances for i in each}.issuperset(everywhere):
+        return findings
+    made = [bench.values(e.run, e.mistake.patches, k) for k in range(bench.count)]
+    expected = tuple(values[outs[0]] for values in made if values and outs[0] in values)
+    if (
+        len(expected) < bench.count
+        or e.case.slopes.find(expected) is None
+        or _is_of_another_activation(e, run, outs[0])
+    ):
+        return findings
+    if gives_of_another(e, run, outs[0], expected):
+        return findings
+    line = line_of(inner, e.case.source)
+    return [_words.wrong_slope(e.paths, place=replace(e.place(), line=line, name=None))]
+
+
+def _stands_in(e: Explanation, index: int, inner: Frame) -> bool:
+    stacks = e.case.bench.program.equations[index].stacks
+    return any(f and (f.file, f.function) == (inner.file, inner.function) for stack in stacks for f in stack)
+
+
+def _is_of_another_activation(e: Explanation, run: tuple[int, ...], out: int) -> bool:
+    """Whether a formula gives the slope of a usual activation, be it of its argument or of that activation's result,
+    or a value of the loss.
+    """
+    given = e.case.bench.run.at(out)
+    if e.case.slopes.find(given) is not None or e.case.forward.find(given) is not None:
+        return True
+    for z in map(e.case.bench.run.at, _read(e, run)):
+        with np.errstate(all="ignore"):
+            s, t = ([function(v) for v in z] for function in (lambda v: 1 / (1 + np.exp(-v)), np.tanh))
+        slopes = [[v * (1 - v) for v in s], [1 - v**2 for v in t], [1.0 * (v > 0) for v in z], s]
+        slopes += [[v * (1 - v) for v in z], [1 - v**2 for v in z]]
+        if any(_relate.multiple(given, tuple(slope)) is not None for slope in slopes):
+            return True
+    return False
+
+
+def _read(e: Explanation, run: tuple[int, ...]) -> set[int]:
+    """What equations read of others."""
+    equations = [e.case.bench.program.equations[index] for index in run]
+    inside = {out for equation in equations for out in equation.outputs}
+    return {atom for equation in equations for atom in equation.inputs if isinstance(atom, int)} - inside
+
+
+def gives_of_another(e: Explanation, run: tuple[int, ...], out: int, expected: Values) -> bool:
+    """Whether the equations of a formula give `expected` of another value of the loss than the one they read."""
+    bench, read = e.case.bench, _read(e, run)
+    if len(read) != 1:
+        return False
+    [argument] = read
+    shape = bench.run.at(argument)[0].shape
+    for quantity in e.quantities():
+        if quantity.kind != "value" or quantity.values[0].shape != shape:
+            continue
+        patches = {}
+        for index in run:
+            positions = [p for p, atom in enumerate(bench.program.equations[index].inputs) if atom == argument]
+            if positions:
+                patches[index] = with_inputs(positions, lambda point, values=quantity.values: values[point])
+        made = [bench.values(run, patches, k) for k in range(bench.count)]
+        result = tuple(each[out] for each in made if each is not None and out in each)
+        if len(result) == bench.count and _relate.same(result, expected):
+            return True
+    return False

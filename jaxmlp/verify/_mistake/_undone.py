@@ -1,0 +1,44 @@
+"""A chain rule that was left undone: a value of the loss, or a slope alone, stands where a cotangent belongs."""
+
+from .._line import _relate
+from .._line._relate import multiple, Values
+from .._line._roles import rows
+from .._report import _words
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+from ._relations import usual_slopes
+
+
+def value_for_its_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """A value of the loss, such as `(p - y)**2`, where its derivative belongs, and that is no activation's."""
+    knowledge, several = e.case.knowledge, len(e.site.instances) > 1
+    is_a_cotangent = e.case.each_cotangent.scale(expected) is not None
+    for (variable, _), slope in knowledge.slopes.items():
+        value = knowledge.values.get(variable)
+        if value is None or value.values[0].shape != slope.values[0].shape or _relate.is_constant(slope.values):
+            continue
+        pairs = [(value, slope)]
+        if several:
+            pairs += zip(rows([value], e.case.batches), rows([slope], e.case.batches), strict=False)
+        for value, slope in pairs:
+            fits = value.row == slope.row and value.values[0].shape == actual[0].shape == expected[0].shape
+            if not fits or multiple(actual, value.values) is None or multiple(expected, slope.values) is None:
+                continue
+            if is_a_cotangent or e.case.is_arithmetic(slope):
+                return _words.wrong_operand(e.paths, used=e.name, instead=e.case.names.known(slope), place=e.place())
+    return None
+
+
+def slope_alone(e: Explanation, expected: Values) -> Finding | None:
+    """The slope of an activation where it ought to be multiplied by the cotangent that comes in; or that of another
+    activation, if what must be there is a slope of what the statement reads as well.
+    """
+    if expected[0].shape != e.actual[0].shape or expected[0].size * len(expected) < 2:
+        return None
+    usual = [slope for _, slope in usual_slopes(e, e.actual[0].shape)]
+    is_slope = e.case.slopes.find(e.actual) is not None or any(multiple(e.actual, slope) is not None for slope in usual)
+    if not is_slope:
+        return None
+    if any(multiple(expected, slope) is not None for slope in usual):
+        return _words.wrong_slope(e.paths, place=e.place())
+    return _words.missing_upstream(e.paths, place=e.place())
