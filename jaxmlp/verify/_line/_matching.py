@@ -1,5 +1,6 @@
 """Whether a value is a known quantity, or a simple multiple of one."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -103,9 +104,20 @@ def _flat(values: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def snapped(factor: float) -> float:
-    """The simple number that a factor is, if it is one to the accuracy at hand."""
-    simple = Fraction(factor).limit_denominator(4096)
-    return float(simple) if abs(float(simple) - factor) <= 1e-7 * max(abs(factor), 1e-3) else factor
+    """The simple number that a factor is, if it is one to the accuracy at hand: the first of its convergents that is
+    near enough, of a denominator up to 4096.
+    """
+    size = rest = abs(factor)
+    before, last = (0, 1), (1, 0)
+    while math.isfinite(rest):
+        whole = math.floor(rest)
+        before, last = last, (whole * last[0] + before[0], whole * last[1] + before[1])
+        if last[1] > 4096:
+            break
+        if abs(last[0] / last[1] - size) <= 1e-7 * max(size, 1e-3):
+            return math.copysign(last[0] / last[1], factor)
+        rest = 1 / (rest - whole) if rest > whole else math.inf
+    return factor
 
 
 def scale_cost(factor: float, batches: frozenset[int], *, alone: bool) -> float:

@@ -41,6 +41,7 @@ class Screen:
         self._stacked: dict[Any, np.ndarray] = {}
         self._standing: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
         self._paths: dict[Instances, tuple[frozenset[int], bool]] = {}
+        self._leads: dict[tuple[str, frozenset[int]], tuple[set[int], list[int]]] = {}
         self._views: dict[tuple[Instances, frozenset[int]], View | None] = {}
 
     def passed(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
@@ -180,19 +181,23 @@ class Screen:
     def _is_linear(self, path: str, outs: Sequence[int], cut: frozenset[int]) -> bool:
         """Whether a leaf is linear in what a statement gives, and it is known how."""
         bench = self._bench
-        adjoints, leading = bench.adjoints(path, cut), self._leading(path, cut)
-        order = [i for i in bench.order[path] if not leading.isdisjoint(bench.program.equations[i].outputs)]
+        adjoints, (leading, order) = bench.adjoints(path, cut), self._leading(path, cut)
         known = all(out in adjoints or out not in leading for out in outs)
         return known and is_linear(bench.program, order, set(outs))
 
-    def _leading(self, path: str, cut: frozenset[int]) -> set[int]:
-        """The variables that lead to a leaf other than through the equations in `cut`."""
+    def _leading(self, path: str, cut: frozenset[int]) -> tuple[set[int], list[int]]:
+        """The variables that lead to a leaf other than through the equations in `cut`, and what makes them."""
+        if (path, cut) in self._leads:
+            return self._leads[path, cut]
         leading = {self._bench.leaves[path]}
         for index in reversed(self._bench.order[path]):
             equation = self._bench.program.equations[index]
             if index not in cut and not leading.isdisjoint(equation.outputs):
                 leading.update(atom for atom in equation.inputs if isinstance(atom, int))
-        return leading
+        equations = self._bench.program.equations
+        order = [i for i in self._bench.order[path] if not leading.isdisjoint(equations[i].outputs)]
+        self._leads[path, cut] = leading, order
+        return leading, order
 
     def _carried(self, instances: Instances) -> tuple[frozenset[int], bool]:
         """The equations of the runs that read what another run leads to, and whether they only take it into sums."""

@@ -94,7 +94,14 @@ class Case:
 
     def is_arithmetic(self, slope: Quantity) -> bool:
         """Whether a slope comes from products, quotients and powers alone: no activation then."""
-        return is_arithmetic(self.loss.program, slope)
+        key = slope.variable, slope.by
+        if key not in self._arithmetic:
+            self._arithmetic[key] = is_arithmetic(self.loss.program, slope)
+        return self._arithmetic[key]
+
+    @cached_property
+    def _arithmetic(self) -> dict[tuple[int | None, int | None], bool]:
+        return {}
 
     @cached_property
     def layers(self) -> list[tuple[int, tuple[Any, ...]]]:
