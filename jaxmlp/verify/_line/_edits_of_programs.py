@@ -9,6 +9,7 @@ from .._program._sites import results, Site
 from .._program._trace import Atom, Literal
 from ._bench import Bench, Patch, Patches
 from ._edits import Edit
+from ._edits_of_sums import sent_again
 from ._patches import after, divided, with_input, with_inputs
 
 
@@ -23,6 +24,7 @@ def of_programs(
     yield from _undone(bench, owners, params, is_a_value)
     yield from _everywhere(bench, owners, params)
     yield from _in_each(bench, owners)
+    yield from sent_again(bench, owners)
 
 
 def _owns(site: Site) -> bool:

@@ -115,6 +115,9 @@ def operand(e: Explanation) -> Finding:
         return _words.wrong_mask(e.paths, place=e.place())
     if isinstance(atom, int) and offer.quantity is not None and e.case.is_of_the_penalty(atom, offer.quantity):
         return _words.wrong_regularization(e.paths, term=used, place=e.place())
+    turned = tuple(value.T for value in e.case.bench.run.at(atom))
+    if turned[0].ndim == 2 and offer.shape == turned[0].shape and _relate.same(turned, offer.values[0]):
+        return _words.transposed(e.paths, offer.shape[::-1], offer.shape, place=e.place())
     if isinstance(atom, int) and offer.quantity is not None:
         found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None:  # nothing is wrong with how it is used
@@ -248,6 +251,12 @@ def undone(e: Explanation) -> list[Finding]:
         target = site.statement.target if site.statement else None
         found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=e.place_of(site)))
     return found
+
+
+def sent_again(e: Explanation) -> Finding:
+    found = _words.double_counted(e.paths, place=e.place())
+    frame = e.facts["caller"]
+    return found if frame is None else replace(found, line=line_of(frame, e.case.source), computes=None, must=None)
 
 
 def everywhere(e: Explanation) -> list[Finding]:

@@ -1,0 +1,75 @@
+"""The correction of a sum that is sent on again and again, each time with all of it that was sent before."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .._program._sites import Site
+from .._program._trace import Equation, Frame
+from ._bench import Bench, Evaluate, Patch, Read
+from ._edits import Edit
+
+
+_COST = 1.2
+
+
+def sent_again(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:
+    """Only what is new since the last time, wherever one line reads a sum again that has grown, or has not.
+
+    As where each user of a value calls its backward pass, which starts from all that its users have sent so far.
+    """
+    program = bench.program
+    grown: dict[int, int] = {}  # a sum, and the one that it was before something was added
+    read: dict[Any, list[int]] = {}
+    patches: dict[int, Patch] = {}
+    for index, equation in enumerate(program.equations):
+        frames = _frames(equation)
+        for position, atom in enumerate(equation.inputs if index in owners and frames else ()):
+            is_the_sum = equation.name in _ADDS and position == 0
+            if not isinstance(atom, int) or is_the_sum or atom not in grown:
+                continue
+            # What is added to different sums goes to different values.
+            other = equation.inputs[0] if equation.name in _ADDS else None
+            to = _origins(grown, other)[-1] if isinstance(other, int) else None
+            before, earlier = _origins(grown, atom), read.setdefault((frames[0], equation.name, position, to), [])
+            last = next((known for known in reversed(earlier) if known in before), None)
+            if last is not None:
+                patches[index] = _less(position, last)
+            earlier.append(atom)
+        if equation.name in _ADDS and isinstance(equation.inputs[0], int):
+            grown[equation.outputs[0]] = equation.inputs[0]
+    if patches:
+        where = list(dict.fromkeys(owners[index] for index in patches))
+        callers = [_frames(program.equations[index])[1:2] for index in patches if _is_no_sum(program.equations[index])]
+        frame = next((frames[0] for frames in callers if frames), None)
+        yield where, Edit("sent_again", _COST, lambda c: patches, False, {"across": where, "caller": frame})
+
+
+_ADDS = ("add", "add_any")
+
+
+def _is_no_sum(equation: Equation) -> bool:
+    return equation.name not in _ADDS
+
+
+def _frames(equation: Equation) -> list[Frame]:
+    """The user's lines that an equation stands on, from the inside out."""
+    return [frame for stack in equation.stacks for frame in stack if frame]
+
+
+def _origins(grown: dict[int, int], variable: int) -> list[int]:
+    """A sum, and all that it was before."""
+    found = [variable]
+    while found[-1] in grown:
+        found.append(grown[found[-1]])
+    return found
+
+
+def _less(position: int, last: int) -> Patch:
+    """An equation that reads a sum without what it was the last time."""
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        return evaluate([value - read(last) if p == position else value for p, value in enumerate(inputs)])
+
+    return patch
