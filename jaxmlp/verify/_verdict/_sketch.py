@@ -27,21 +27,23 @@ def norms(leaf: Any, *parts: Any, ordinary: bool = False) -> tuple[Any, Any]:
 
     Without overflow or underflow, unless the largest number is said to be `ordinary`.
     """
-    largest = jnp.max(jnp.abs(_less(leaf, parts)))
-    # Behind the barrier the difference is another one to the compiler, which then fuses each with its sum. It would
-    # write a difference that two sums read into memory: a leaf more, and twice the time.
-    leaf, parts, largest = jax.lax.optimization_barrier((leaf, parts, largest))
-    scale = 1.0 if ordinary else jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1.0)
-    rest = _less(leaf, parts)
-    size = scale * jnp.sqrt(jnp.sum((rest if ordinary else rest / scale) ** 2))
-    # A maximum may pass over a NaN on its way, as XLA's loops on a CPU do; a sum never does.
-    return jnp.where(jnp.isnan(size), jnp.nan, largest), size
-
-
-def _less(leaf: Any, parts: tuple[Any, ...]) -> Any:
     for part in parts:
         leaf = leaf - part
-    return leaf
+    if not ordinary:
+        largest = jnp.max(jnp.abs(leaf))
+        scale = jnp.where((largest > 0) & jnp.isfinite(largest), largest, 1.0)
+        largest, size = norms(leaf / scale, ordinary=True)
+        return scale * largest, scale * size
+    # Both in one reduction, which reads a leaf once and writes nothing of its size: of two the compiler makes, for a
+    # leaf that is a transpose, as a weight's gradient is to autodiff, sums by blocks that hold ten times its memory.
+    zero = jnp.zeros((), leaf.dtype)
+    largest, squares = jax.lax.reduce((jnp.abs(leaf), leaf**2), (zero, zero), _largest_and_sum, range(leaf.ndim))
+    # A maximum may pass over a NaN on its way, as XLA's loops on a CPU do; a sum never does.
+    return jnp.where(jnp.isnan(squares), jnp.nan, largest), jnp.sqrt(squares)
+
+
+def _largest_and_sum(one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:
+    return jnp.maximum(one[0], other[0]), one[1] + other[1]
 
 
 def sketch(leaf: Any, seed: int = 0) -> Any:
