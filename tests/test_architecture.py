@@ -15,11 +15,12 @@ CORE = sorted(path for path in PACKAGE.glob("_*.py") if path.name not in ("__ini
 
 # A module imports from lower floors only. A new module needs a floor.
 FLOORS = (
-    {"_arguments", "_types", "_frames", "_placement", "_progress", "_version"},
+    {"_arguments", "_types", "_frames", "_launch", "_placement", "_progress", "_version"},
     {"_checks", "_layouts", "_logistic", "_once", "_program"},
     {"_activations", "_losses", "_dense", "_init", "_data", "_numbers", "_products"},
-    {"_mlp", "_lanes"},
-    {"_kernel", "_small", "_population", "_options"},
+    {"_mlp", "_lanes", "_loops"},
+    {"_spread", "_small", "_population", "_options"},
+    {"_kernel"},
     {"_train"},
 )
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
