@@ -173,18 +173,27 @@ def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Plac
 
 
 def _makes_a_slope(e: Explanation) -> bool:
-    """Whether the operand is what a slope is taken at: with the right one, something in the statement is that slope."""
+    """Whether the operand is what a slope is taken at: with the right one, something in the statement is that slope, or
+    a product of it with a number, as in `-2 * s * (1 - s) * (y - a)`.
+    """
     bench, instance = e.case.bench, e.run
     corrected = [bench.values(instance, e.mistake.patches, k) for k in range(bench.count)]
     found = [values for values in corrected if values is not None]
-    made = [tuple(values[variable] for values in found) for variable in found[0]]
+    made = {variable: tuple(values[variable] for values in found) for variable in found[0]}
+    products = {out for index in instance for out in _outputs_of(e, index, "mul")}
     slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope" and not e.case.is_arithmetic(q)]
     return any(
-        values[0].shape == slope[0].shape and abs(snapped(_relate.multiple(values, slope) or 0.0)) in (0.5, 1, 2)
-        for values in made
+        values[0].shape == slope[0].shape
+        and abs(snapped(_relate.multiple(values, slope) or 0.0)) in ((0.5, 1, 2) if variable in products else (1,))
+        for variable, values in made.items()
         if e.case.forward.find(values) is None
         for slope in slopes
     )
+
+
+def _outputs_of(e: Explanation, index: int, name: str) -> tuple[int, ...]:
+    equation = e.case.bench.program.equations[index]
+    return equation.outputs if equation.name == name else ()
 
 
 def _is_a_layer_off(e: Explanation, used: tuple[np.ndarray, ...], offer: Offer) -> bool:
