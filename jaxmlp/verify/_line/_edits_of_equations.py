@@ -68,8 +68,7 @@ def _begun_anew(bench: Bench, instances: Instances) -> Iterator[Edit]:
                 if origin[run] != read[run]
             }
             if patches:
-                facts = {"used": read[instances[0]], "operand": position}
-                yield Edit("begun_anew", 1.7, lambda c, p=patches: p, False, facts)
+                yield Edit("begun_anew", 1.7, lambda c, p=patches: p)
 
 
 def _of_common_numbers(bench: Bench, instances: Instances) -> Iterator[Edit]:

@@ -67,19 +67,11 @@ def replaced(
 ) -> Iterator[Edit]:
     """Another value in the place of one that a statement uses."""
     program = bench.program
-    first = instances[0][0]
-    if (
-        isinstance(atom, Literal)
-        and atom.value.ndim == 0
-        and program.equations[instances[0][uses[0][0]]].name
-        not in (
-            "mul",
-            "div",
-        )
-    ):
+    first, user = instances[0][0], program.equations[instances[0][uses[0][0]]]
+    if isinstance(atom, Literal) and atom.value.ndim == 0 and user.name not in ("mul", "div"):
         return
     # What is offered are floating numbers, and none of these is an index.
-    made = bench.run.at(program.equations[instances[0][uses[0][0]]].outputs[0])[0]
+    made = bench.run.at(user.outputs[0])[0]
     if bench.run.at(atom)[0].dtype.kind != "f" and made.dtype.kind != "f":
         return
     olds = [program.equations[instance[uses[0][0]]].inputs[uses[0][1]] for instance in instances]

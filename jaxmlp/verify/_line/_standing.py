@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from functools import cached_property
 
-from .._program._sites import results, Site
+from .._program._sites import results, Site, wholes
 from .._program._trace import Atom, Literal
 from ._bench import Bench
 from ._known import Knowledge, Quantity
 from ._matching import Known
 from ._roles import Roles
-
-
-_TAKES = frozenset("slice index squeeze reshape dynamic_slice gather convert_element_type copy".split())
-"""Operations that take a part of their first input."""
 
 
 class Standing:
@@ -70,13 +66,7 @@ class Standing:
 
     def _is_of_an_argument(self, variable: Atom) -> bool:
         """Whether a value is an argument, or a part of one as it stands."""
-        program = self.bench.program
-        while variable not in program.inputs:
-            maker = program.makers.get(variable) if isinstance(variable, int) else None
-            if maker is None or program.equations[maker].name not in _TAKES:
-                return False
-            variable = program.equations[maker].inputs[0]
-        return True
+        return any(whole in self.bench.program.inputs for whole in wholes(self.bench.program, variable))
 
     def _quantity(self, atom: Atom) -> Quantity | None:
         """The known quantity that a value is, cotangents in the scale of the author."""

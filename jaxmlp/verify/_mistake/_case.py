@@ -10,6 +10,7 @@ from .._line._known import ELEMENTWISE, Knowledge, Quantity, Run
 from .._line._matching import Known
 from .._line._relate import is_constant
 from .._line._roles import rows
+from .._program._sites import wholes
 from .._program._source import Source
 from .._program._trace import Frame, Program
 from ._names import Names
@@ -18,8 +19,6 @@ from ._names import Names
 _ARITHMETIC = frozenset(
     ("mul", "div", "add", "sub", "neg", "integer_pow", "square", "convert_element_type", "copy", "reduce_sum", "name")
 )
-
-_MOVES = frozenset("gather dynamic_slice slice squeeze reshape broadcast_in_dim transpose".split())
 
 _COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "sign")
 
@@ -81,16 +80,9 @@ class Case:
         return Known(quantity for quantity in self.each if quantity.kind == "cotangent")
 
     def is_of_a_cotangent(self, variable: int) -> bool:
-        """Whether a variable is a cotangent, or some of the numbers of one."""
-        program = self.bench.program
-        while self.each_cotangent.scale(self.bench.run.at(variable)) is None:
-            index = program.makers.get(variable)
-            if index is None or program.equations[index].name not in _MOVES:
-                return False
-            [variable, *_] = [atom for atom in program.equations[index].inputs if isinstance(atom, int)] or [-1]
-            if variable < 0:
-                return False
-        return True
+        """Whether a variable is a cotangent of more than one number, up to a factor, or some of the numbers of one."""
+        each = map(self.bench.run.at, wholes(self.bench.program, variable))
+        return any(values[0].size > 1 and self.each_cotangent.scale(values) is not None for values in each)
 
     def is_arithmetic(self, slope: Quantity) -> bool:
         """Whether a slope comes from products, quotients and powers alone: no activation then."""

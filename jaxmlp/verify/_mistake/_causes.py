@@ -20,6 +20,7 @@ from ._relations import (
     is_right_on_part_of_a_branch,
     related,
     related_by_a_slope,
+    related_by_a_usual_slope,
     related_term,
 )
 from ._terms import lacks_a_term, penalty_among, stale_operand
@@ -93,7 +94,7 @@ def slope(e: Explanation) -> Finding:
     what, corrected = e.described(offer), e.corrected()
     if corrected is not None and _relate.is_another_mask(e.actual, corrected):
         return _words.wrong_mask(e.paths, place=e.place())
-    found = None if corrected is None else related_by_a_slope(e, e.actual, corrected)
+    found = None if corrected is None else related_by_a_usual_slope(e, e.actual, corrected)
     if found is not None and found.cause == "extra-activation-derivative":
         return found
     if e.is_diagonal():

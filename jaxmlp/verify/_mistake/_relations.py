@@ -118,6 +118,11 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
                 if factor:
                     return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
+    return related_by_a_usual_slope(e, actual, expected)
+
+
+def related_by_a_usual_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
+    """The slope of a sigmoid or a tanh of which the statement reads the outputs, missing or superfluous."""
     for name, slope in usual_slopes(e, actual[0].shape) if actual[0].size > 1 else ():
         if multiple(_times(actual, slope), expected) is not None:
             return _words.missing_slope(e.paths, slope=name, place=e.place())

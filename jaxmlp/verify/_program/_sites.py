@@ -1,12 +1,12 @@
 """The statements of a candidate, and the equations that each stands for every time that it is executed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ._source import caller, Source
 from ._syntax import Statement
-from ._trace import Frame, Literal, Program
+from ._trace import Atom, Frame, Literal, Program
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +96,21 @@ def _calls(
     for instance in instances if len(instances) > 1 else ():
         found.setdefault(caller(program.equations[instance[0]].stacks, frame), []).append(instance)
     return tuple(map(tuple, found.values())) if len(found) > 1 else ()
+
+
+_TAKES = frozenset("slice index squeeze reshape dynamic_slice gather convert_element_type copy".split())
+"""Operations that take a part of their first input."""
+
+
+def wholes(program: Program, variable: Atom) -> Iterator[Atom]:
+    """A variable, and all that it is a part of as it stands: `x[i][j]`, `x[i]` and `x`."""
+    yield variable
+    while isinstance(variable, int) and variable in program.makers:
+        equation = program.equations[program.makers[variable]]
+        if equation.name not in _TAKES:
+            return
+        variable = equation.inputs[0]
+        yield variable
 
 
 def results(program: Program, equations: Sequence[int]) -> list[int]:

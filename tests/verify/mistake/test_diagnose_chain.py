@@ -5,14 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmlp import check
-
-
-def said(loss, grads, *inputs):
-    """The cause and the line of each finding on a wrong gradient."""
-    report = check(loss, grads, *inputs)
-    assert report.verdict == "wrong"
-    return [(finding.cause, finding.line and finding.line.text) for finding in report.findings]
+from .findings import said
 
 
 @pytest.fixture

@@ -5,15 +5,7 @@ import jax.numpy as jnp
 
 from jaxmlp import check
 
-
-def named(report):
-    """The cause and the line of each finding on a wrong gradient."""
-    assert report.verdict == "wrong"
-    return [(finding.cause, finding.line.text) for finding in report.findings]
-
-
-def normal(getkey, *shapes):
-    return [jax.random.normal(getkey(), shape) for shape in shapes]
+from .findings import named, normal
 
 
 def cross_entropy(params, xs, ys):

@@ -5,11 +5,7 @@ import jax.numpy as jnp
 
 from jaxmlp import check
 
-
-def first(report):
-    """The cause and the line of the first finding on a wrong gradient."""
-    assert report.verdict == "wrong"
-    return report.findings[0].cause, report.findings[0].line.text
+from .findings import first
 
 
 def test_a_threshold_on_the_signed_difference_is_another_condition(getkey):

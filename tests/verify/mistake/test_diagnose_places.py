@@ -6,15 +6,13 @@ import pytest
 
 from jaxmlp import check
 
+from .findings import normal
+
 
 def named(report):
     """The cause, the line and the leaves of each finding on a wrong gradient."""
     assert report.verdict == "wrong"
     return [(finding.cause, finding.line.text, finding.leaves) for finding in report.findings]
-
-
-def normal(getkey, *shapes):
-    return [jax.random.normal(getkey(), shape) for shape in shapes]
 
 
 def triplet_loss(params, anchors, near, far):

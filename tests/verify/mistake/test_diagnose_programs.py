@@ -9,12 +9,7 @@ import pytest
 
 from jaxmlp import check
 
-
-def said(loss, grads, *inputs):
-    """The cause and the line of each finding on a wrong gradient."""
-    report = check(loss, grads, *inputs)
-    assert report.verdict == "wrong"
-    return [(finding.cause, finding.line and finding.line.text) for finding in report.findings]
+from .findings import said
 
 
 @pytest.fixture

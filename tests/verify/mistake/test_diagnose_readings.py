@@ -6,15 +6,7 @@ import numpy as np
 
 from jaxmlp import check
 
-
-def named(report):
-    """The cause and the line of each finding on a wrong gradient."""
-    assert report.verdict == "wrong"
-    return [(finding.cause, finding.line and finding.line.text) for finding in report.findings]
-
-
-def normal(getkey, *shapes):
-    return [jax.random.normal(getkey(), shape) for shape in shapes]
+from .findings import named, normal
 
 
 def test_a_sign_that_is_lost_for_some_examples(getkey):
@@ -178,3 +170,36 @@ def test_the_other_sign_of_a_cotangent_beside_another_mistake(getkey):
     w, x = normal(getkey, (3, 2), (5, 3))
     cause, line = named(check(loss, grads, {"w": w}, x))[0]
     assert (cause, line) == ("sign", "dvar = jnp.sum(dout * centred, axis=0, keepdims=True) * inverse**3 / 2")
+
+
+def test_a_number_that_is_lacking_is_a_factor_and_no_upstream_gradient(getkey):
+    def loss(params, x, y):
+        scale = 1 / jnp.sqrt(3.0).astype(x.dtype)
+        return jnp.sum((jnp.tanh(x @ params["w"] * scale) - y) ** 2)
+
+    def grads(params, x, y):
+        scale = 1 / jnp.sqrt(3.0).astype(x.dtype)
+        a = jnp.tanh(x @ params["w"] * scale)
+        dz = 2 * (a - y) * (1 - a**2)
+        dw = jnp.einsum("ni,nj->ij", x, dz)
+        return {"w": dw}
+
+    w, x, y = normal(getkey, (3, 2), (5, 3), (5, 2))
+    [(cause, _)] = named(check(loss, grads, {"w": w}, x, y))
+    assert cause in ("missing-factor", "scale-constant")
+
+
+def test_a_slope_at_the_output_of_its_square_is_another_slope(getkey):
+    def loss(params, x, y):
+        return jnp.sum((jax.nn.relu(x @ params["w"]) ** 2 @ params["v"] - y) ** 2)
+
+    def grads(params, x, y):
+        act = jax.nn.relu(x @ params["w"]) ** 2
+        dout = 2 * (act @ params["v"] - y)
+        dact = dout @ params["v"].T
+        dpre = 2 * act * dact
+        return {"w": x.T @ dpre, "v": act.T @ dout}
+
+    w, v, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    [(cause, line)] = named(check(loss, grads, {"w": w, "v": v}, x, y))
+    assert cause in ("wrong-activation-derivative", "wrong-operand") and line == "dpre = 2 * act * dact"

@@ -6,11 +6,7 @@ import pytest
 
 from jaxmlp import check
 
-
-def first(report):
-    """The cause and the line of the first finding on a wrong gradient."""
-    assert report.verdict == "wrong"
-    return report.findings[0].cause, report.findings[0].line.text
+from .findings import first
 
 
 @pytest.fixture
