@@ -43,9 +43,12 @@ def file(tmp_path):
 def test_what_does_not_end_is_stopped_and_its_line_is_said(file, capfd, where):
     body, line = ENDLESS[where]
     path = file("import itertools, jax\n" + RIGHT.replace("return 2 * w", body))
-    assert _cli.main(["check", path, "--time-limit", "0.7"]) == 2
-    out, err = capfd.readouterr()
-    assert out == "" and err.startswith("jaxmlp: candidate.py did not come to an end within 0.7 seconds")
+    for seconds in ("0.7", "7", "70"):  # a machine that is busy with other things gets that far only later
+        assert _cli.main(["check", path, "--time-limit", seconds]) == 2
+        out, err = capfd.readouterr()
+        assert out == "" and err.startswith(f"jaxmlp: candidate.py did not come to an end within {seconds} seconds")
+        if line is None or line in err:
+            break
     assert ", in grads\n" in err and line in err if line else "JAX or another library" in err
 
 

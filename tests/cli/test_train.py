@@ -272,6 +272,7 @@ def test_metrics_are_strict_json(tmp_path):
 )
 def test_what_does_not_fit_into_memory_is_refused_at_once(arguments, said, capsys, monkeypatch):
     monkeypatch.setattr(_memory, "_free_here", lambda: 8 * 2**30)
+    monkeypatch.setattr(_memory, "_free", lambda devices: _memory._free_here())  # wherever the state lies
     status, out, err = train(capsys, *arguments)
     assert (status, out) == (2, "") and said in err and err.count("\n") == 1
 

@@ -11,7 +11,10 @@ import jax
 from ._trace import Frame, is_users
 
 
-_CALLED_BACK = re.compile(r"Traceback \(most recent call last\):\n(?P<frames>.*?)\n(?P<error>\S[^\n]*)", re.DOTALL)
+_CALLED_BACK = re.compile(
+    r"Traceback \(most recent call last\):\n(?P<frames>.*?)\n(?P<error>\S[^\n]*?)( \[executable_name=[^\n]*\])?$",
+    re.DOTALL | re.MULTILINE,
+)
 _FRAME = re.compile(r'File "(.+)", line (\d+), in (.+)')
 
 

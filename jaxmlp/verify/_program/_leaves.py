@@ -91,11 +91,9 @@ def hosted(what: str, leaf: Any) -> np.ndarray:
         raise ValueError(f"{what} is deleted, as an argument is that was donated.")
     try:
         array = on_host(leaf)
-    except MemoryError:
+    except (MemoryError, jax.errors.JaxRuntimeError):  # what computes it failed: nothing is wrong with the leaf
         raise
     except Exception as error:
-        if str(error).startswith("RESOURCE_EXHAUSTED"):  # nothing is wrong with the leaf
-            raise
         kind = type(leaf).__name__
         raise TypeError(f"{what} is a {kind} that cannot be made into an array: {error}") from None
     return array

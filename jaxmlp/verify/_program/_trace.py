@@ -229,6 +229,8 @@ class _Flat:
                 results = self.inlined(params[_CALLS[name]], args, stacks)
             elif name == "scan" and params["length"] * len(_body(params["jaxpr"]).eqns) <= self.limit:
                 results = self.unrolled(eqn, args, stacks)
+            elif name == "unstack":  # JAX 0.11 takes an array apart in one equation, JAX 0.10 in two for each part
+                results = [self.part(eqn, i, args, stacks) for i in range(len(eqn.outvars))]
             else:
                 outputs = results = tuple(self.new(variable.aval) for variable in eqn.outvars)
                 self.equations.append(Equation(name, params, tuple(args), outputs, stacks, eqn.primitive))
@@ -251,6 +253,19 @@ class _Flat:
             stacked[step] = results[carry:]
         columns = zip(*(stacked[step] for step in range(length)), strict=True)
         return state + [self.synthetic("stack", {"axis": 0}, list(column), stacks) for column in columns]
+
+    def part(self, unstack: Any, i: int, args: Sequence[Atom], stacks: tuple[Stack, ...]) -> Atom:
+        axis, shape, dtype = unstack.params["axis"], unstack.invars[0].aval.shape, unstack.invars[0].aval.dtype
+        start, limit = [0] * len(shape), list(shape)
+        start[axis], limit[axis] = i, i + 1
+        sliced = self.new(jax.ShapeDtypeStruct([*shape[:axis], 1, *shape[axis + 1 :]], dtype))
+        squeezed = self.new(unstack.outvars[i].aval)
+        bounds = {"start_indices": tuple(start), "limit_indices": tuple(limit), "strides": (1,) * len(shape)}
+        self.equations += [
+            Equation("slice", bounds, tuple(args), (sliced,), stacks, jax.lax.slice_p),
+            Equation("squeeze", {"dimensions": (axis,)}, (sliced,), (squeezed,), stacks, jax.lax.squeeze_p),
+        ]
+        return squeezed
 
     def synthetic(self, name: str, params: dict[str, Any], args: list[Atom], stacks: tuple[Stack, ...]) -> int:
         first = args[0]
