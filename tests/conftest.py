@@ -18,9 +18,9 @@ from .helpers import platforms
 
 # Compiling is most of what these tests cost. XLA's older emitters of fused loops do it in half the time; from JAX 0.11
 # on there are only the newer, and XLA stops a process that asks for others, as for every flag that it does not know.
-# Programs this small are not worth the parts that XLA cuts them into, to compile them side by side, nor what LLVM does
-# to make them fast, a quarter of the processor's time. XLA_FLAGS that are set already, to an empty string even, are left
-# as they are: with one the programs are those that a user runs.
+# Programs this small are worth neither the parts that XLA cuts them into, to compile them side by side, nor, for a
+# quarter of the processor's time, what LLVM does to make them fast. XLA_FLAGS that are set already, to an empty string
+# even, are left as they are: with one the programs are those that a user runs.
 FLAGS = {
     "--xla_cpu_use_fusion_emitters=false": (0, 11),
     "--xla_cpu_parallel_codegen_split_count=1": (0, 12),

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from .._program._sites import Site
-from .._program._trace import Equation, Frame
+from .._program._stacks import Frame
+from .._program._trace import Equation
 from ._bench import Bench, Evaluate, Patch, Read
 from ._edits import Edit
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from .._line import _relate
 from .._program._sites import results
 from .._program._source import caller
+from .._program._stacks import Frame
 from .._program._syntax import is_one_line, reads_its_object
-from .._program._trace import Frame
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._formulas import gives_of_another

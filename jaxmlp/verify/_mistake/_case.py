@@ -12,7 +12,8 @@ from .._line._relate import is_constant
 from .._line._roles import rows
 from .._program._sites import wholes
 from .._program._source import Source
-from .._program._trace import Frame, Program
+from .._program._stacks import Frame
+from .._program._trace import Program
 from ._names import Names
 
 

@@ -5,8 +5,8 @@ another, or at a return that ends a loop in its first run.
 from dataclasses import replace
 
 from .._line import _relate
+from .._program._stacks import Frame
 from .._program._syntax import return_in_a_loop
-from .._program._trace import Frame
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import line_of

@@ -10,8 +10,8 @@ from .._line._known import Quantity
 from .._line._localize import Mistake
 from .._line._offers import Offer
 from .._program._sites import results, Site
+from .._program._stacks import Frame
 from .._program._syntax import Statement
-from .._program._trace import Frame
 from .._report import _words
 from .._report._gradient_report import Line
 from .._report._words import Place

@@ -8,7 +8,7 @@ from .._line import _relate
 from .._line._patches import with_inputs
 from .._line._relate import Values
 from .._program._sites import results
-from .._program._trace import Frame
+from .._program._stacks import Frame
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation

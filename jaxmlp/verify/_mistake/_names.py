@@ -10,7 +10,8 @@ from .._line._bench import Bench, RIGHT
 from .._line._known import Knowledge, Quantity
 from .._program._sites import results, Site
 from .._program._source import Source
-from .._program._trace import Atom, Frame, Literal
+from .._program._stacks import Frame
+from .._program._trace import Atom, Literal
 from .._report._gradient_report import Line
 from .._verdict._accuracy import norm
 

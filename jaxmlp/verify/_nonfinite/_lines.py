@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from .._program._trace import Frame, is_installed, Stack
+from .._program._stacks import Frame, is_installed, Stack
 from .._report._gradient_report import Line
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._program._trace import is_installed
+from .._program._stacks import is_installed
 from .._program._tree import on_host
 from ._lines import line
 from ._report import Birth

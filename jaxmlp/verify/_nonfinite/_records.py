@@ -6,7 +6,8 @@ from typing import Any
 
 import jax
 
-from .._program._trace import Program, Stack
+from .._program._stacks import Stack
+from .._program._trace import Program
 from .._program._tree import is_array
 from ._lines import lines, root_of
 from ._operations import is_elementwise, word, written

@@ -14,7 +14,8 @@ from ._call import split
 from ._failures import users_frames
 from ._fingerprint import of_arrays
 from ._source import Source
-from ._trace import Equation, Frame, Literal, Program, program_of, Stack, traced
+from ._stacks import Frame, Stack
+from ._trace import Equation, Literal, Program, program_of, traced
 from ._tree import copied, is_array, on_host
 
 

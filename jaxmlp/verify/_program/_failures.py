@@ -8,7 +8,7 @@ from types import TracebackType
 
 import jax
 
-from ._trace import Frame, is_users
+from ._stacks import Frame, is_users
 
 
 _CALLED_BACK = re.compile(

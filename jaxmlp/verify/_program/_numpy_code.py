@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._trace import is_installed
+from ._stacks import is_installed
 from ._tree import is_array
 
 

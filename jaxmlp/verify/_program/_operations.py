@@ -220,7 +220,6 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
         tuple(map(slice, params["start_indices"], params["limit_indices"], params["strides"] or (None,) * x.ndim))
     ],
     "split": _split,
-    "unstack": lambda params, x: list(np.moveaxis(x, params["axis"], 0)),
     "tile": lambda params, x: np.tile(x, params["reps"]),
     "pad": pad,
     "gather": gather,

@@ -1,12 +1,18 @@
 """The statements of a candidate, and the equations that each stands for every time that it is executed."""
 
+import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from ._source import caller, Source
+from ._stacks import Frame
 from ._syntax import Statement
-from ._trace import Atom, Frame, Literal, Program
+from ._trace import Atom, Literal, Program
+
+
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +46,8 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
     returns = dict(zip(range(len(program.equations) - len(paths), len(program.equations)), paths, strict=True))
     groups: dict[Any, tuple[Frame | None, Statement | None, list[list[int]], str | None]] = {}
     previous = None
-    for index, frame in enumerate(source.places(program)):
+    places = source.places(program)
+    for index, frame in enumerate(places):
         if index in returns:
             [atom] = program.equations[index].inputs
             constant = isinstance(atom, Literal) or atom in program.constants
@@ -61,8 +68,23 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
     return [
         Site(f, s, runs, leaf, _calls(program, f, runs))
         for f, s, instances, leaf in groups.values()
-        for runs in [tuple(map(tuple, instances))]
+        for runs in [tuple(run for instance in instances for run in _executions(program, places, s, instance))]
     ]
+
+
+def _executions(
+    program: Program, places: Sequence[Frame | None], statement: Statement | None, instance: Sequence[int]
+) -> Iterator[tuple[int, ...]]:
+    """The equations of each execution, where a loop of one statement leaves those of several on end.
+
+    Each goes through the code of the statement from its beginning, and all consist of the same operations.
+    """
+    offsets = [frame.offset if frame else 0 for frame in map(places.__getitem__, instance)]
+    starts = [0, *(i for i, (one, next) in enumerate(pairwise(offsets), 1) if next < one)]
+    runs = [tuple(instance[start:stop]) for start, stop in pairwise([*starts, len(instance)])]
+    alike = len({tuple(program.equations[index].name for index in run) for run in runs}) == 1
+    whole = statement is None or any(isinstance(node, _COMPREHENSIONS) for node in ast.walk(statement.node))
+    yield from runs if alike and not whole else [tuple(instance)]
 
 
 def formulas(program: Program, source: Source) -> list[Site]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from types import CodeType
 from typing import Any
 
+from ._stacks import Frame, HIDDEN, Stack
 from ._syntax import (
     calls_on,
     entry_of,
@@ -22,7 +23,7 @@ from ._syntax import (
     Statement,
     statements_of,
 )
-from ._trace import Equation, Frame, HIDDEN, Program, Stack
+from ._trace import Equation, Program
 
 
 class Source:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ._trace import Frame
+from ._stacks import Frame
 
 
 @dataclass(frozen=True)

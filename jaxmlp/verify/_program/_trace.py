@@ -1,8 +1,6 @@
 """A function, equation by equation: its jaxpr with every call inlined, and where in the source each equation stands."""
 
-import os
-import sysconfig
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
@@ -12,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._call import jaxpr_of, joined, Same, split
+from ._stacks import Stack, stack_of
 
 
 # Primitives that only call another program, and the parameter that holds it.
@@ -29,37 +28,6 @@ _CALLS = {
 
 # A scan is unrolled into at most this many equations; a longer one stays a single equation.
 _UNROLLED = 4096
-
-_VERIFY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-HIDDEN = tuple(folder + os.sep for folder in (os.path.dirname(jax.__file__), os.path.dirname(np.__file__), _VERIFY))
-"""The folders whose frames are no user's: those of JAX and NumPy, and the one that these rooms are in."""
-
-_STDLIB = sysconfig.get_path("stdlib") + os.sep
-_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
-
-
-def is_installed(file: str) -> bool:
-    """Whether a file belongs to Python or to an installed package."""
-    return file.startswith(_STDLIB) or any(name in file for name in _INSTALLED)
-
-
-def is_users(file: str) -> bool:
-    """Whether a file is none of JAX, NumPy, these rooms, Python or an installed package."""
-    return not (file.startswith((*HIDDEN, "<frozen")) or file.endswith(".pyx") or is_installed(file))
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A line that was being executed: of which file, and in which function."""
-
-    file: str
-    number: int
-    function: str
-
-
-Stack: TypeAlias = tuple[Frame | None, ...]
-"""The frames of the user's code, innermost first; None stands for JAX between them, as under `vmap` or `scan`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +189,7 @@ class _Flat:
 
         for eqn in jaxpr.eqns:
             name, params, args = eqn.primitive.name, eqn.params, [read(atom) for atom in eqn.invars]
-            stack = _stack(eqn)
+            stack = stack_of(eqn)
             # What a loop repeats is traced for it alone; what is called may have been traced for an earlier call.
             stacks = (stack, *outer) if loop else (*outer, stack)
             results: Sequence[Atom]
@@ -280,22 +248,3 @@ class _Flat:
 def _body(program: Any) -> Any:
     """The jaxpr of a program, closed or not."""
     return getattr(program, "jaxpr", program)
-
-
-def _stack(eqn: Any) -> Stack:
-    traceback = eqn.source_info.traceback
-    frames = () if traceback is None else traceback.frames
-    return tuple(_merged(Frame(frame.file_name, frame.line_num, frame.function_name) for frame in frames))
-
-
-def _merged(frames: Iterator[Frame]) -> Iterator[Frame | None]:
-    """The user's frames; a run of hidden ones between them becomes a single None."""
-    started, hidden = False, False
-    for frame in frames:
-        if frame.file.startswith(HIDDEN):
-            hidden = started
-            continue
-        if hidden:
-            yield None
-        yield frame
-        started, hidden = True, False

@@ -71,7 +71,6 @@ CASES = {
     "slice": (lambda a: a[1:3, ::2], "x34"),
     "split": (lambda a: jnp.split(a, (1, 3), axis=1), "x34"),
     "pad": (lambda a: lax.pad(a, 1.5, ((1, 2, 2), (-1, 0, 0))), "x34"),
-    "unstack": (lambda a: list(jnp.unstack(a, axis=1)), "x34"),
     "tile": (lambda a: jnp.tile(a, (2, 3)), "x34"),
     "gather": (lambda a, i: a[i], "x34 i2"),
     "scatter": (lambda a, b: a.at[jnp.array([2, 0])].set(b), "x34 x24"),

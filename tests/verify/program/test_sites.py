@@ -1,9 +1,50 @@
-"""What a value is a part of."""
+"""The executions of a statement; what a value is a part of."""
 
 import jax.numpy as jnp
+import pytest
 
-from jaxmlp.verify._program._sites import wholes
+from jaxmlp.verify._program._sites import sites, wholes
+from jaxmlp.verify._program._source import Source
 from jaxmlp.verify._program._trace import program_of
+
+
+def in_a_loop(x):
+    for _ in range(3):
+        x = jnp.tanh(x) + x + x
+    return x
+
+
+def of_the_parts(xs):
+    total = 0.0
+    for x in xs:
+        total = total + jnp.tanh(x)
+    return total
+
+
+def under_one_statement(x):
+    for _ in range(2):
+        x = sum(jnp.tanh(x) for _ in range(3))
+    return x
+
+
+def in_one_line(x):
+    y = jnp.tanh(x) + x + x + x
+    return y
+
+
+@pytest.mark.parametrize(
+    ("function", "executions"),
+    ((in_a_loop, [3]), (of_the_parts, [3]), (under_one_statement, [1]), (in_one_line, [1])),
+)
+def test_a_loop_of_one_statement_executes_it_several_times(function, executions):
+    program, source = program_of(function, jnp.ones((3, 2))), Source(function)
+    found = [
+        site for site in sites(program, source, []) if site.statement and "tanh" in source.text[site.frame.number - 1]
+    ]
+    assert [len(site.instances) for site in found] == executions
+    assert sum(len(run) for run in found[0].instances) == sum(
+        equation.name in ("tanh", "add") for equation in program.equations
+    )
 
 
 def test_a_row_of_a_row_is_a_part_of_the_argument():

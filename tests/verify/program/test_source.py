@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import pytest
 
 from jaxmlp.verify._program._source import Source
-from jaxmlp.verify._program._trace import Frame, traced
+from jaxmlp.verify._program._stacks import Frame
+from jaxmlp.verify._program._trace import traced
 
 
 def plain(params, x):

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
+from jaxmlp.verify._program._stacks import Frame
 from jaxmlp.verify._program._syntax import is_one_line, return_in_a_loop
-from jaxmlp.verify._program._trace import Frame
 
 
 def ends_its_loop(rows):

@@ -168,6 +168,13 @@ def test_a_scan_stays_one_equation_where_it_is_long_or_asked_to():
     assert names(loop, jnp.ones((4000, 2))).count("scan") == 1
 
 
+def test_an_array_taken_apart_is_its_parts(getkey):
+    x = normal(getkey(), (3, 2))
+    program = traced(lambda x: [2 * part for part in x], x)
+    assert {equation.name for equation in program.equations} == {"slice", "squeeze", "mul"}
+    np.testing.assert_array_equal(np.stack(program.run([x])), 2 * x)
+
+
 def test_while_and_cond_stay_one_equation():
     found = names(branching, jnp.ones(3))
     assert found.count("cond") == 1 and found.count("while") == 1
