@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import chain, islice
 
 from .._program._sites import results, Site
@@ -12,7 +12,6 @@ from ._edits_of_equations import of_equations
 from ._edits_of_operands import of_operands
 from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result, of_return
-from ._known import Quantity
 from ._offers import Instances, Offer
 from ._roles import Following, slices
 from ._screen import Screen
@@ -84,7 +83,8 @@ class Jobs:
         self.offers = offers
         self.repeated = [offer for offer in offers if offer.quantity and len(offer.values) > 1]
         self.alone = [offer for offer in offers if not offer.quantity or len(offer.values) == 1]
-        self.quantities: list[Quantity] = [offer.quantity for offer in self.alone if offer.quantity]
+        quantities = [offer.quantity for offer in self.alone if offer.quantity]
+        self._sliced = cache(lambda count: list(slices(quantities, count)))
 
     def by_reach(self) -> Iterator[list[Job]]:
         """The corrections, those of statements that lead to most leaves first."""
@@ -171,8 +171,7 @@ class Jobs:
         if site.leaf:
             edits = of_return(bench, instances, site.leaf, self.offers)
         elif several:
-            sliced = slices(self.quantities, len(instances))
-            roles = [*self.standing.roles.offers(instances), *self.repeated, *sliced]
+            roles = [*self.standing.roles.offers(instances), *self.repeated, *self._sliced(len(instances))]
             own = [offer for offer in self.alone if offer.name and len(offer.values) == len(instances)]
             sieve = Sieve(bench, self.screen, instances, wrong)
             edits = chain(

@@ -1,5 +1,6 @@
 """What is known at a point: every value of the loss, its cotangent, the slopes between, and what they are made of."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -229,7 +230,9 @@ def _distinct(quantities: Sequence[Quantity], arguments: set[int]) -> Iterator[Q
     one number throughout. What multiplies, such as a mask, is an argument and a slope; `out - y` may be a value and a
     cotangent.
     """
-    seen: dict[tuple[int, ...], list[tuple[np.ndarray, float, Quantity]]] = {}
+    # Two arrays are no nearer to each other than their norms are: by shape, and by the norm's logarithm in steps of
+    # twice what counts as the same.
+    seen: dict[tuple[tuple[int, ...], int], list[tuple[np.ndarray, Quantity]]] = {}
     for quantity in quantities:
         if not all(v.dtype.kind in "fb" and v.size and np.isfinite(v).all() for v in quantity.values):
             continue
@@ -237,16 +240,16 @@ def _distinct(quantities: Sequence[Quantity], arguments: set[int]) -> Iterator[Q
         size = float(np.linalg.norm(flat))
         if size == 0 or (quantity.kind in ("slope", "part") and np.ptp(flat) <= _SAME * size):
             continue
-        shelf = seen.setdefault(quantity.values[0].shape, [])
-        # Two arrays are no nearer to each other than their norms are.
+        shape, step = quantity.values[0].shape, math.floor(math.log(size) / (2 * _SAME))
         others = [
             other
-            for other, length, first in shelf
-            if abs(length - size) <= _SAME * size and not _may_be_both(first, quantity, arguments)
+            for near in (step - 1, step, step + 1)
+            for other, first in seen.get((shape, near), ())
+            if not _may_be_both(first, quantity, arguments)
         ]
         if others and (np.linalg.norm(np.stack(others) - flat, axis=1) <= _SAME * size).any():
             continue
-        shelf.append((flat, size, quantity))
+        seen.setdefault((shape, step), []).append((flat, quantity))
         yield quantity
 
 

@@ -24,6 +24,9 @@ from ._relate import same
 _Found: TypeAlias = tuple[Quantity, float]
 """A quantity, and how many times it a value is."""
 
+_Pair: TypeAlias = tuple[int, int]
+"""The variables of a slope: what changes, and by what."""
+
 Following: TypeAlias = tuple[Quantity, Callable[[np.ndarray, int, int], np.ndarray]]
 """A cotangent, and what turns the one before it into it: of a value, the point and the number of the run."""
 
@@ -68,6 +71,13 @@ class Roles:
         self._bench, self._knowledge, self._known, self._scales = bench, knowledge, known, scales
         self._seen: dict[Atom, _Found | None] = {}
         self._alike: dict[tuple[str, int], list[int]] = {}
+        # The slopes of a variable, by the last other first; and those by a variable, of the first other first.
+        self._of: dict[int, list[_Pair]] = {}
+        self._by: dict[int, list[_Pair]] = {}
+        for pair in sorted(knowledge.slopes, key=lambda pair: -pair[1]):
+            self._of.setdefault(pair[0], []).append(pair)
+        for pair in sorted(knowledge.slopes, key=lambda pair: pair[0]):
+            self._by.setdefault(pair[1], []).append(pair)
 
     def offers(self, instances: Instances) -> Iterator[Offer]:
         """What belongs beside what each run reads, and after what it gives; one value for each run."""
@@ -98,9 +108,7 @@ class Roles:
         match = self._match(variable)
         if match is None or match[0].kind != "cotangent" or self._is_passed_on(variable):
             return []
-        alike = self._variables(match[0])
-        slopes = self._knowledge.slopes
-        return [slopes[pair] for pair in sorted(slopes, key=lambda pair: -pair[1]) if pair[0] in alike]
+        return [self._knowledge.slopes[pair] for pair in self._after(match[0])]
 
     def _is_passed_on(self, variable: int) -> bool:
         """Whether an operation gives the value as it is, so that what is lacking may be lacking there."""
@@ -145,16 +153,20 @@ class Roles:
             yield _row(self._knowledge.cotangents[quantity.by], quantity), 1.0
         if quantity.kind not in ("value", "cotangent") or quantity.variable is None:
             return
-        alike = self._variables(quantity)
-        slopes = self._knowledge.slopes
-        after = sorted((pair for pair in slopes if pair[0] in alike), key=lambda pair: -pair[1])[:_MOST]
-        before = sorted((pair for pair in slopes if pair[1] in alike), key=lambda pair: pair[0])[:_MOST]
+        slopes, after = self._knowledge.slopes, self._after(quantity)[:_MOST]
+        before = [pair for variable in self._variables(quantity) for pair in self._by.get(variable, ())]
+        before = sorted(before, key=lambda pair: pair[0])[:_MOST]
         if quantity.kind == "cotangent":
             for _, by in after:
                 yield _row(self._knowledge.cotangents[by], quantity), scale
         for pair in (*after, *before):
             if np.ptp(slopes[pair].values[0]) > 0:
                 yield _row(slopes[pair], quantity), 1.0
+
+    def _after(self, quantity: Quantity) -> list[_Pair]:
+        """The slopes of the variables that a quantity may be of, the nearest first."""
+        pairs = [pair for variable in self._variables(quantity) for pair in self._of.get(variable, ())]
+        return sorted(pairs, key=lambda pair: -pair[1])
 
     def _variables(self, quantity: Quantity) -> list[int]:
         """The variables of the loss that have the same value, or the same cotangent."""

@@ -150,12 +150,7 @@ class Case:
 def is_arithmetic(program: Program, slope: Quantity) -> bool:
     """Whether a slope in the program of a loss comes from products, quotients and powers alone: no activation then."""
     assert slope.variable is not None and slope.by is not None
-    moving = {slope.by}
-    for equation in program.equations[: program.makers[slope.variable] + 1]:
-        if equation.name in (*ELEMENTWISE, *_COMPARISONS) and any(
-            atom in moving for atom in equation.inputs if isinstance(atom, int)
-        ):
-            moving.update(equation.outputs)
+    moving = _moving(program, slope.by, slope.variable)
     pending, seen = [slope.variable], set()
     while pending:
         variable = pending.pop()
@@ -169,3 +164,22 @@ def is_arithmetic(program: Program, slope: Quantity) -> bool:
             return False
         pending += read
     return True
+
+
+def _moving(program: Program, start: int, end: int) -> set[int]:
+    """The variables on the way from one to another element by element."""
+    around, pending = set(), [end]
+    while pending:
+        variable = pending.pop()
+        # Variables are numbered in the order of execution.
+        if variable in around or variable <= start or variable not in program.makers:
+            continue
+        equation = program.equations[program.makers[variable]]
+        if equation.name in (*ELEMENTWISE, *_COMPARISONS):
+            around.add(variable)
+            pending += [atom for atom in equation.inputs if isinstance(atom, int)]
+    moving = {start}
+    for variable in sorted(around):
+        if not moving.isdisjoint(a for a in program.equations[program.makers[variable]].inputs if isinstance(a, int)):
+            moving.add(variable)
+    return moving
