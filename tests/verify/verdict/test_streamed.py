@@ -156,14 +156,14 @@ def test_a_mistake_hidden_by_a_symmetric_point_is_seen_near_it(getkey, streaming
     assert {leaf.path for leaf in check(loss, no_slope, params, x, y).leaves if not leaf.ok} == {"w1", "b1"}
 
 
-def test_one_wrong_number_among_ten_million_is_found():
-    """Off by a thousandth of a typical one: 3e-7 of the norm, and in a leaf ten times as large below what it shows."""
-    rows, columns = 1000, 10_000
+def test_one_wrong_number_among_two_million_is_found():
+    """Off by a thousandth of a typical one: 7e-7 of the norm, and in a leaf ten times as large below what it shows."""
+    rows, columns = 1000, 2000
     x = jax.random.normal(jax.random.key(0), (1, columns), "float32")
     quadratic = lambda w, x: ((w @ x.T) ** 2).sum() / 2
     right = lambda w, x: (w @ x.T) @ x
     typical = lambda g: jnp.sqrt((g**2).mean())
-    wrong = lambda w, x: right(w, x).at[123, 4567].add(1e-3 * typical(right(w, x)))
+    wrong = lambda w, x: right(w, x).at[123, 1567].add(1e-3 * typical(right(w, x)))
     w = jax.random.normal(jax.random.key(1), (rows, columns), "float32")
     report = check(quadratic, wrong, w, x)
     assert report.verdict == "wrong" and report.findings[0].cause == "unknown"
@@ -171,7 +171,7 @@ def test_one_wrong_number_among_ten_million_is_found():
     assert leaf.error > 1e-5, "beside the largest number it is no less than in a small leaf"
     assert leaf.difference is not None and leaf.difference.shape == (48, 48)
     assert np.count_nonzero(leaf.difference > 1e-7) == 1
-    assert leaf.difference[123 // 21, 4567 // 209] == leaf.difference.max()
+    assert leaf.difference[123 // 21, 1567 // 42] == leaf.difference.max()
 
 
 def test_a_network_whose_value_is_checked_too(getkey, streaming):
