@@ -115,10 +115,9 @@ def _bce_fwd(p, y):
 # ∂L/∂y = (log(1 - p) - log p) / N, with q = min(p, 1 - p) also ±log(1 + (1 - 2q) / q) / N: this does not cancel at 1/2.
 # Below the smallest normal number, which a CPU takes for 0 and a GPU does not, 1/q overflows, and log(1 - q) is 0.
 def _bce_dy(p, y, dloss):
-    is_low = p < 0.5
-    q = jnp.where(is_low, p, 1 - p)
+    q = jnp.minimum(p, 1 - p)
     logit = jnp.where(q < jnp.finfo(q.dtype).tiny, -jnp.log(q), jnp.log1p((1 - 2 * q) / q))
-    return dloss * jnp.where(is_low, logit, -logit) / y.size
+    return dloss * jnp.where(p < 0.5, logit, -logit) / y.size
 
 
 # ∂L/∂p = (p - y) / (p (1 - p)) / N, which is -1/p at y = 1 and 1/(1 - p) at y = 0: written so, a saturated

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from ._rules import at_their_own_lines
 from ._tree import copied, is_array
 
 
@@ -96,7 +97,11 @@ def _value(leaf: Any) -> Any:
 # With the function, all that JAX keeps of it is let go.
 @lru_cache(maxsize=64)
 def _jitted(function: Same) -> Any:
-    return jax.jit(lambda kept, arrays: function.value(*joined(arrays, kept)), static_argnums=0)
+    def call(kept: Kept, arrays: Any) -> Any:
+        with at_their_own_lines():
+            return function.value(*joined(arrays, kept))
+
+    return jax.jit(call, static_argnums=0)
 
 
 def forget() -> None:

@@ -4,9 +4,10 @@ import ast
 import functools
 import inspect
 import linecache
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import takewhile
 from types import CodeType
 from typing import Any
 
@@ -142,7 +143,7 @@ class Source:
 
     def places(self, program: Program) -> list[Frame | None]:
         """Where each equation stands: in the function itself, or in one that it calls which is worth a look of its own,
-        being longer than a formula.
+        being longer than a formula; or in one that JAX calls back without it, as it does where it is `jax.grad(f)`.
         """
         called: dict[tuple[str, int], set[Any]] = {}
         for equation in program.equations:
@@ -152,7 +153,12 @@ class Source:
                     if frame and inner:
                         called.setdefault((frame.file, frame.number), set()).add(function_of(inner))
                     inner = frame
-        return [self._place(equation, called) for equation in program.equations]
+        places = [self._place(equation, called) for equation in program.equations]
+        if not any(places):
+            return places
+        return [
+            place or _called_back(equation, called) for place, equation in zip(places, program.equations, strict=True)
+        ]
 
     def formulas(self, program: Program) -> list[Frame | None]:
         """Where each equation stands within a formula that its place calls: None where it calls none."""
@@ -168,17 +174,28 @@ class Source:
         for stack in equation.stacks:
             frames = [frame for frame in reversed(stack) if frame]
             start = next((i for i, frame in enumerate(frames) if self.is_own(frame)), None)
-            if start is None:
-                continue
-            own = self.frame((stack,)) or frames[start]
-            place = own
-            for frame in frames[frames.index(own) + 1 :]:
-                dispatched = len(called.get((place.file, place.number), ())) > calls_on(place)
-                if not dispatched and not is_worth_a_look(frame):
-                    break
-                place = frame
-            return place
+            if start is not None:
+                own = self.frame((stack,)) or frames[start]
+                return _innermost(frames[frames.index(own) :], called)
         return None
+
+
+def _called_back(equation: Equation, called: dict[tuple[str, int], set[Any]]) -> Frame | None:
+    for stack in equation.stacks:
+        inner = [frame for frame in takewhile(lambda frame: frame is not None, stack) if frame]
+        if inner:
+            return _innermost(inner[::-1], called)
+    return None
+
+
+def _innermost(frames: Sequence[Frame], called: dict[tuple[str, int], set[Any]]) -> Frame:
+    place, *within = frames
+    for frame in within:
+        dispatched = len(called.get((place.file, place.number), ())) > calls_on(place)
+        if not dispatched and not is_worth_a_look(frame):
+            break
+        place = frame
+    return place
 
 
 def _aliases(statements: Iterable[Statement], name: str) -> list[Statement]:

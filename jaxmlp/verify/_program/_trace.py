@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._call import jaxpr_of, joined, Same, split
+from ._rules import at_their_own_lines
 from ._stacks import Stack, stack_of
 
 
@@ -141,7 +142,8 @@ def traced(function: Callable[..., Any], *args: Any, unroll: bool = True) -> Pro
     Loops (`scan`) are unrolled where they are short and `unroll` is true; `while` and `cond` stay single equations.
     """
     arrays, kept = split(args)
-    closed, shapes = jax.make_jaxpr(lambda arrays: function(*joined(arrays, kept)), return_shape=True)(arrays)
+    with at_their_own_lines():
+        closed, shapes = jax.make_jaxpr(lambda arrays: function(*joined(arrays, kept)), return_shape=True)(arrays)
     return _flattened(closed, jax.tree.structure(shapes), unroll)
 
 
