@@ -1,0 +1,50 @@
+"""The diagnosis where a network is written neuron by neuron, in lists."""
+
+import jax.numpy as jnp
+
+from jaxmlp import check
+
+from .findings import normal, said
+
+
+def loss(params, x, y):
+    h = jnp.tanh(params["hidden"] @ x)
+    return 0.5 * jnp.sum((jnp.tanh(params["output"] @ h) - y) ** 2)
+
+
+def stacked(rows):
+    return jnp.stack(rows)
+
+
+def through_neurons(slope):
+    """A backward pass, neuron by neuron, that takes `slope` of each neuron's output."""
+
+    def grads(params, x, y):
+        values, outputs = [x[k] for k in range(len(x))], []
+        for name in ("hidden", "output"):
+            outputs.append(values)
+            values = [jnp.tanh(sum(v * w for v, w in zip(values, row, strict=True))) for row in params[name]]
+        outputs.append(values)
+        found = {}
+        errors = [out - y[k] for k, out in enumerate(values)]
+        for name, layer in (("output", 2), ("hidden", 1)):
+            deltas = []
+            for neuron, error in zip(outputs[layer], errors, strict=True):
+                sigma = slope(neuron)
+                deltas.append(sigma * error)
+            weights = params[name]
+            back = range(len(outputs[layer - 1]))
+            errors = [sum(d * weights[j, k] for j, d in enumerate(deltas)) for k in back]
+            rows = [jnp.stack([d * v for v in outputs[layer - 1]]) for d in deltas]
+            found[name] = stacked(rows)
+        return found
+
+    return grads
+
+
+def test_the_slope_of_another_activation_in_every_neuron_of_layers_of_several_sizes(getkey):
+    hidden, output, x, y = normal(getkey, (3, 4), (2, 3), (4,), (2,))
+    params = {"hidden": hidden, "output": output}
+    assert check(loss, through_neurons(lambda out: 1 - out * out), params, x, y).ok
+    found = said(loss, through_neurons(lambda out: out * (1 - out)), params, x, y)
+    assert found == [("wrong-activation-derivative", "sigma = slope(neuron)")]
