@@ -1,5 +1,8 @@
 """The diagnosis where a network is written neuron by neuron, in lists."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 
 from jaxmlp import check
@@ -48,3 +51,33 @@ def test_the_slope_of_another_activation_in_every_neuron_of_layers_of_several_si
     assert check(loss, through_neurons(lambda out: 1 - out * out), params, x, y).ok
     found = said(loss, through_neurons(lambda out: out * (1 - out)), params, x, y)
     assert found == [("wrong-activation-derivative", "sigma = slope(neuron)")]
+
+
+def sigmoid(v, derivative):
+    out = 1 / (1 + jnp.exp(-v))
+    if derivative:
+        return out * (1 - out)
+    return out
+
+
+def test_a_slope_that_wants_the_weighted_sum_and_is_given_the_activation(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y, wants_sums=True):
+        z1 = x @ params["w1"]
+        h = sigmoid(z1, False)
+        z2 = h @ params["w2"]
+        out = sigmoid(z2, False)
+        dz2 = (out - y) * sigmoid(z2 if wants_sums else out, True)
+        dz1 = dz2 @ params["w2"].T * sigmoid(z1 if wants_sums else h, True)
+        return {"w1": x.T @ dz1, "w2": h.T @ dz2}
+
+    w1, w2, x, y = normal(getkey, (3, 4), (4, 1), (5, 3), (5, 1))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, grads, params, x, y).ok
+    assert said(loss, partial(grads, wants_sums=False), params, x, y) == [
+        ("wrong-activation-derivative", "dz2 = (out - y) * sigmoid(z2 if wants_sums else out, True)"),
+        ("wrong-activation-derivative", 'dz1 = dz2 @ params["w2"].T * sigmoid(z1 if wants_sums else h, True)'),
+    ]
