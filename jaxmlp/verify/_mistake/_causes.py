@@ -18,6 +18,7 @@ from ._relations import (
     another_value,
     is_of_another_condition,
     is_right_on_part_of_a_branch,
+    makes_another_slope,
     related,
     related_by_a_slope,
     related_by_a_usual_slope,
@@ -173,6 +174,8 @@ def _not_that_cotangent(
     found = related_term(e, expected) or of_what_is_read(e, quantity)
     if found is None and is_right_on_part_of_a_branch(e, expected):
         return _words.wrong_mask(e.paths, place=e.place())
+    if found is None and makes_another_slope(e):
+        return _words.wrong_slope(e.paths, place=e.place())
     return found or _words.unknown(e.paths, place=place)
 
 
@@ -252,6 +255,8 @@ def departed(e: Explanation) -> Finding:
     spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
     if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
+    if makes_another_slope(e):
+        return _words.wrong_slope(e.paths, place=e.place())
     return _words.departed(e.paths, place=e.place())
 
 

@@ -81,3 +81,24 @@ def test_a_slope_that_wants_the_weighted_sum_and_is_given_the_activation(getkey)
         ("wrong-activation-derivative", "dz2 = (out - y) * sigmoid(z2 if wants_sums else out, True)"),
         ("wrong-activation-derivative", 'dz1 = dz2 @ params["w2"].T * sigmoid(z1 if wants_sums else h, True)'),
     ]
+
+
+def test_slopes_of_an_error_beside_another_mistake(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y, right=False):
+        h = sigmoid(x @ params["w1"], False)
+        out = sigmoid(h @ params["w2"], False)
+        dz2 = (out - y) * out * (1 - out)
+        dh = dz2 @ params["w2"].T
+        at = h if right else dh
+        dz1 = dh * at * (1 - at)
+        dw1 = (x if right else x * h[:, :3]).T @ dz1
+        return {"w1": dw1, "w2": h.T @ dz2}
+
+    w1, w2, x, y = normal(getkey, (3, 4), (4, 1), (5, 3), (5, 1))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    assert said(loss, grads, params, x, y) == [("wrong-activation-derivative", "dz1 = dh * at * (1 - at)")]
