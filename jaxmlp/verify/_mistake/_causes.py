@@ -90,9 +90,12 @@ def over(e: Explanation) -> Finding:
     return _words.extra_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
 
 
-def slope(e: Explanation) -> Finding:
+def slope(e: Explanation) -> Finding | list[Finding]:
     offer: Offer = e.facts["offer"]
     what, corrected = e.described(offer), e.corrected()
+    factor = None if corrected is None else _relate.multiple(corrected, e.actual)
+    if factor is not None:  # the slope is there, in the wrong scale
+        return by_a_factor(e, factor)
     if corrected is not None and _relate.is_another_mask(e.actual, corrected):
         return _words.wrong_mask(e.paths, place=e.place())
     found = None if corrected is None else related_by_a_usual_slope(e, e.actual, corrected)

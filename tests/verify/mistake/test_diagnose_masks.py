@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jaxmlp import check
 
-from .findings import first
+from .findings import first, normal
 
 
 def test_a_threshold_on_the_signed_difference_is_another_condition(getkey):
@@ -55,4 +55,24 @@ def test_the_diagonal_of_softmax_is_known_behind_a_mask(getkey):
     assert first(check(loss, grads, {"q": 0.3 * q}, x, y)) == (
         "softmax-jacobian-diagonal-only",
         "ds = p * (1 - p) * dp",
+    )
+
+
+def test_the_scale_of_dropout_that_is_not_that_of_the_forward_pass(getkey):
+    def loss(params, x, y, mask, rate):
+        p = jax.nn.softmax(x @ params["q"] @ x.T, axis=1) * mask / (1 - rate)
+        return 0.5 * jnp.sum((p @ x - y) ** 2)
+
+    def grads(params, x, y, mask, rate):
+        p = jax.nn.softmax(x @ params["q"] @ x.T, axis=1)
+        dropped = (p * mask * (1 / (1 - rate)) @ x - y) @ x.T
+        dp = dropped * mask * rate
+        ds = p * (dp - jnp.sum(dp * p, axis=1, keepdims=True))
+        return {"q": x.T @ ds @ x}
+
+    q, x, y = normal(getkey, (3, 3), (5, 3), (5, 3))
+    mask = (jnp.arange(25).reshape(5, 5) % 3 > 0).astype(x.dtype)
+    assert first(check(loss, grads, {"q": 0.3 * q}, x, y, mask, jnp.asarray(0.3))) == (
+        "scale-constant",
+        "dp = dropped * mask * rate",
     )
