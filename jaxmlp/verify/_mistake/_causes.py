@@ -25,12 +25,14 @@ from ._relations import (
     related_term,
 )
 from ._terms import lacks_a_term, penalty_among, stale_operand
-from ._undone import slope_alone, value_for_its_slope
+from ._undone import ignored, slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
 
 
 def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
     """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these."""
+    if (upstream := ignored(e, correction)) is not None:
+        return [_words.missing_upstream(e.paths, upstream=upstream or None, place=e.place())]
     size = snapped(abs(correction))
     signs = []
     if correction < 0:
