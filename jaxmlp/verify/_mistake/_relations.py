@@ -203,8 +203,9 @@ def _penalty(e: Explanation, actual: Values, expected: Values) -> Finding | None
             continue
         for along in (values, tuple(np.sign(v) for v in values)):
             kept = tuple(np.where(m != 0, v, 0) for m, v in zip(missing, along, strict=True))
-            whole = all(np.count_nonzero(k) * 2 >= k.size for k in kept)
-            if whole and multiple(missing, kept) is not None:
+            whole = all(np.count_nonzero(k) >= max(2, k.size / 2) for k in kept)
+            # The derivative of a norm lies along a parameter as well, with another factor at each point.
+            if whole and all(multiple((m,), (k,)) is not None for m, k in zip(missing, kept, strict=True)):
                 reads = any(variable in e.case.bench.program.equations[i].inputs for i in e.run)
                 words = _words.wrong_regularization if reads else _words.missing_regularization
                 return words(e.paths, term=name, place=e.place())
