@@ -24,27 +24,10 @@ from ._relations import (
     related_by_a_usual_slope,
     related_term,
 )
+from ._scales import by_a_factor, joined
 from ._terms import lacks_a_term, penalty_among, stale_operand
-from ._undone import ignored, slope_alone, value_for_its_slope
+from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
-
-
-def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
-    """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these."""
-    if (upstream := ignored(e, correction)) is not None:
-        return [_words.missing_upstream(e.paths, upstream=upstream or None, place=e.place())]
-    size = snapped(abs(correction))
-    signs = []
-    if correction < 0:
-        signs = [_words.sign(e.paths, place=e.place(_joined(e.text, "-({})") if size == 1 else None))]
-    if size == 1:
-        return signs
-    for batch in e.batches:
-        if size in (batch, snapped(1 / batch)):
-            must = _joined(e.text, f"({{}}) {'*' if size > 1 else '/'} {batch}") if not signs else None
-            return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
-    must = _joined(e.text, f"({{}}) * {size:g}") if len(f"{size:g}") < 6 and not signs else None
-    return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
 
 
 def stale(e: Explanation) -> Finding:
@@ -53,7 +36,7 @@ def stale(e: Explanation) -> Finding:
 
 
 def negated(e: Explanation) -> Finding:
-    return _words.sign(e.paths, place=e.place(_joined(e.text, "-({})")))
+    return _words.sign(e.paths, place=e.place(joined(e.text, "-({})")))
 
 
 def scale(e: Explanation) -> list[Finding]:
@@ -66,7 +49,7 @@ def times(e: Explanation) -> Finding:
     must = None
     if _code(what) and e.mistake.factor == 1:
         whole = e.site.statement.target if e.alias and e.site.statement else text
-        must = _joined(whole, f"({{}}) * {what}")
+        must = joined(whole, f"({{}}) * {what}")
     place = e.place(must)
     if _lacks_upstream(e, offer):
         return _words.missing_upstream(e.paths, upstream=what, place=place)
@@ -256,6 +239,9 @@ def departed(e: Explanation) -> Finding:
     if e.out is not None and e.case.each_cotangent.find(e.actual, (-1.0,)) is not None:
         return _words.sign(e.paths, place=e.place())
     program, needed = e.case.bench.program, [e.case.bench.truth[0][path].shape for path in e.paths]
+    given = e.case.bench.run.at(e.case.bench.leaves[e.paths[0]])[0].shape
+    if given != needed[0]:
+        return _words.wrong_shape(e.paths, given, needed[0], place=e.place())
     users = [program.equations[i] for i in program.users.get(e.out, ())] if e.out is not None else []
     spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
     if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
@@ -267,7 +253,7 @@ def departed(e: Explanation) -> Finding:
 
 def transpose(e: Explanation) -> Finding:
     shape = e.actual[0].shape
-    return _words.transposed(e.paths, shape, shape[::-1], place=e.place(_joined(e.text, "({}).T")))
+    return _words.transposed(e.paths, shape, shape[::-1], place=e.place(joined(e.text, "({}).T")))
 
 
 def reversed_order(e: Explanation) -> Finding:
@@ -288,13 +274,3 @@ def _is_mask(values: tuple[np.ndarray, ...]) -> bool:
 def _code(text: str | None) -> str | None:
     """A description, if it is code of the user's."""
     return None if text is None or text.startswith("d(") else text
-
-
-def _joined(text: str | None, form: str) -> str | None:
-    """What is written, in the place of `{}` in `form`, without brackets that are not needed."""
-    if text is None:
-        return None
-    try:
-        return ast.unparse(ast.parse(form.replace("{}", text, 1), mode="eval"))
-    except SyntaxError:  # a description, and no code
-        return None

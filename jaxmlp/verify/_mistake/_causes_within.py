@@ -11,11 +11,12 @@ from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from .._report._words import Place
-from ._causes import by_a_factor, stale
+from ._causes import stale
 from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._purpose import is_regularization, leads_to_a_slope
 from ._relations import related, related_by_a_slope
+from ._scales import by_a_factor
 from ._terms import stale_operand
 from ._undone import value_for_its_slope
 

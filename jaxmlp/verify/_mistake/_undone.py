@@ -1,13 +1,8 @@
-"""A chain rule that was left undone: a value of the loss, or a slope alone, stands where a cotangent belongs, or what
-comes in is not read.
-"""
-
-import numpy as np
+"""A chain rule that was left undone: a value of the loss, or a slope alone, stands where a cotangent belongs."""
 
 from .._line import _relate
 from .._line._relate import multiple, Values
 from .._line._roles import rows
-from .._program._syntax import ignores_an_argument
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -47,19 +42,3 @@ def slope_alone(e: Explanation, expected: Values) -> Finding | None:
     if any(multiple(expected, slope) is not None for slope in usual):
         return _words.wrong_slope(e.paths, place=e.place())
     return _words.missing_upstream(e.paths, place=e.place())
-
-
-def ignored(e: Explanation, correction: float) -> str | None:
-    """The name, or "", of a number that a function is given and never reads, if it is all that is missing there."""
-    if correction == 1 or e.frame is None or e.case.source.is_own(e.frame) or not ignores_an_argument(e.frame):
-        return None
-    bench = e.case.bench
-    for variable in (*bench.program.inputs, *bench.program.makers):
-        values = bench.run.at(variable)
-        if (
-            values[0].size == 1
-            and values[0].dtype.kind == "f"
-            and _relate.same(values, (np.array(correction),) * len(values))
-        ):
-            return e.case.names.of(variable) or ""
-    return None

@@ -219,3 +219,30 @@ def test_gradients_that_are_collected_before_the_penalty_is_added(getkey):
     assert said(loss, grads, params, x, y) == [
         ("missing-regularization", "return collected if too_early else dict(added)"),
     ]
+
+
+def test_a_product_of_one_number_where_a_matrix_belongs_stands_in_the_method_that_makes_it(getkey):
+    class Network:
+        def __init__(self, params, x):
+            self.params, self.x = params, x
+            self.h = jnp.tanh(params["w1"] @ x)
+
+        def backward(self, error, right):
+            steps = {}
+            steps["w2"] = jnp.outer(error, self.h) if right else jnp.dot(error, self.params["w2"] @ self.h)
+            dz = self.params["w2"].T @ error * (1 - self.h**2)
+            steps["w1"] = jnp.outer(dz, self.x)
+            return steps
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((params["w2"] @ jnp.tanh(params["w1"] @ x) - y) ** 2)
+
+    def grads(params, x, y, right=False):
+        network = Network(params, x)
+        return network.backward(params["w2"] @ network.h - y, right)
+
+    w1, w2, x, y = normal(getkey, (4, 3), (2, 4), (3,), (2,))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    [(cause, line)] = said(loss, grads, params, x, y)
+    assert cause == "shape" and line.startswith('steps["w2"]')
