@@ -263,6 +263,13 @@ def undone(e: Explanation) -> list[Finding]:
     return found
 
 
+def unrounded(e: Explanation) -> list[Finding]:
+    """What is rounded on the way to the leaves: each statement that does it."""
+    reached = {site: {p for run in site.instances for p in e.case.bench.reached(run)} for site in e.facts["across"]}
+    sites = [site for site, paths in reached.items() if not paths.isdisjoint(e.paths)]
+    return [_words.rounded(e.paths, place=e.place_of(site)) for site in sites]
+
+
 def sent_again(e: Explanation) -> Finding:
     found = _words.double_counted(e.paths, place=e.place())
     frame = e.facts["caller"]
