@@ -102,3 +102,28 @@ def test_slopes_of_an_error_beside_another_mistake(getkey):
     params = {"w1": w1, "w2": w2}
     assert check(loss, partial(grads, right=True), params, x, y).ok
     assert said(loss, grads, params, x, y) == [("wrong-activation-derivative", "dz1 = dh * at * (1 - at)")]
+
+
+def test_deltas_that_are_sent_back_without_the_slope_of_the_output_and_then_collected(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(params["w1"] @ x)
+        return 0.5 * jnp.sum((jax.nn.sigmoid(params["w2"] @ h) - y) ** 2)
+
+    def grads(params, x, y, right=False):
+        h = sigmoid(params["w1"] @ x, False)
+        out = sigmoid(params["w2"] @ h, False)
+        error = out - y
+        delta = error * out * (1 - out)
+        sent = delta if right else error
+        first = params["w2"][0, 0] * sent[0]
+        second = params["w2"][0, 1] * sent[0]
+        both = jnp.stack([first, second])
+        return {"w1": jnp.outer(both * h * (1 - h), x), "w2": jnp.outer(delta, h)}
+
+    w1, w2, x, y = normal(getkey, (2, 3), (1, 2), (3,), (1,))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    assert said(loss, grads, params, x, y) == [
+        ("missing-activation-derivative", 'first = params["w2"][0, 0] * sent[0]'),
+        ("missing-activation-derivative", 'second = params["w2"][0, 1] * sent[0]'),
+    ]
