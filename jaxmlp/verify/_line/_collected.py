@@ -67,7 +67,7 @@ def _pieces(bench: Bench, run: Sequence[int], out: int, expected: Values) -> Ite
     sizes = [1 if last.name == "stack" else bench.run.at(atom)[0].shape[axis] for atom in last.inputs]
     for atom, start, size in zip(last.inputs, np.cumsum([0, *sizes]), sizes, strict=False):
         wanted = tuple(np.take(value, range(start, start + size), axis) for value in expected)
-        while atom in made:
+        while isinstance(atom, int) and atom in made:
             atom = made[atom].inputs[0]
         if bench.run.at(atom)[0].size == wanted[0].size:
             yield atom, wanted

@@ -10,6 +10,7 @@ from ._bench import Bench
 from ._edits import Edit
 from ._edits_of_equations import of_equations
 from ._edits_of_operands import of_operands
+from ._edits_of_parts import of_parts
 from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result, of_return
 from ._offers import Instances, Offer
@@ -181,6 +182,7 @@ class Jobs:
             own = [offer for offer in self.alone if offer.name and len(offer.values) == len(instances)]
             sieve = Sieve(bench, self.screen, instances, wrong)
             edits = chain(
+                of_parts(bench, instances),
                 of_operands(bench, instances, own, self.standing.is_innocent, sieve) if role is None else (),
                 self._edits(instances, roles, role, wrong, [self.standing.roles.following(out) for out in outs]),
                 self._edits(instances, self.alone, role, wrong),

@@ -210,6 +210,14 @@ def accumulated(e: Explanation) -> Finding:
     return _words.missing_term(e.paths, place=e.place())
 
 
+def same_part(e: Explanation) -> Finding:
+    """One and the same part of an argument in each run of a loop."""
+    values, name = e.case.bench.run.at(e.facts["argument"]), e.case.names.of(e.facts["argument"])
+    if _relate.is_masked_constant(values) and not _relate.is_constant(values):
+        return _words.wrong_mask(e.paths, place=e.place())
+    return _words.wrong_operand(e.paths, used=name, instead=None, place=e.place())
+
+
 def _is_another_leaf(e: Explanation) -> bool:
     """Whether what is given is what belongs to another leaf."""
     bench = e.case.bench
