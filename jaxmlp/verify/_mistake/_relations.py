@@ -49,6 +49,25 @@ def is_right_on_part_of_a_branch(e: Explanation, expected: Values) -> bool:
     return False
 
 
+def is_masked_in_vain(e: Explanation, expected: Values) -> bool:
+    """Whether a mask of the data, such as that of a dropout, makes zeros where none belong."""
+    program, bench, actual = e.case.bench.program, e.case.bench, e.actual
+    if actual[0].shape != expected[0].shape:
+        return False
+    wrong = [(a == 0) & (x != 0) for a, x in zip(actual, expected, strict=True)]
+    if not any(w.any() for w in wrong):
+        return False
+    for variable in (*program.inputs, *program.makers):
+        mask = bench.run.at(variable)
+        if mask[0].shape != actual[0].shape or mask[0].dtype.kind not in "fb" or not _relate.is_masked_constant(mask):
+            continue
+        hidden = [(m == 0) & (x != 0) for m, x in zip(mask, expected, strict=True)]
+        if all(np.array_equal(w, h) for w, h in zip(wrong, hidden, strict=True)):
+            if e.case.depends_on(variable).isdisjoint(e.case.params):
+                return True
+    return False
+
+
 def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """The mistake that leads from `expected` to `actual`, if the two are related in a way that is known."""
     if actual[0].shape != expected[0].shape:

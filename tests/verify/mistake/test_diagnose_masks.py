@@ -1,5 +1,7 @@
 """The diagnosis of masks and of what stands beside them: conditions, factors, the Jacobian of a softmax."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -75,4 +77,28 @@ def test_the_scale_of_dropout_that_is_not_that_of_the_forward_pass(getkey):
     assert first(check(loss, grads, {"q": 0.3 * q}, x, y, mask, jnp.asarray(0.3))) == (
         "scale-constant",
         "dp = dropped * mask * rate",
+    )
+
+
+def test_scores_that_take_the_probabilities_after_dropout(getkey):
+    def loss(params, x, y, mask):
+        return 0.5 * jnp.sum(((jax.nn.softmax(x @ params["q"] @ x.T, axis=1) * mask) @ x - y) ** 2)
+
+    def grads(params, x, y, mask, right=False):
+        p = jax.nn.softmax(x @ params["q"] @ x.T, axis=1)
+        dropped = p * mask
+        out = dropped @ x
+        dout = out - y
+        inner = jnp.sum(dout * out, axis=1, keepdims=True)
+        dp = dout @ x.T
+        ds = p * (dp * mask - inner) if right else dropped * (dp - inner)
+        return {"q": x.T @ ds @ x}
+
+    q, x, y = normal(getkey, (3, 3), (5, 3), (5, 3))
+    mask = (jnp.arange(25).reshape(5, 5) % 3 > 0).astype(x.dtype) / 0.7
+    params = {"q": 0.3 * q}
+    assert check(loss, partial(grads, right=True), params, x, y, mask).ok
+    assert first(check(loss, grads, params, x, y, mask)) == (
+        "wrong-mask",
+        "ds = p * (dp * mask - inner) if right else dropped * (dp - inner)",
     )
