@@ -16,8 +16,8 @@ def departed(
     """The same mistake at the first statement that makes what is not known of what is; None if there is none
     on the way to the statement that was corrected.
 
-    What leads to leaves that are right as well is taken for right. Nothing is known of what ought to stand there, so
-    there are no patches.
+    What leads to leaves that are right as well, or soon to what is known, is taken for right. Nothing is known of what
+    ought to stand there, so there are no patches.
     """
     owners = {index: (site, run) for site in sites if not site.is_formula for run in site.instances for index in run}
     leading = {index for path in mistake.leaves for index in bench.order[path]}
@@ -27,7 +27,11 @@ def departed(
         run = pending.pop()
         site, _ = owners.get(run[0], (None, run))
         read = _read(bench, [index for index in run if index in leading])
-        unknown = [atom for atom in read if not (is_known(atom) or _leads_elsewhere(bench, atom, wrong))]
+        unknown = [
+            atom
+            for atom in read
+            if not (is_known(atom) or _leads_elsewhere(bench, atom, wrong) or _leads_to_known(bench, atom, is_known))
+        ]
         if not unknown and site is not None and site is not mistake.site:
             found.setdefault(site, []).append(run)
         makers = [owners[bench.program.makers[atom]][1] for atom in unknown if bench.program.makers.get(atom) in owners]
@@ -44,6 +48,21 @@ def departed(
 def _leads_elsewhere(bench: Bench, atom: int, wrong: Sequence[str]) -> bool:
     """Whether a leaf that is right comes of a value."""
     return not set(bench.reached(bench.program.users.get(atom, ()))).issubset(wrong)
+
+
+def _leads_to_known(bench: Bench, atom: int, is_known: Callable[[Atom], bool]) -> bool:
+    """Whether something that is known comes of a value within a few operations, as `e / sum(e)` does of `e`."""
+    program, reached = bench.program, {atom}
+    for _ in range(_FEW):
+        users = {index for each in reached for index in program.users.get(each, ())}
+        reached = {out for index in users for out in program.equations[index].outputs if bench.run.at(out)[0].size > 1}
+        if any(bench.run.at(out)[0].dtype.kind == "f" and is_known(out) for out in reached):
+            return True
+    return False
+
+
+_FEW = 3
+"""How many operations away."""
 
 
 def _read(bench: Bench, run: Sequence[int]) -> Iterator[int]:

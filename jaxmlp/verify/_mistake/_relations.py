@@ -176,7 +176,8 @@ def makes_another_slope(e: Explanation) -> bool:
     bench, equations = e.case.bench, [e.case.bench.program.equations[index] for index in e.run]
     inside = {out for equation in equations for out in equation.outputs}
     atoms = dict.fromkeys(a for equation in equations for a in equation.inputs if isinstance(a, int))
-    read = [bench.run.at(atom) for atom in atoms if atom not in inside]
+    own = (atom for atom in atoms if atom not in inside and not e.case.depends_on(atom).isdisjoint(e.case.params))
+    read = [bench.run.at(atom) for atom in own]
     read = [values for values in read if values[0].dtype.kind == "f" and not _relate.is_constant(values)]
     products = [equation for equation in equations if equation.name == "mul"]
     made = {a for equation in products for a in (*equation.inputs, *equation.outputs)}
