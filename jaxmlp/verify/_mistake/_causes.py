@@ -12,6 +12,7 @@ from .._line._offers import Offer
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._departures import back_to_a_cotangent
+from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss
 from ._relations import (
@@ -165,7 +166,7 @@ def _not_that_cotangent(
         return _words.wrong_mask(e.paths, place=e.place())
     if found is None and makes_another_slope(e):
         return _words.wrong_slope(e.paths, place=e.place())
-    return found or _words.unknown(e.paths, place=place)
+    return found or another_factor_in_each_run(e) or _words.unknown(e.paths, place=place)
 
 
 def _lacks_upstream(e: Explanation, offer: Offer) -> bool:

@@ -127,3 +127,29 @@ def test_deltas_that_are_sent_back_without_the_slope_of_the_output_and_then_coll
         ("missing-activation-derivative", 'first = params["w2"][0, 0] * sent[0]'),
         ("missing-activation-derivative", 'second = params["w2"][0, 1] * sent[0]'),
     ]
+
+
+def test_the_value_of_the_next_neuron_is_sent_back_where_its_error_belongs(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y, right=False):
+        dw1, dw2 = jnp.zeros_like(params["w1"]), jnp.zeros_like(params["w2"])
+        for n in range(len(x)):
+            h = sigmoid(x[n] @ params["w1"], False)
+            value = sigmoid(h @ params["w2"], False)
+            error = (value - y[n]) * value * (1 - value)
+            for k in range(len(h)):
+                sent = 0.0
+                sent += (error if right else value) * params["w2"][k]
+                dz = h[k] * (1 - h[k]) * sent
+                dw1 = dw1.at[:, k].add(x[n] * dz)
+            dw2 = dw2 + h * error
+        return {"w1": dw1, "w2": dw2}
+
+    w1, w2, x, y = normal(getkey, (3, 2), (2,), (4, 3), (4,))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    line = 'sent += (error if right else value) * params["w2"][k]'
+    assert said(loss, grads, params, x, y) == [("wrong-operand", line)]
