@@ -127,7 +127,7 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
         if causes == {"unknown"} or of_a_shape or _is_of_a_part(bench, mistake):
             standing = Standing(bench, statements, knowledge, Known(case.each), [*mistake.leaves])
             is_known = lambda atom, of=standing: of.is_innocent(atom) or case.depends_on(atom).isdisjoint(case.params)
-            moved = departed(bench, statements, mistake, wrong, is_known)
+            moved = departed(bench, statements, mistake, wrong, is_known, standing.is_a_value)
             explained = explained if moved is None else _explained(case, moved)
         if factor is not None and _undoes(mistake, factor):
             found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]

@@ -41,3 +41,20 @@ def test_a_statement_that_one_change_turns_into_a_cotangent_beside_another_mista
     params = {"w1": w1, "w2": w2}
     assert check(loss, grads, params, x, y).ok
     assert said(loss, partial(grads, wrong=wrong), params, x, y)[0] == (cause, line)
+
+
+def test_what_a_value_of_the_loss_soon_comes_of_is_right(getkey):
+    def loss(params, x, y):
+        return -jnp.sum(y * jax.nn.log_softmax(x @ params["w"]))
+
+    def grads(params, x, y, right=False):
+        e = jnp.exp(x @ params["w"])
+        p = e / jnp.sum(e, axis=1, keepdims=True)
+        dz = p - y if right else p + y
+        seen = x if right else x * jnp.abs(x)
+        return {"w": seen.T @ dz}
+
+    w, x, y = normal(getkey, (3, 4), (5, 3), (5, 4))
+    params, y = {"w": w}, jax.nn.softmax(y)
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    assert said(loss, grads, params, x, y) == [("sign", "dz = p - y if right else p + y")]
