@@ -7,27 +7,38 @@ from .._program._sites import Site
 from .._program._trace import Atom
 from ._bench import Bench
 from ._edits import Edit
+from ._patches import after
+from ._relate import same
 from ._search import Mistake
 
 
 def departed(
-    bench: Bench, sites: Sequence[Site], mistake: Mistake, wrong: Sequence[str], is_known: Callable[[Atom], bool]
+    bench: Bench,
+    sites: Sequence[Site],
+    mistake: Mistake,
+    wrong: Sequence[str],
+    is_known: Callable[[Atom], bool],
+    is_a_value: Callable[[int], bool],
 ) -> Mistake | None:
     """The same mistake at the first statement that makes what is not known of what is; None if there is none
     on the way to the statement that was corrected.
 
-    What leads to leaves that are right as well is taken for right. Nothing is known of what ought to stand there, so
-    there are no patches.
+    What leads to leaves that are right as well, or soon to a value of the loss, is taken for right. Nothing is known of
+    what ought to stand there, so there are no patches.
     """
     owners = {index: (site, run) for site in sites if not site.is_formula for run in site.instances for index in run}
     leading = {index for path in mistake.leaves for index in bench.order[path]}
     pending, seen = list(mistake.instances), set(mistake.instances)
     found: dict[Site, list[tuple[int, ...]]] = {}
+
+    def is_right(atom: int) -> bool:
+        return is_known(atom) or _leads_elsewhere(bench, atom, wrong) or _leads_to_a_value(bench, atom, is_a_value)
+
     while pending:
         run = pending.pop()
         site, _ = owners.get(run[0], (None, run))
         read = _read(bench, [index for index in run if index in leading])
-        unknown = [atom for atom in read if not (is_known(atom) or _leads_elsewhere(bench, atom, wrong))]
+        unknown = [atom for atom in read if not is_right(atom)]
         if not unknown and site is not None and site is not mistake.site:
             found.setdefault(site, []).append(run)
         makers = [owners[bench.program.makers[atom]][1] for atom in unknown if bench.program.makers.get(atom) in owners]
@@ -44,6 +55,34 @@ def departed(
 def _leads_elsewhere(bench: Bench, atom: int, wrong: Sequence[str]) -> bool:
     """Whether a leaf that is right comes of a value."""
     return not set(bench.reached(bench.program.users.get(atom, ()))).issubset(wrong)
+
+
+def _leads_to_a_value(bench: Bench, atom: int, is_a_value: Callable[[int], bool]) -> bool:
+    """Whether a value of the loss comes of another within a few operations, as `e / sum(e)` does of `e`."""
+    program, reached, leading = bench.program, {atom}, set[int]()
+    for _ in range(_FEW if atom in program.makers else 0):
+        users = {index for each in reached for index in program.users.get(each, ())}
+        leading |= users
+        reached = {out for index in users for out in program.equations[index].outputs if bench.run.at(out)[0].size > 1}
+        if any(
+            bench.run.at(out)[0].dtype.kind == "f" and is_a_value(out) and _moves(bench, atom, out, leading)
+            for out in reached
+        ):
+            return True
+    return False
+
+
+def _moves(bench: Bench, atom: int, out: int, leading: set[int]) -> bool:
+    """Whether another value of `atom` gives another one of `out`: what is multiplied by zero vouches for nothing."""
+    maker = bench.program.makers[atom]
+    place = bench.program.equations[maker].outputs.index(atom)
+    turned = {maker: after(place, lambda value, point: 2 * value + 1)}
+    made = bench.values((maker, *sorted(leading)), turned, 0) or {}
+    return out in made and not same((made[out],), (bench.run.at(out)[0],))
+
+
+_FEW = 3
+"""How many operations away."""
 
 
 def _read(bench: Bench, run: Sequence[int]) -> Iterator[int]:

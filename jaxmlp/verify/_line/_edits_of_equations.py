@@ -29,8 +29,8 @@ def of_equations(
     offers only those are tried in its place that pass the `sieve`.
     """
     equations = bench.program.equations
-    names = [tuple(equations[index].name for index in instance) for instance in instances]
-    if len(set(names)) > 1:
+    alike = {tuple((equations[i].name, len(equations[i].inputs)) for i in instance) for instance in instances}
+    if len(alike) > 1:
         return
     inside = {out for index in instances[0] for out in equations[index].outputs}
     for place, index in enumerate(instances[0]):

@@ -24,6 +24,7 @@ def of_programs(
     yield from _undone(bench, owners, params, is_a_value)
     yield from _everywhere(bench, owners, params)
     yield from _in_each(bench, owners)
+    yield from _unrounded(bench, owners)
     yield from sent_again(bench, owners)
 
 
@@ -53,6 +54,25 @@ def _undone(
         where = list(dict.fromkeys(owners[index] for index in patches))
         names = {site: moved[program.equations[index].outputs[0]] for index in patches for site in [owners[index]]}
         yield where, Edit("undone", 1.0, lambda c: patches, False, {"across": where, "parameters": names})
+
+
+def _unrounded(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:
+    """What is rounded, as it was before, wherever one operation does it."""
+    passed_on: Patch = lambda inputs, evaluate, read, point: [inputs[0]]
+    for name in ("round", "floor", "ceil", "reduce_precision", "convert_element_type"):
+        named = (i for i, equation in enumerate(bench.program.equations) if equation.name == name and i in owners)
+        rounding = [index for index in named if bench.reached((index,)) and _loses_digits(bench, index)]
+        where = list(dict.fromkeys(owners[index] for index in rounding))
+        if where:
+            patches = dict.fromkeys(rounding, passed_on)
+            yield where, Edit("unrounded", 1.0, lambda c, p=patches: p, False, {"across": where})
+
+
+def _loses_digits(bench: Bench, index: int) -> bool:
+    """Whether an operation makes other numbers, to its own precision, of floating ones."""
+    equation = bench.program.equations[index]
+    before, after = bench.run.at(equation.inputs[0])[0], bench.run.at(equation.outputs[0])[0]
+    return before.dtype.kind == "f" and not np.allclose(before, after, rtol=1e-12, atol=0)
 
 
 def _everywhere(bench: Bench, owners: dict[int, Site], params: Sequence[int]) -> Iterator[tuple[list[Site], Edit]]:

@@ -10,6 +10,7 @@ from ._bench import Bench
 from ._edits import Edit
 from ._edits_of_equations import of_equations
 from ._edits_of_operands import of_operands
+from ._edits_of_parts import of_parts
 from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result, of_return
 from ._offers import Instances, Offer
@@ -98,14 +99,15 @@ class Jobs:
             yield jobs
 
     def _of_site(self, site: Site, wrong: Sequence[str]) -> Iterator[Job]:
-        """The corrections of all executions of a statement, of the last alone, and of those that one line calls or
-        that one leaf needs.
+        """The corrections of all executions of a statement, of the last alone, and of those that one line calls, that
+        one leaf needs, or that no right leaf needs.
         """
         runs = tuple(run for run in site.instances if results(self.bench.program, run))
         yield from self._of_runs(site, runs or site.instances)
         if len(site.instances) > 1:
             some = [*((instance,) for instance in self._last(site, wrong)), self._ends(site), *site.calls]
             some += [runs for path in wrong for runs in [self._towards(site, path)] if len(runs) > 1]
+            some += [runs for runs in [self._towards_wrong_ones(site)] if runs]
             for instances in dict.fromkeys(some):
                 if instances != site.instances:
                     yield from self._of_runs(site, instances)
@@ -127,6 +129,11 @@ class Jobs:
     def _towards(self, site: Site, path: str) -> Instances:
         """The executions of a statement that lead to a leaf."""
         return tuple(instance for instance in site.instances if path in self._reach(instance))
+
+    def _towards_wrong_ones(self, site: Site) -> Instances:
+        """The executions of a statement of which no leaf comes that is right."""
+        reached = ((run, set(self.bench.reached(run))) for run in site.instances)
+        return tuple(run for run, paths in reached if paths and paths.issubset(self.wrong))
 
     def _ends(self, site: Site) -> Instances:
         """The executions of a statement that no other one goes on from: the last of each inner loop."""
@@ -175,6 +182,7 @@ class Jobs:
             own = [offer for offer in self.alone if offer.name and len(offer.values) == len(instances)]
             sieve = Sieve(bench, self.screen, instances, wrong)
             edits = chain(
+                of_parts(bench, instances),
                 of_operands(bench, instances, own, self.standing.is_innocent, sieve) if role is None else (),
                 self._edits(instances, roles, role, wrong, [self.standing.roles.following(out) for out in outs]),
                 self._edits(instances, self.alone, role, wrong),

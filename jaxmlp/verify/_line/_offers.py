@@ -156,7 +156,8 @@ def _repeated_terms(knowledge: Knowledge, repeated: Sequence[Sequence[int]]) -> 
 
 def _given(program: Program, instance: tuple[int, ...]) -> list[int]:
     """What a run gives, be it that nothing reads it: what is computed and then not returned."""
-    return results(program, instance) or list(program.equations[instance[-1]].outputs)
+    made = [out for index in instance for out in program.equations[index].outputs]
+    return results(program, instance) or [out for out in made if not program.users.get(out)]
 
 
 def is_there(offer: Offer, instances: Instances) -> bool:

@@ -9,6 +9,7 @@ from .._program._sites import results
 from .._program._source import caller
 from .._program._stacks import Frame
 from .._program._syntax import is_one_line, reads_its_object
+from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._formulas import gives_of_another
@@ -31,9 +32,13 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         frames = _where_they_part(e)
     if not frames:
         return findings
-    lines = [line_of(frame, e.case.source, e.frame) for frame in dict.fromkeys(frames) if frame]
+    lines = {frame: line_of(frame, e.case.source, e.frame) for frame in frames if frame}
+    if lines and _causes(findings) <= _OF_VALUES and all(_must_give_a_slope(e, frame) for frame in lines):
+        findings = [_words.wrong_slope(e.paths, place=e.place())]
     return [
-        replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings for line in lines
+        replace(finding, line=line, computes=None, must=None, fix=None)
+        for finding in findings
+        for line in lines.values()
     ] or findings
 
 
@@ -42,6 +47,23 @@ _OF_ARGUMENTS = frozenset(("wrong-operand", "unknown"))
 
 _OF_A_CALL = frozenset(("wrong-activation-derivative", "wrong-operand"))
 """What a function that is right gives where it is called in the place of another, or with another argument."""
+
+
+_OF_VALUES = frozenset(("wrong-operand", "wrong-forward"))
+"""What is said of a value inside a function that was given the wrong argument, whatever the function makes of it."""
+
+
+def _must_give_a_slope(e: Explanation, call: Frame) -> bool:
+    """Whether what a call gives, once it is corrected, is the slope of an activation and no value."""
+    bench, equations = e.case.bench, e.case.bench.program.equations
+    own = [index for index, equation in enumerate(equations) if caller(equation.stacks, e.frame) == call]
+    outs = results(bench.program, own)
+    made = [bench.values(own, e.mistake.patches, k) for k in range(bench.count)]
+    for out in outs:
+        then = tuple(values[out] for values in made if values and out in values)
+        if len(then) < bench.count or e.case.slopes.find(then) is None or e.case.forward.find(then) is not None:
+            return False
+    return bool(outs)
 
 
 def _causes(findings: list[Finding]) -> set[str]:

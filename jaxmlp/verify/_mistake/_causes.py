@@ -11,6 +11,8 @@ from .._line._matching import snapped
 from .._line._offers import Offer
 from .._report import _words
 from .._report._gradient_report import Finding
+from ._departures import back_to_a_cotangent
+from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss
 from ._relations import (
@@ -18,30 +20,16 @@ from ._relations import (
     another_value,
     is_of_another_condition,
     is_right_on_part_of_a_branch,
+    makes_another_slope,
     related,
     related_by_a_slope,
     related_by_a_usual_slope,
     related_term,
 )
+from ._scales import by_a_factor, joined
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
-
-
-def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
-    """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these."""
-    size = snapped(abs(correction))
-    signs = []
-    if correction < 0:
-        signs = [_words.sign(e.paths, place=e.place(_joined(e.text, "-({})") if size == 1 else None))]
-    if size == 1:
-        return signs
-    for batch in e.batches:
-        if size in (batch, snapped(1 / batch)):
-            must = _joined(e.text, f"({{}}) {'*' if size > 1 else '/'} {batch}") if not signs else None
-            return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
-    must = _joined(e.text, f"({{}}) * {size:g}") if len(f"{size:g}") < 6 and not signs else None
-    return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
 
 
 def stale(e: Explanation) -> Finding:
@@ -50,7 +38,7 @@ def stale(e: Explanation) -> Finding:
 
 
 def negated(e: Explanation) -> Finding:
-    return _words.sign(e.paths, place=e.place(_joined(e.text, "-({})")))
+    return _words.sign(e.paths, place=e.place(joined(e.text, "-({})")))
 
 
 def scale(e: Explanation) -> list[Finding]:
@@ -63,7 +51,7 @@ def times(e: Explanation) -> Finding:
     must = None
     if _code(what) and e.mistake.factor == 1:
         whole = e.site.statement.target if e.alias and e.site.statement else text
-        must = _joined(whole, f"({{}}) * {what}")
+        must = joined(whole, f"({{}}) * {what}")
     place = e.place(must)
     if _lacks_upstream(e, offer):
         return _words.missing_upstream(e.paths, upstream=what, place=place)
@@ -89,9 +77,12 @@ def over(e: Explanation) -> Finding:
     return _words.extra_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
 
 
-def slope(e: Explanation) -> Finding:
+def slope(e: Explanation) -> Finding | list[Finding]:
     offer: Offer = e.facts["offer"]
     what, corrected = e.described(offer), e.corrected()
+    factor = None if corrected is None else _relate.multiple(corrected, e.actual)
+    if factor is not None:  # the slope is there, in the wrong scale
+        return by_a_factor(e, factor)
     if corrected is not None and _relate.is_another_mask(e.actual, corrected):
         return _words.wrong_mask(e.paths, place=e.place())
     found = None if corrected is None else related_by_a_usual_slope(e, e.actual, corrected)
@@ -173,7 +164,9 @@ def _not_that_cotangent(
     found = related_term(e, expected) or of_what_is_read(e, quantity)
     if found is None and is_right_on_part_of_a_branch(e, expected):
         return _words.wrong_mask(e.paths, place=e.place())
-    return found or _words.unknown(e.paths, place=place)
+    if found is None and makes_another_slope(e):
+        return _words.wrong_slope(e.paths, place=e.place())
+    return found or another_factor_in_each_run(e) or _words.unknown(e.paths, place=place)
 
 
 def _lacks_upstream(e: Explanation, offer: Offer) -> bool:
@@ -219,6 +212,14 @@ def accumulated(e: Explanation) -> Finding:
     return _words.missing_term(e.paths, place=e.place())
 
 
+def same_part(e: Explanation) -> Finding:
+    """One and the same part of an argument in each run of a loop."""
+    values, name = e.case.bench.run.at(e.facts["argument"]), e.case.names.of(e.facts["argument"])
+    if _relate.is_masked_constant(values) and not _relate.is_constant(values):
+        return _words.wrong_mask(e.paths, place=e.place())
+    return _words.wrong_operand(e.paths, used=name, instead=None, place=e.place())
+
+
 def _is_another_leaf(e: Explanation) -> bool:
     """Whether what is given is what belongs to another leaf."""
     bench = e.case.bench
@@ -248,16 +249,19 @@ def departed(e: Explanation) -> Finding:
     if e.out is not None and e.case.each_cotangent.find(e.actual, (-1.0,)) is not None:
         return _words.sign(e.paths, place=e.place())
     program, needed = e.case.bench.program, [e.case.bench.truth[0][path].shape for path in e.paths]
+    given = e.case.bench.run.at(e.case.bench.leaves[e.paths[0]])[0].shape
+    if given != needed[0]:
+        return _words.wrong_shape(e.paths, given, needed[0], place=e.place())
     users = [program.equations[i] for i in program.users.get(e.out, ())] if e.out is not None else []
     spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
     if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
-    return _words.departed(e.paths, place=e.place())
+    return back_to_a_cotangent(e) or _words.departed(e.paths, place=e.place())
 
 
 def transpose(e: Explanation) -> Finding:
     shape = e.actual[0].shape
-    return _words.transposed(e.paths, shape, shape[::-1], place=e.place(_joined(e.text, "({}).T")))
+    return _words.transposed(e.paths, shape, shape[::-1], place=e.place(joined(e.text, "({}).T")))
 
 
 def reversed_order(e: Explanation) -> Finding:
@@ -278,13 +282,3 @@ def _is_mask(values: tuple[np.ndarray, ...]) -> bool:
 def _code(text: str | None) -> str | None:
     """A description, if it is code of the user's."""
     return None if text is None or text.startswith("d(") else text
-
-
-def _joined(text: str | None, form: str) -> str | None:
-    """What is written, in the place of `{}` in `form`, without brackets that are not needed."""
-    if text is None:
-        return None
-    try:
-        return ast.unparse(ast.parse(form.replace("{}", text, 1), mode="eval"))
-    except SyntaxError:  # a description, and no code
-        return None

@@ -11,11 +11,12 @@ from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from .._report._words import Place
-from ._causes import by_a_factor, stale
+from ._causes import stale
 from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._purpose import is_regularization, leads_to_a_slope
 from ._relations import related, related_by_a_slope
+from ._scales import by_a_factor
 from ._terms import stale_operand
 from ._undone import value_for_its_slope
 
@@ -260,6 +261,13 @@ def undone(e: Explanation) -> list[Finding]:
         target = site.statement.target if site.statement else None
         found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=e.place_of(site)))
     return found
+
+
+def unrounded(e: Explanation) -> list[Finding]:
+    """What is rounded on the way to the leaves: each statement that does it."""
+    reached = {site: {p for run in site.instances for p in e.case.bench.reached(run)} for site in e.facts["across"]}
+    sites = [site for site, paths in reached.items() if not paths.isdisjoint(e.paths)]
+    return [_words.rounded(e.paths, place=e.place_of(site)) for site in sites]
 
 
 def sent_again(e: Explanation) -> Finding:

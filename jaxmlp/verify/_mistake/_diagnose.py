@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any
 
 import jax
@@ -15,24 +14,23 @@ from .._line._known import known, Run
 from .._line._localize import localized, Mistake
 from .._line._matching import Known, snapped
 from .._line._offers import offered
-from .._line._relate import multiple, same
+from .._line._relate import multiple
 from .._line._standing import Standing
 from .._program._call import split
 from .._program._fingerprint import fingerprint, Memory, of_arrays
 from .._program._sites import formulas, results, Site, sites
 from .._program._source import Source
-from .._program._trace import Literal, Program, program_of
+from .._program._trace import Program, program_of
 from .._program._tree import named_leaves
-from .._report import _words
 from .._report._gradient_report import Finding
-from .._report._words import Place
 from . import _causes, _causes_within
 from ._calls import at_the_calls
 from ._case import Case
-from ._elsewhere import at_an_early_return, at_its_users
+from ._elsewhere import at_an_early_return, at_its_pieces, at_its_users
 from ._explanation import Explanation
 from ._formulas import in_a_formula
-from ._names import line_of, Names
+from ._names import Names
+from ._plain import born_nonfinite, swapped
 from ._purpose import rephrased
 
 
@@ -103,9 +101,9 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
 
     findings = []
     for path in wrong:
-        finding = _born_nonfinite(bench, places, source, inputs, path)
+        finding = born_nonfinite(bench, places, source, inputs, path)
         findings += [finding] if finding else []
-    findings += _swapped(bench, places, source, wrong)
+    findings += swapped(bench, places, source, wrong)
     left = [path for path in wrong if not any(path in finding.leaves for finding in findings)]
     if not left:
         return _merged(findings)
@@ -124,10 +122,12 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
     statements = [*places, *formulas(bench.program, source)]
     for mistake in localized(bench, statements, offers, knowledge, left, patient.batches):
         explained = _explained(case, mistake)
-        if {finding.cause for finding in explained} == {"unknown"} or _is_of_a_part(bench, mistake):
+        causes = {finding.cause for finding in explained}
+        of_a_shape = causes == {"shape"} and mistake.edit.kind == "leaf"
+        if causes == {"unknown"} or of_a_shape or _is_of_a_part(bench, mistake):
             standing = Standing(bench, statements, knowledge, Known(case.each), [*mistake.leaves])
             is_known = lambda atom, of=standing: of.is_innocent(atom) or case.depends_on(atom).isdisjoint(case.params)
-            moved = departed(bench, statements, mistake, wrong, is_known)
+            moved = departed(bench, statements, mistake, wrong, is_known, standing.is_a_value)
             explained = explained if moved is None else _explained(case, moved)
         if factor is not None and _undoes(mistake, factor):
             found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]
@@ -144,7 +144,8 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = words(explanation)
     found = rephrased(explanation, found if isinstance(found, list) else [found])
     found = in_a_formula(explanation, found)
-    return at_an_early_return(explanation, at_its_users(explanation, at_the_calls(explanation, found)))
+    found = at_its_pieces(explanation, at_its_users(explanation, at_the_calls(explanation, found)))
+    return at_an_early_return(explanation, found)
 
 
 def _is_of_a_part(bench: Bench, mistake: Mistake) -> bool:
@@ -225,45 +226,6 @@ def _targets(program: Program, places: Sequence[Site]) -> dict[int, str]:
         if site.statement and site.statement.target and len(outs) == 1 and len(site.instances) == 1:
             names[outs[0]] = site.statement.target
     return names
-
-
-def _born_nonfinite(
-    bench: Bench, places: Sequence[Site], source: Source, names: dict[int, str], path: str
-) -> Finding | None:
-    """The first operation that makes a NaN or inf of finite numbers, on the way to a leaf that is not finite."""
-    for values in bench.run.values:
-        if np.isfinite(values[bench.leaves[path]]).all():
-            continue
-        for index in bench.order[path]:
-            equation = bench.program.equations[index]
-            inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
-            if all(np.isfinite(v).all() for v in inputs) and not np.isfinite(values[equation.outputs[0]]).all():
-                site = next((s for s in places if any(index in i for i in s.instances)), None)
-                name = site.statement.target if site and site.statement else None
-                place = Place(line_of(site.frame, source) if site else None, name)
-                where = np.argwhere(~np.isfinite(values[equation.outputs[0]]))[0]
-                shown = [_element(value, where) for value in inputs]
-                symbol = {"div": " / ", "mul": " * ", "sub": " - ", "add": " + "}.get(equation.name)
-                said = symbol.join(shown) if symbol else f"{equation.name}({', '.join(shown)})"
-                return _words.born_nonfinite((path,), operation=said, operands=shown, place=place)
-    return None
-
-
-def _swapped(bench: Bench, places: Sequence[Site], source: Source, wrong: Sequence[str]) -> list[Finding]:
-    """Pairs of leaves that are returned in each other's place."""
-    found = []
-    for first, second in combinations(wrong, 2):
-        actual = [bench.run.at(bench.leaves[path]) for path in (first, second)]
-        truth = [tuple(leaves[path] for leaves in bench.truth) for path in (second, first)]
-        if all(same(a, t) for a, t in zip(actual, truth, strict=True)):
-            site = next((site for site in places if site.leaf == first), None)
-            place = Place(line_of(site.frame, source) if site else None)
-            found.append(_words.swapped_leaves((first, second), place=place))
-    return found
-
-
-def _element(value: np.ndarray, where: np.ndarray) -> str:
-    return f"{float(value[tuple(where)] if value.ndim == len(where) else value.ravel()[0]):g}"
 
 
 def _common_factor(bench: Bench, wrong: Sequence[str]) -> float | None:

@@ -1,5 +1,5 @@
 """Where a mistake stands if not at the statement that is corrected: at those that use a right value in the place of
-another, or at a return that ends a loop in its first run.
+another, at those that make what is only collected there, or at a return that ends a loop in its first run.
 """
 
 from dataclasses import replace
@@ -23,6 +23,12 @@ def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
     users = [i for i in program.users.get(e.out, ()) if i not in e.run and set(bench.reached((i,))) & set(e.paths)]
     frames = dict.fromkeys(e.case.places[i] for i in users)
     lines = [line_of(frame, e.case.source) for frame in frames if frame]
+    return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
+
+
+def at_its_pieces(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the statements that make the wrong pieces of what is only collected."""
+    lines = [line_of(site.frame, e.case.source) for site in e.facts.get("pieces", ())]
     return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
 
 

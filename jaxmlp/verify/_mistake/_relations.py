@@ -49,6 +49,25 @@ def is_right_on_part_of_a_branch(e: Explanation, expected: Values) -> bool:
     return False
 
 
+def is_masked_in_vain(e: Explanation, expected: Values) -> bool:
+    """Whether a mask of the data, such as that of a dropout, makes zeros where none belong."""
+    program, bench, actual = e.case.bench.program, e.case.bench, e.actual
+    if actual[0].shape != expected[0].shape:
+        return False
+    wrong = [(a == 0) & (x != 0) for a, x in zip(actual, expected, strict=True)]
+    if not any(w.any() for w in wrong):
+        return False
+    for variable in (*program.inputs, *program.makers):
+        mask = bench.run.at(variable)
+        if mask[0].shape != actual[0].shape or mask[0].dtype.kind not in "fb" or not _relate.is_masked_constant(mask):
+            continue
+        hidden = [(m == 0) & (x != 0) for m, x in zip(mask, expected, strict=True)]
+        if all(np.array_equal(w, h) for w, h in zip(wrong, hidden, strict=True)):
+            if e.case.depends_on(variable).isdisjoint(e.case.params):
+                return True
+    return False
+
+
 def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """The mistake that leads from `expected` to `actual`, if the two are related in a way that is known."""
     if actual[0].shape != expected[0].shape:
@@ -143,6 +162,33 @@ def usual_slopes(e: Explanation, shape: tuple[int, ...]) -> Iterator[tuple[str |
             yield form.format(name) if name and name.isidentifier() else None, tuple(map(slope, outputs))
 
 
+def slopes_of(values: Values) -> Iterator[Values]:
+    """The slopes of a sigmoid and a tanh, at `values` and where these are what they give."""
+    for function in (lambda v: v, lambda v: 1 / (1 + np.exp(-v)), np.tanh):
+        with np.errstate(all="ignore"):
+            outputs = tuple(map(function, values))
+        yield tuple(a * (1 - a) for a in outputs)
+        yield tuple(1 - a**2 for a in outputs)
+
+
+def makes_another_slope(e: Explanation) -> bool:
+    """Whether the statement multiplies by the slope of a sigmoid or a tanh, and the loss has no such slope."""
+    bench, equations = e.case.bench, [e.case.bench.program.equations[index] for index in e.run]
+    inside = {out for equation in equations for out in equation.outputs}
+    atoms = dict.fromkeys(a for equation in equations for a in equation.inputs if isinstance(a, int))
+    own = (atom for atom in atoms if atom not in inside and not e.case.depends_on(atom).isdisjoint(e.case.params))
+    read = [bench.run.at(atom) for atom in own]
+    read = [values for values in read if values[0].dtype.kind == "f" and not _relate.is_constant(values)]
+    products = [equation for equation in equations if equation.name == "mul"]
+    made = {a for equation in products for a in (*equation.inputs, *equation.outputs)}
+    given = [bench.run.at(atom) for atom in inside if atom in made]
+    for slope in (slope for values in read for slope in slopes_of(values) if e.case.slopes.find(slope) is None):
+        alike = [slope, *(_times(slope, values) for values in read if values[0].shape == slope[0].shape)]
+        if any(v[0].shape == s[0].shape and _relate.same(v, s) for v in given for s in alike):
+            return True
+    return False
+
+
 def related_term(e: Explanation, expected: Values) -> Finding | None:
     """The mistake in one of the two terms of a sum; of any kind if the other is a known quantity, else a slope."""
     program = e.case.bench.program
@@ -177,8 +223,9 @@ def _penalty(e: Explanation, actual: Values, expected: Values) -> Finding | None
             continue
         for along in (values, tuple(np.sign(v) for v in values)):
             kept = tuple(np.where(m != 0, v, 0) for m, v in zip(missing, along, strict=True))
-            whole = all(np.count_nonzero(k) * 2 >= k.size for k in kept)
-            if whole and multiple(missing, kept) is not None:
+            whole = all(np.count_nonzero(k) >= max(2, k.size / 2) for k in kept)
+            # The derivative of a norm lies along a parameter as well, with another factor at each point.
+            if whole and all(multiple((m,), (k,)) is not None for m, k in zip(missing, kept, strict=True)):
                 reads = any(variable in e.case.bench.program.equations[i].inputs for i in e.run)
                 words = _words.wrong_regularization if reads else _words.missing_regularization
                 return words(e.paths, term=name, place=e.place())

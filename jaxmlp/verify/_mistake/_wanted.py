@@ -15,6 +15,7 @@ from .._report import _words
 from .._report._gradient_report import Finding
 from .._verdict._accuracy import norm
 from ._explanation import Explanation
+from ._relations import is_masked_in_vain
 
 
 _MOVES = frozenset("scatter scatter-add gather slice dynamic_slice dynamic_update_slice pad".split())
@@ -32,6 +33,9 @@ def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] 
         return found
     if _lacks_a_product(e):
         return [_words.missing_term(e.paths, place=e.place())]
+    expected = e.corrected()
+    if expected is not None and is_masked_in_vain(e, expected):
+        return [_words.wrong_mask(e.paths, place=e.place())]
     slope = _slope(e, quantity) if quantity is not None and quantity.kind == "cotangent" else None
     if slope is not None:
         return [_words.wrong_slope(e.paths, slope=e.case.names.known(slope), place=e.place())]

@@ -88,6 +88,16 @@ def return_in_a_loop(frame: Frame) -> int | None:
     return next((s.lineno for loop in loops for s in loop.body if isinstance(s, ast.Return)), None)
 
 
+def ignores_an_argument(frame: Frame) -> bool:
+    """Whether a frame stands in a function that takes an argument and never reads it."""
+    node = function_of(frame)
+    if node is None:
+        return False
+    taken = {argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+    read = {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load)}
+    return not taken - {"self", "cls"} <= read
+
+
 def reads_its_object(frame: Frame) -> bool:
     """Whether a frame stands in a method that computes with what its object holds."""
     function = function_of(frame)

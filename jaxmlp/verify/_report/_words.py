@@ -245,6 +245,11 @@ def departed(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     return finding("unknown", paths, place, table="departed")
 
 
+def rounded(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    """Where digits are cut off on the way, by `round` or by a coarser dtype."""
+    return finding("precision", paths, place, table="rounded")
+
+
 # Mistakes of the numbers, in the caller's own dtype, where the formula is right.
 
 

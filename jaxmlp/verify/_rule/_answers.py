@@ -51,5 +51,6 @@ def with_leaves(
     if not leaves:
         return report
     mistake = finding(tuple(leaf.path for leaf in leaves))
-    findings = (*(f for f in report.findings if f.cause != "precision"), mistake)
+    notes = {"precision"} if report.ok else set()
+    findings = (*(f for f in report.findings if f.cause not in notes), mistake)
     return replace(report, verdict="wrong", leaves=report.leaves + leaves, findings=findings, reasons=())

@@ -120,7 +120,7 @@ def _said(report: GradientReport, forward: str) -> GradientReport:
         words.other_value(f.leaves, forward)
         if f.leaves == (VALUE,) and f.cause == "wrong-forward"
         else words.in_rule(f)
-        if f.cause == "precision"
+        if f.cause == "precision" and report.ok
         else f
         for f in report.findings
         if not (f.leaves == (VALUE,) and f.cause == "precision")

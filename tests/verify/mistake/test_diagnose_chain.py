@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from .findings import said
+from jaxmlp import check
+
+from .findings import normal, said
 
 
 @pytest.fixture
@@ -230,3 +232,31 @@ def test_the_error_of_the_output_in_the_place_of_a_hidden_neuron_s(getkey):
     params = {"w": jax.random.normal(getkey(), (3,)), "v": jnp.asarray(0.8)}
     [found] = said(loss, grads, params, x, jnp.array([0.0, 1, 1, 0]))
     assert found == ("wrong-operand", "dw = [d + a * error for d, a in zip(dw, row, strict=True)]")
+
+
+def half_squares_bwd(upstream, out, y):
+    dout = (out - y) / y.size
+    return dout
+
+
+def half_squares_bwd_scaled(upstream, out, y):
+    dout = (out - y) / y.size
+    return dout * upstream
+
+
+@pytest.mark.parametrize(
+    ("bwd", "found"),
+    [(half_squares_bwd, [("missing-upstream", "dout = (out - y) / y.size")]), (half_squares_bwd_scaled, [])],
+)
+def test_an_upstream_number_that_a_function_is_given_and_never_reads(bwd, found, getkey):
+    def loss(params, x, y, weight):
+        errors = x @ params["w"] - y
+        return 0.5 * weight * jnp.mean(errors**2)
+
+    def grads(params, x, y, weight):
+        return {"w": x.T @ bwd(weight, x @ params["w"], y)}
+
+    w, x, y = normal(getkey, (3, 2), (6, 3), (6, 2))
+    report = check(loss, grads, {"w": w}, x, y, jnp.asarray(2.5))
+    assert report.ok == (not found)
+    assert [(finding.cause, finding.line.text) for finding in report.findings] == found

@@ -1,12 +1,14 @@
 """The diagnosis of statements that run many times: over examples, steps and layers; and of shapes that meet."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import pytest
 
 from jaxmlp import check, check_rule
 
-from .findings import first
+from .findings import first, normal, said
 
 
 @pytest.fixture
@@ -179,3 +181,31 @@ def test_a_rule_is_read_line_by_line(getkey):
     layer.defvjp(fwd, bwd)
     report = check_rule(layer, jax.random.normal(getkey(), (5, 3)), jax.random.normal(getkey(), (3, 2)))
     assert first(report) == ("wrong-activation-derivative", "dz = da * (1 - a)")
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_the_same_part_of_an_argument_in_each_step(masked, getkey):
+    def loss(params, x, y, gates):
+        h = jnp.zeros_like(y[0])
+        for step in range(len(x)):
+            h = h + gates[step] * (jnp.tanh(x[step] @ params["w"] + h) - h)
+        return 0.5 * jnp.sum((h - y[0]) ** 2)
+
+    def grads(params, x, y, gates, moves_on=False):
+        states, outs = [jnp.zeros_like(y[0])], []
+        for step in range(len(x)):
+            outs.append(jnp.tanh(x[step] @ params["w"] + states[-1]))
+            states.append(states[-1] + gates[step] * (outs[-1] - states[-1]))
+        dh, dw = states[-1] - y[0], 0.0
+        for step in reversed(range(len(x))):
+            gate = gates[step if moves_on else 0]
+            dz = gate * dh * (1 - outs[step] ** 2)
+            dw = dw + x[step].T @ dz
+            dh = (1 - gate) * dh + dz
+        return {"w": dw}
+
+    w, x, y, gates = normal(getkey, (3, 2), (4, 5, 3), (1, 5, 2), (4, 5, 2))
+    gates = (gates > 0).astype(x.dtype) if masked else jax.nn.sigmoid(gates)
+    assert check(loss, partial(grads, moves_on=True), {"w": w}, x, y, gates).ok
+    cause = "wrong-mask" if masked else "wrong-operand"
+    assert said(loss, grads, {"w": w}, x, y, gates) == [(cause, "gate = gates[step if moves_on else 0]")]

@@ -1,11 +1,13 @@
 """The diagnosis of masks and of what stands beside them: conditions, factors, the Jacobian of a softmax."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
 from jaxmlp import check
 
-from .findings import first
+from .findings import first, normal
 
 
 def test_a_threshold_on_the_signed_difference_is_another_condition(getkey):
@@ -55,4 +57,48 @@ def test_the_diagonal_of_softmax_is_known_behind_a_mask(getkey):
     assert first(check(loss, grads, {"q": 0.3 * q}, x, y)) == (
         "softmax-jacobian-diagonal-only",
         "ds = p * (1 - p) * dp",
+    )
+
+
+def test_the_scale_of_dropout_that_is_not_that_of_the_forward_pass(getkey):
+    def loss(params, x, y, mask, rate):
+        p = jax.nn.softmax(x @ params["q"] @ x.T, axis=1) * mask / (1 - rate)
+        return 0.5 * jnp.sum((p @ x - y) ** 2)
+
+    def grads(params, x, y, mask, rate):
+        p = jax.nn.softmax(x @ params["q"] @ x.T, axis=1)
+        dropped = (p * mask * (1 / (1 - rate)) @ x - y) @ x.T
+        dp = dropped * mask * rate
+        ds = p * (dp - jnp.sum(dp * p, axis=1, keepdims=True))
+        return {"q": x.T @ ds @ x}
+
+    q, x, y = normal(getkey, (3, 3), (5, 3), (5, 3))
+    mask = (jnp.arange(25).reshape(5, 5) % 3 > 0).astype(x.dtype)
+    assert first(check(loss, grads, {"q": 0.3 * q}, x, y, mask, jnp.asarray(0.3))) == (
+        "scale-constant",
+        "dp = dropped * mask * rate",
+    )
+
+
+def test_scores_that_take_the_probabilities_after_dropout(getkey):
+    def loss(params, x, y, mask):
+        return 0.5 * jnp.sum(((jax.nn.softmax(x @ params["q"] @ x.T, axis=1) * mask) @ x - y) ** 2)
+
+    def grads(params, x, y, mask, right=False):
+        p = jax.nn.softmax(x @ params["q"] @ x.T, axis=1)
+        dropped = p * mask
+        out = dropped @ x
+        dout = out - y
+        inner = jnp.sum(dout * out, axis=1, keepdims=True)
+        dp = dout @ x.T
+        ds = p * (dp * mask - inner) if right else dropped * (dp - inner)
+        return {"q": x.T @ ds @ x}
+
+    q, x, y = normal(getkey, (3, 3), (5, 3), (5, 3))
+    mask = (jnp.arange(25).reshape(5, 5) % 3 > 0).astype(x.dtype) / 0.7
+    params = {"q": 0.3 * q}
+    assert check(loss, partial(grads, right=True), params, x, y, mask).ok
+    assert first(check(loss, grads, params, x, y, mask)) == (
+        "wrong-mask",
+        "ds = p * (dp * mask - inner) if right else dropped * (dp - inner)",
     )

@@ -1,12 +1,14 @@
 """The diagnosis of mistakes that stand elsewhere than where they show: at zeros, at a call, in several statements."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import pytest
 
 from jaxmlp import check
 
-from .findings import normal
+from .findings import normal, said
 
 
 def named(report):
@@ -191,3 +193,56 @@ def test_steps_that_nothing_wrong_comes_of_are_not_named(getkey):
     w1, w2, b2, x, y = normal(getkey, (3, 4), (4, 2), (1, 2), (5, 3), (5, 2))
     found = named(check(loss, grads, {"w1": w1, "w2": w2, "b2": b2}, x, y))
     assert found == [("stale-weights", 'net["w2"] = net["w2"] - 0.1 * found["w2"]', ("w1",))]
+
+
+def test_gradients_that_are_collected_before_the_penalty_is_added(getkey):
+    def size(params):
+        return jnp.sqrt(sum(jnp.sum(p**2) for p in params.values()))
+
+    def loss(params, x, y):
+        return jnp.sum((jnp.tanh(x @ params["w1"]) @ params["w2"] - y) ** 2) + 0.1 * size(params)
+
+    def grads(params, x, y, too_early=True):
+        h = jnp.tanh(x @ params["w1"])
+        error = 2 * (h @ params["w2"] - y)
+        dz = error @ params["w2"].T * (1 - h**2)
+        found = [("w1", x.T @ dz), ("w2", h.T @ error)]
+        collected = dict(found)
+        added = []
+        for name, grad in found:
+            added.append((name, grad + 0.1 * params[name] / size(params)))
+        return collected if too_early else dict(added)
+
+    w1, w2, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, partial(grads, too_early=False), params, x, y).ok
+    assert said(loss, grads, params, x, y) == [
+        ("missing-regularization", "return collected if too_early else dict(added)"),
+    ]
+
+
+def test_a_product_of_one_number_where_a_matrix_belongs_stands_in_the_method_that_makes_it(getkey):
+    class Network:
+        def __init__(self, params, x):
+            self.params, self.x = params, x
+            self.h = jnp.tanh(params["w1"] @ x)
+
+        def backward(self, error, right):
+            steps = {}
+            steps["w2"] = jnp.outer(error, self.h) if right else jnp.dot(error, self.params["w2"] @ self.h)
+            dz = self.params["w2"].T @ error * (1 - self.h**2)
+            steps["w1"] = jnp.outer(dz, self.x)
+            return steps
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((params["w2"] @ jnp.tanh(params["w1"] @ x) - y) ** 2)
+
+    def grads(params, x, y, right=False):
+        network = Network(params, x)
+        return network.backward(params["w2"] @ network.h - y, right)
+
+    w1, w2, x, y = normal(getkey, (4, 3), (2, 4), (3,), (2,))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    [(cause, line)] = said(loss, grads, params, x, y)
+    assert cause == "shape" and line.startswith('steps["w2"]')

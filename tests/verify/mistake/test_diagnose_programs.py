@@ -9,7 +9,7 @@ import pytest
 
 from jaxmlp import check
 
-from .findings import said
+from .findings import normal, said
 
 
 @pytest.fixture
@@ -121,3 +121,36 @@ def test_a_penalty_and_the_data_both_wrong_in_one_sum(getkey):
         ("wrong-regularization", 'dw = x.T @ error + 0.3 * params["w"]'),
         ("scale-batch", 'dw = x.T @ error + 0.3 * params["w"]'),
     ]
+
+
+def test_deltas_that_are_rounded(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(jnp.tanh(x @ params["w1"]) @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y, digits=3):
+        h = jnp.tanh(x @ params["w1"])
+        out = jnp.tanh(h @ params["w2"])
+        dz2 = jnp.round((out - y) * (1 - out**2), digits)
+        dz1 = jnp.round(dz2 @ params["w2"].T * (1 - h**2), digits)
+        return {"w1": x.T @ dz1, "w2": h.T @ dz2}
+
+    w1, w2, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    params = {"w1": w1, "w2": w2}
+    assert said(loss, grads, params, x, y) == [
+        ("precision", "dz2 = jnp.round((out - y) * (1 - out**2), digits)"),
+        ("precision", 'dz1 = jnp.round(dz2 @ params["w2"].T * (1 - h**2), digits)'),
+    ]
+
+
+def test_a_number_that_passes_through_an_integer(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((x @ params["w"] - y) ** 2)
+
+    def grads(params, x, y):
+        index = jnp.floor(x[:, 0]).astype(int)
+        error = x @ params["w"] - jnp.where(index > 99, 0, y)
+        cents = (100 * error).astype(int)
+        return {"w": x.T @ (cents / 100)}
+
+    w, x, y = normal(getkey, (3,), (5, 3), (5,))
+    assert said(loss, grads, {"w": w}, x, y) == [("precision", "cents = (100 * error).astype(int)")]

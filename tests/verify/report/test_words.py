@@ -75,6 +75,7 @@ FINDINGS = [
     ("wrong-forward", _words.wrong_value, {}),
     ("unknown", _words.unknown, {}),
     ("unknown", _words.departed, {}),
+    ("precision", _words.rounded, {}),
 ]
 REASONS = [
     _words.no_truth(float("nan")),

@@ -1,0 +1,73 @@
+"""Where a mistake is made, if a statement only collects what others made: in each of the pieces that are wrong."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .._program._sites import results, Site
+from .._program._trace import Atom
+from ._bench import Bench, Patches
+from ._edits import Edit
+from ._matching import Known
+from ._patches import after
+from ._relate import same, Values
+from ._relocate import corrected
+from ._search import Mistake
+
+
+_SHAPES = frozenset(("broadcast_in_dim", "reshape", "expand_dims", "squeeze"))
+
+
+def in_its_pieces(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotangents: Known) -> Mistake:
+    """The same mistake with the pieces corrected that the statement collects, where it does nothing else.
+
+    Its facts then say which statements make those that are wrong (`pieces`). What is a cotangent as it stands was
+    collected well, and the mistake is that nothing more is done with it.
+    """
+    program, run = bench.program, mistake.instances[0]
+    outs = results(program, run)
+    if len(mistake.instances) != 1 or len(outs) != 1 or mistake.site.leaf or mistake.innocent:
+        return mistake
+    expected = tuple(corrected(bench, run, outs[0], mistake))
+    actual = bench.run.at(outs[0])
+    fits = len(expected) == bench.count and expected[0].shape == actual[0].shape
+    if not fits or cotangents.scale(actual) is not None:
+        return mistake
+    owners = {out: site for site in sites if not site.leaf for each in site.instances for out in results(program, each)}
+    patches: Patches = {program.makers[outs[0]]: after(0, lambda value, point: expected[point])}
+    made: dict[Site, None] = {}
+    for atom, wanted in _pieces(bench, run, outs[0], expected):
+        if same(bench.run.at(atom), wanted):
+            continue
+        site = owners.get(atom) if isinstance(atom, int) else None
+        if site is None or site is mistake.site or not isinstance(atom, int):
+            return mistake
+        made[site] = None
+        patches[program.makers[atom]] = after(0, lambda value, point, w=wanted: w[point].reshape(value.shape))
+    before = {path for path in bench.leaves if bench.is_right(path, {})}
+    if not made or not all(bench.is_right(path, patches) for path in {*mistake.leaves, *before}):
+        return mistake
+    edit = Edit(
+        mistake.edit.kind, mistake.edit.cost, lambda c: patches, False, {**mistake.edit.facts, "pieces": [*made]}
+    )
+    return replace(mistake, edit=edit, patches=patches)
+
+
+def _pieces(bench: Bench, run: Sequence[int], out: int, expected: Values) -> Iterator[tuple[Atom, Values]]:
+    """What is collected from elsewhere, and what each must be; nothing where something else is done."""
+    program = bench.program
+    made = {each: program.equations[index] for index in run for each in program.equations[index].outputs}
+    last = made[out]
+    if last.name not in ("stack", "concatenate") or any(
+        equation is not last and equation.name not in _SHAPES for equation in made.values()
+    ):
+        return
+    axis = last.params["axis" if last.name == "stack" else "dimension"]
+    sizes = [1 if last.name == "stack" else bench.run.at(atom)[0].shape[axis] for atom in last.inputs]
+    for atom, start, size in zip(last.inputs, np.cumsum([0, *sizes]), sizes, strict=False):
+        wanted = tuple(np.take(value, range(start, start + size), axis) for value in expected)
+        while isinstance(atom, int) and atom in made:
+            atom = made[atom].inputs[0]
+        if bench.run.at(atom)[0].size == wanted[0].size:
+            yield atom, wanted

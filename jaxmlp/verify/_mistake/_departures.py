@@ -1,0 +1,75 @@
+"""Which mistake, where nothing is known of what a statement ought to give: any cotangent of the loss may be meant."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .._line import _relate
+from .._line._bench import Patches
+from .._line._known import Quantity
+from .._line._patches import with_input, with_inputs
+from .._line._relate import Values
+from .._report import _words
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+from ._relations import makes_another_slope, related_by_a_slope
+
+
+_MOST = 64
+"""How many values are tried in the place of an operand."""
+
+
+def back_to_a_cotangent(e: Explanation) -> Finding | None:
+    """What turns the result of the statement into a cotangent of the loss: a slope, a sign, or another operand."""
+    if makes_another_slope(e):
+        return _words.wrong_slope(e.paths, place=e.place())
+    if e.out is None or e.actual[0].size < 2 or e.actual[0].dtype.kind != "f":
+        return None
+    if any(_gives_a_cotangent(e, patches) for patches in _negated(e)):
+        return _words.sign(e.paths, place=e.place())
+    for quantity in e.case.knowledge.cotangents.values():
+        fits = quantity.values[0].shape == e.actual[0].shape and not _relate.is_constant(quantity.values)
+        found = related_by_a_slope(e, e.actual, quantity.values) if fits else None
+        if found is not None:
+            return found
+    for atom, quantity, patches in _replaced(e):
+        if _gives_a_cotangent(e, patches):
+            used, instead = e.case.names.of(atom), e.case.names.known(quantity)
+            return _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
+    return None
+
+
+def _gives_a_cotangent(e: Explanation, patches: Patches) -> bool:
+    made = [e.case.bench.values(e.run, patches, k) for k in range(e.case.bench.count)]
+    given = tuple(values[e.out] for values in made if values and e.out in values)
+    if len(given) < len(made) or given[0].dtype.kind != "f" or _relate.is_constant(given):
+        return False
+    return e.case.each_cotangent.scale(given) is not None
+
+
+def _negated(e: Explanation) -> Iterator[Patches]:
+    """Each term of a sum with its sign turned."""
+    for index in e.run:
+        if e.case.bench.program.equations[index].name in ("add", "sub"):
+            yield {index: with_input(1, np.negative)}
+
+
+def _replaced(e: Explanation) -> Iterator[tuple[int, Quantity, Patches]]:
+    """Another value, or cotangent, of the loss in the place of each that the statement reads."""
+    program, bench = e.case.bench.program, e.case.bench
+    inside = {out for index in e.run for out in program.equations[index].outputs}
+    uses: dict[int, dict[int, list[int]]] = {}
+    for index in e.run:
+        for position, atom in enumerate(program.equations[index].inputs):
+            if isinstance(atom, int) and atom not in inside and bench.run.at(atom)[0].size > 1:
+                uses.setdefault(atom, {}).setdefault(index, []).append(position)
+    for atom, places in uses.items():
+        used = bench.run.at(atom)
+        alike = [q for q in e.quantities() if q.kind in ("value", "cotangent") and _is_another(q.values, used)]
+        for quantity in alike[:_MOST]:
+            get = lambda point, values=quantity.values: values[point]
+            yield atom, quantity, {index: with_inputs(positions, get) for index, positions in places.items()}
+
+
+def _is_another(values: Values, used: Values) -> bool:
+    return values[0].shape == used[0].shape and used[0].dtype.kind == "f" and not _relate.same(values, used)

@@ -1,0 +1,65 @@
+"""Which mistake, where a statement of single numbers runs many times: told from all of its runs together."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .._line import _relate
+from .._line._known import Quantity
+from .._line._relate import Values
+from .._report import _words
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+
+
+_LEAST = 4
+"""In how many runs, at least, a factor is to be another number of one array."""
+
+_SAME = 1e-8
+
+
+def another_factor_in_each_run(e: Explanation) -> Finding | None:
+    """A product in which a number of one array stands, in each run, where one of another array belongs."""
+    every = e.every_run() if len(e.mistake.instances) >= _LEAST else None
+    if every is None:
+        return None
+    actual, expected = every
+    for name, used in _factors(e):
+        if used[0].shape != actual[0].shape or not all(a.all() and x.all() for a, x in zip(*every, strict=True)):
+            continue
+        needed = tuple(u * (x / a) for u, x, a in zip(used, expected, actual, strict=True))
+        if _relate.is_constant(needed) or _relate.multiple(needed, used) is not None:
+            continue
+        for quantity in e.case.knowledge.quantities:
+            if quantity.kind in ("value", "cotangent") and _consists_of(needed, quantity):
+                instead = e.case.names.known(quantity)
+                return _words.wrong_operand(e.paths, used=name, instead=instead, place=e.place())
+    return None
+
+
+def _factors(e: Explanation) -> Iterator[tuple[str | None, Values]]:
+    """What the runs multiply with, in all of them together."""
+    equations = e.case.bench.program.equations
+    for spots in zip(*e.mistake.instances, strict=False):
+        if {equations[index].name for index in spots} != {"mul"}:
+            continue
+        for position in (0, 1):
+            atoms = [equations[index].inputs[position] for index in spots]
+            variables = [atom for atom in atoms if isinstance(atom, int)]
+            used = e.stacked(variables) if len(variables) == len(atoms) else None
+            if used is not None:
+                yield e.case.names.of(variables[0]), used
+
+
+def _consists_of(values: Values, quantity: Quantity) -> bool:
+    """Whether each number is one of those of a quantity, all with one sign, and most of these are there."""
+    if quantity.values[0].size < 2 or quantity.values[0].size > values[0].size:
+        return False
+    for sign in (1, -1) if quantity.kind == "cotangent" else (1,):
+        near = [
+            np.abs(np.ravel(value)[:, None] - sign * np.ravel(other)) <= _SAME * np.abs(other).max()
+            for value, other in zip(values, quantity.values, strict=True)
+        ]
+        if all(n.any(axis=1).all() and 2 * n.any(axis=0).sum() >= n.shape[1] for n in near):
+            return True
+    return False

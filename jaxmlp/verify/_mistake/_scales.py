@@ -1,0 +1,56 @@
+"""A factor that is missing or too much, in words: a sign, the batch size, an upstream number, another constant."""
+
+import ast
+
+import numpy as np
+
+from .._line import _relate
+from .._line._matching import snapped
+from .._program._syntax import ignores_an_argument
+from .._report import _words
+from .._report._gradient_report import Finding
+from ._explanation import Explanation
+
+
+def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
+    """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these."""
+    if (upstream := _ignored(e, correction)) is not None:
+        return [_words.missing_upstream(e.paths, upstream=upstream or None, place=e.place())]
+    size = snapped(abs(correction))
+    signs = []
+    if correction < 0:
+        signs = [_words.sign(e.paths, place=e.place(joined(e.text, "-({})") if size == 1 else None))]
+    if size == 1:
+        return signs
+    for batch in e.batches:
+        if size in (batch, snapped(1 / batch)):
+            must = joined(e.text, f"({{}}) {'*' if size > 1 else '/'} {batch}") if not signs else None
+            return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
+    must = joined(e.text, f"({{}}) * {size:g}") if len(f"{size:g}") < 6 and not signs else None
+    return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
+
+
+def joined(text: str | None, form: str) -> str | None:
+    """What is written, in the place of `{}` in `form`, without brackets that are not needed."""
+    if text is None:
+        return None
+    try:
+        return ast.unparse(ast.parse(form.replace("{}", text, 1), mode="eval"))
+    except SyntaxError:  # a description, and no code
+        return None
+
+
+def _ignored(e: Explanation, correction: float) -> str | None:
+    """The name, or "", of a number that a function is given and never reads, if it is all that is missing there."""
+    if correction == 1 or e.frame is None or e.case.source.is_own(e.frame) or not ignores_an_argument(e.frame):
+        return None
+    bench = e.case.bench
+    for variable in (*bench.program.inputs, *bench.program.makers):
+        values = bench.run.at(variable)
+        if (
+            values[0].size == 1
+            and values[0].dtype.kind == "f"
+            and _relate.same(values, (np.array(correction),) * len(values))
+        ):
+            return e.case.names.of(variable) or ""
+    return None

@@ -1,0 +1,60 @@
+"""The diagnosis of two mistakes in one chain, of which the first is told from the cotangents that may be meant."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxmlp import check
+
+from .findings import normal, said
+
+
+ERROR = 'error = out + y if wrong == "sign" else z2 - y if wrong == "operand" else out - y'
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cause", "line"),
+    [
+        ("slope", "extra-activation-derivative", 'dz2 = error * (out * (1 - out)) ** (2 if wrong == "slope" else 1)'),
+        ("sign", "sign", ERROR),
+        ("operand", "wrong-operand", ERROR),
+    ],
+)
+def test_a_statement_that_one_change_turns_into_a_cotangent_beside_another_mistake(wrong, cause, line, getkey):
+    def loss(params, x, y):
+        h = jnp.tanh(x @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y, wrong=None):
+        h = jnp.tanh(x @ params["w1"])
+        z2 = h @ params["w2"]
+        out = jax.nn.sigmoid(z2)
+        error = out + y if wrong == "sign" else z2 - y if wrong == "operand" else out - y
+        dz2 = error * (out * (1 - out)) ** (2 if wrong == "slope" else 1)
+        dz1 = dz2 @ params["w2"].T * (1 - h**2)
+        seen = x if wrong is None else x * jnp.abs(x)
+        return {"w1": seen.T @ dz1, "w2": (h if wrong is None else jnp.cos(h)).T @ dz2}
+
+    w1, w2, x, y = normal(getkey, (3, 3), (3, 2), (5, 3), (5, 2))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, grads, params, x, y).ok
+    assert said(loss, partial(grads, wrong=wrong), params, x, y)[0] == (cause, line)
+
+
+def test_what_a_value_of_the_loss_soon_comes_of_is_right(getkey):
+    def loss(params, x, y):
+        return -jnp.sum(y * jax.nn.log_softmax(x @ params["w"]))
+
+    def grads(params, x, y, right=False):
+        e = jnp.exp(x @ params["w"])
+        p = e / jnp.sum(e, axis=1, keepdims=True)
+        dz = p - y if right else p + y
+        seen = x if right else x * jnp.abs(x)
+        return {"w": seen.T @ dz}
+
+    w, x, y = normal(getkey, (3, 4), (5, 3), (5, 4))
+    params, y = {"w": w}, jax.nn.softmax(y)
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    assert said(loss, grads, params, x, y) == [("sign", "dz = p - y if right else p + y")]

@@ -1,0 +1,155 @@
+"""The diagnosis where a network is written neuron by neuron, in lists."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from jaxmlp import check
+
+from .findings import normal, said
+
+
+def loss(params, x, y):
+    h = jnp.tanh(params["hidden"] @ x)
+    return 0.5 * jnp.sum((jnp.tanh(params["output"] @ h) - y) ** 2)
+
+
+def stacked(rows):
+    return jnp.stack(rows)
+
+
+def through_neurons(slope):
+    """A backward pass, neuron by neuron, that takes `slope` of each neuron's output."""
+
+    def grads(params, x, y):
+        values, outputs = [x[k] for k in range(len(x))], []
+        for name in ("hidden", "output"):
+            outputs.append(values)
+            values = [jnp.tanh(sum(v * w for v, w in zip(values, row, strict=True))) for row in params[name]]
+        outputs.append(values)
+        found = {}
+        errors = [out - y[k] for k, out in enumerate(values)]
+        for name, layer in (("output", 2), ("hidden", 1)):
+            deltas = []
+            for neuron, error in zip(outputs[layer], errors, strict=True):
+                sigma = slope(neuron)
+                deltas.append(sigma * error)
+            weights = params[name]
+            back = range(len(outputs[layer - 1]))
+            errors = [sum(d * weights[j, k] for j, d in enumerate(deltas)) for k in back]
+            rows = [jnp.stack([d * v for v in outputs[layer - 1]]) for d in deltas]
+            found[name] = stacked(rows)
+        return found
+
+    return grads
+
+
+def test_the_slope_of_another_activation_in_every_neuron_of_layers_of_several_sizes(getkey):
+    hidden, output, x, y = normal(getkey, (3, 4), (2, 3), (4,), (2,))
+    params = {"hidden": hidden, "output": output}
+    assert check(loss, through_neurons(lambda out: 1 - out * out), params, x, y).ok
+    found = said(loss, through_neurons(lambda out: out * (1 - out)), params, x, y)
+    assert found == [("wrong-activation-derivative", "sigma = slope(neuron)")]
+
+
+def sigmoid(v, derivative):
+    out = 1 / (1 + jnp.exp(-v))
+    if derivative:
+        return out * (1 - out)
+    return out
+
+
+def test_a_slope_that_wants_the_weighted_sum_and_is_given_the_activation(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y, wants_sums=True):
+        z1 = x @ params["w1"]
+        h = sigmoid(z1, False)
+        z2 = h @ params["w2"]
+        out = sigmoid(z2, False)
+        dz2 = (out - y) * sigmoid(z2 if wants_sums else out, True)
+        dz1 = dz2 @ params["w2"].T * sigmoid(z1 if wants_sums else h, True)
+        return {"w1": x.T @ dz1, "w2": h.T @ dz2}
+
+    w1, w2, x, y = normal(getkey, (3, 4), (4, 1), (5, 3), (5, 1))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, grads, params, x, y).ok
+    assert said(loss, partial(grads, wants_sums=False), params, x, y) == [
+        ("wrong-activation-derivative", "dz2 = (out - y) * sigmoid(z2 if wants_sums else out, True)"),
+        ("wrong-activation-derivative", 'dz1 = dz2 @ params["w2"].T * sigmoid(z1 if wants_sums else h, True)'),
+    ]
+
+
+def test_slopes_of_an_error_beside_another_mistake(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y, right=False):
+        h = sigmoid(x @ params["w1"], False)
+        out = sigmoid(h @ params["w2"], False)
+        dz2 = (out - y) * out * (1 - out)
+        dh = dz2 @ params["w2"].T
+        at = h if right else dh
+        dz1 = dh * at * (1 - at)
+        dw1 = (x if right else x * h[:, :3]).T @ dz1
+        return {"w1": dw1, "w2": h.T @ dz2}
+
+    w1, w2, x, y = normal(getkey, (3, 4), (4, 1), (5, 3), (5, 1))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    assert said(loss, grads, params, x, y) == [("wrong-activation-derivative", "dz1 = dh * at * (1 - at)")]
+
+
+def test_deltas_that_are_sent_back_without_the_slope_of_the_output_and_then_collected(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(params["w1"] @ x)
+        return 0.5 * jnp.sum((jax.nn.sigmoid(params["w2"] @ h) - y) ** 2)
+
+    def grads(params, x, y, right=False):
+        h = sigmoid(params["w1"] @ x, False)
+        out = sigmoid(params["w2"] @ h, False)
+        error = out - y
+        delta = error * out * (1 - out)
+        sent = delta if right else error
+        first = params["w2"][0, 0] * sent[0]
+        second = params["w2"][0, 1] * sent[0]
+        both = jnp.stack([first, second])
+        return {"w1": jnp.outer(both * h * (1 - h), x), "w2": jnp.outer(delta, h)}
+
+    w1, w2, x, y = normal(getkey, (2, 3), (1, 2), (3,), (1,))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    assert said(loss, grads, params, x, y) == [
+        ("missing-activation-derivative", 'first = params["w2"][0, 0] * sent[0]'),
+        ("missing-activation-derivative", 'second = params["w2"][0, 1] * sent[0]'),
+    ]
+
+
+def test_the_value_of_the_next_neuron_is_sent_back_where_its_error_belongs(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y, right=False):
+        dw1, dw2 = jnp.zeros_like(params["w1"]), jnp.zeros_like(params["w2"])
+        for n in range(len(x)):
+            h = sigmoid(x[n] @ params["w1"], False)
+            value = sigmoid(h @ params["w2"], False)
+            error = (value - y[n]) * value * (1 - value)
+            for k in range(len(h)):
+                sent = 0.0
+                sent += (error if right else value) * params["w2"][k]
+                dz = h[k] * (1 - h[k]) * sent
+                dw1 = dw1.at[:, k].add(x[n] * dz)
+            dw2 = dw2 + h * error
+        return {"w1": dw1, "w2": dw2}
+
+    w1, w2, x, y = normal(getkey, (3, 2), (2,), (4, 3), (4,))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, partial(grads, right=True), params, x, y).ok
+    line = 'sent += (error if right else value) * params["w2"][k]'
+    assert said(loss, grads, params, x, y) == [("wrong-operand", line)]
