@@ -141,6 +141,7 @@ FOUND: dict[str, tuple[str, str, Any]] = {
     "no residuals": ("backward", "residuals", None),
     "residuals that raise": ("backward", "residuals", RaisesWhenConverted()),
     "residuals of other activations": ("sigmoid.bwd", "residuals", X),
+    "random keys for residuals": ("tanh.bwd", "residuals", jax.random.split(jax.random.key(0), X.shape)),
     "a loss that is no scalar": ("bce.bwd", "dloss", Y),
 }
 
