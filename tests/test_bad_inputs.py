@@ -9,6 +9,7 @@ from typing import Any
 import hypothesis
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import optax
 import pytest
@@ -134,6 +135,8 @@ FOUND: dict[str, tuple[str, str, Any]] = {
     "a number of no end": ("parity", "bits", 10**6),
     "more steps than are counted": ("fit", "steps", 2**31),
     "an integer of no dtype": ("fit", "params", 10**30),
+    "numbers of 128 bits": ("fit", "params", np.zeros(2, "longdouble")),
+    "numbers of 6 bits": ("fit", "params", np.zeros(2, ml_dtypes.float6_e2m3fn)),
     "a batch of too few arrays": ("fit", "batch", (X,)),
     "what cannot be hashed": ("run", "batch_size", {"w": 1.0}),
     "no path": ("run", "checkpoint_dir", 3),
@@ -161,7 +164,9 @@ def test_an_activation_takes_arrays_of_numpy_of_every_dtype(activation):
     expected, kept = activation.fwd(jnp.asarray(z))
     np.testing.assert_array_equal(a, expected)
     residuals = jax.tree.map(np.asarray, residuals)
-    np.testing.assert_array_equal(activation.bwd(residuals, z)[0], activation.bwd(kept, jnp.asarray(z))[0])
+    (dz,) = activation.bwd(residuals, z)
+    np.testing.assert_array_equal(dz, activation.bwd(kept, jnp.asarray(z))[0])
+    assert isinstance(a, jax.Array) and isinstance(dz, jax.Array)
 
 
 def test_an_init_must_return_a_layer():
