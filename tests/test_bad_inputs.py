@@ -135,6 +135,7 @@ FOUND: dict[str, tuple[str, str, Any]] = {
     "a number of no end": ("parity", "bits", 10**6),
     "more steps than are counted": ("fit", "steps", 2**31),
     "an integer of no dtype": ("fit", "params", 10**30),
+    "an integer just beyond 64 bits": ("fit", "params", 2**63),
     "numbers of 128 bits": ("fit", "params", np.zeros(2, "longdouble")),
     "numbers of 6 bits": ("fit", "params", np.zeros(2, ml_dtypes.float6_e2m3fn)),
     "a batch of too few arrays": ("fit", "batch", (X,)),

@@ -345,6 +345,8 @@ wrong: Any = lambda value: value  # a value that the annotations rule out
         (lambda: jaxmlp.parity(wrong(2.0)), TypeError, "`bits` must be a Python integer, got a float"),
         (lambda: jaxmlp.spirals(KEY, 0), ValueError, "`n` is 0, but must be at least 1"),
         (lambda: jaxmlp.spirals(KEY, 4, classes=wrong(1.5)), TypeError, "`classes` must be a Python integer, got"),
+        (lambda: jaxmlp.spirals(KEY, 4, noise=-0.1), ValueError, "`noise` is -0.1, but must be at least 0"),
+        (lambda: jaxmlp.spirals(KEY, 4, noise=float("nan")), ValueError, "`noise` is nan, but must be at least 0"),
         (lambda: jaxmlp.spirals(wrong(0), 4), TypeError, "`key` must be a random key, got a int"),
     ),
 )  # fmt: skip
