@@ -168,9 +168,3 @@ def test_an_activation_takes_arrays_of_numpy_of_every_dtype(activation):
     (dz,) = activation.bwd(residuals, z)
     np.testing.assert_array_equal(dz, activation.bwd(kept, jnp.asarray(z))[0])
     assert isinstance(a, jax.Array) and isinstance(dz, jax.Array)
-
-
-def test_an_init_must_return_a_layer():
-    wrong = lambda key, n_in, n_out, dtype: jaxmlp.Dense(jnp.zeros((n_out, n_in)), None)
-    with pytest.raises(TypeError, match=r"`init` must return a Dense\(w, b\) with w of shape \(2, 3\) for layer 0"):
-        jaxmlp.init_params(jax.random.key(0), (2, 3), init=wrong)
