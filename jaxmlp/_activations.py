@@ -8,7 +8,7 @@ A derivative is written so that it keeps its digits where the activation saturat
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import jax
@@ -71,17 +71,16 @@ def _residuals_like(fwd, shape, dtype):
 def _checked(name: str, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> Activation:
     """The pair with checks of what it is given."""
 
-    @wraps(fwd)
     def checked_fwd(z):
         check_units("z", z)
         return fwd(of_jax(z))
 
-    @wraps(bwd)
     def checked_bwd(residuals, da):
         check_units("da", da)
         check_residuals(residuals, _residuals_like(fwd, tuple(da.shape), dtype_of(da)), f"{name}.fwd for such a `da`")
         return bwd(jax.tree.map(of_jax, residuals), of_jax(da))
 
+    checked_fwd.__name__, checked_bwd.__name__ = f"{name}.fwd", f"{name}.bwd"
     return Activation(name, checked_fwd, checked_bwd)
 
 
@@ -158,12 +157,12 @@ _LEAK = 0.01
 leaky_relu = _of_z("leaky_relu", lambda z: jnp.where(z >= 0, z, _LEAK * z), lambda z: jnp.where(z >= 0, 1, _LEAK))
 
 
-# elu(z) = z for z > 0, eᶻ - 1 below:  da/dz = 1 for z > 0, eᶻ below
+# elu(z) = z for z > 0, eᶻ - 1 below:  da/dz = 1 = e⁰ for z > 0, eᶻ below
 # The inner `where` keeps e^z of a large z, which nobody asked for, out of autodiff's way.
 elu = _of_z(
     "elu",
     lambda z: jnp.where(z > 0, z, jnp.expm1(jnp.where(z > 0, 0, z))),
-    lambda z: jnp.where(z > 0, 1, jnp.exp(jnp.where(z > 0, 0, z))),
+    lambda z: jnp.exp(jnp.where(z > 0, 0, z)),
 )
 
 

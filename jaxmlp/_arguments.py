@@ -85,7 +85,7 @@ def _is_number(dtype: Any) -> bool:
         return False
     try:
         jnp.asarray(np.zeros((), dtype))
-    except (TypeError, ValueError):
+    except (TypeError, jax.errors.JaxRuntimeError):  # of 128 bits, and of 6 where XLA has no such type
         return False
     return True
 

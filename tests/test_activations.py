@@ -306,6 +306,13 @@ def test_softmax_has_a_full_jacobian(getkey):
     np.testing.assert_allclose(columns, np.diag(a) - np.outer(a, a), rtol=1e-14, atol=1e-16)
 
 
+@pytest.mark.parametrize("shape", ((4,), (2, 3, 4)))
+def test_the_units_are_along_the_last_axis_whatever_stands_before(getkey, shape):
+    z, da = normal(getkey(), (2, *shape))
+    actual, truth = (f(z, da) for f in (_by_hand, _truth))
+    assert_close(actual, truth, ulps=ULPS_OF_AN_OPERATION, scale=scale_of(truth, da))
+
+
 def _tanh_slope(z):
     return 1 - np.tanh(z) ** 2
 
@@ -337,3 +344,4 @@ def test_is_hashable_and_names_itself(activation):
     assert hash(activation) == hash(Activation(activation.name, activation.fwd, activation.bwd))
     assert repr(activation) == activation.name
     assert getattr(jaxmlp, activation.name) is activation
+    assert [f.__name__ for f in (activation.fwd, activation.bwd)] == [f"{activation}.fwd", f"{activation}.bwd"]

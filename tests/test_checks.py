@@ -81,7 +81,7 @@ WRONG_PARAMS = {
         ValueError,
         [
             "`params[0].b` has shape (2,)",
-            "`params[0].w` of shape (2, 1)",
+            "`params[0].w` of shape (2, 1) has 1 output(s)",
             "give w the shape (2, 2) or b the shape (1,)",
         ],
     ),
@@ -186,6 +186,7 @@ WRONG_DOUT = {
     "dout is None": (None, TypeError, ["`dout`", "got None"]),
     "dout is flat": (Y[:, 0], ValueError, ["`dout` has shape (4,)", "2 axes, (batch, n_out)"]),
     "dout has too few rows": (Y[:3], ValueError, ["`dout` has shape (3, 1)", "output has shape (4, 1)"]),
+    "dout has too many rows": (jnp.zeros((5, 1)), ValueError, ["`dout` has shape (5, 1)", "output has shape (4, 1)"]),
     "dout holds integers": (Y.astype(int), TypeError, ["`dout` has dtype int64", "astype"]),
     "dout is float32": (
         Y.astype(jnp.float32),
@@ -241,6 +242,11 @@ def test_a_wrong_array_is_refused_eagerly_and_while_tracing(case, how):
         traced(call, *args) if how == "traced" else call(*args)
     for part in says:
         assert part in str(caught.value)
+
+
+def test_only_of_a_single_example_a_batch_is_made():
+    with pytest.raises(ValueError, match=r"`x` has shape \(1, 4, 2\), but must have 2 axes, \(batch, n_in\)\.$"):
+        jaxmlp.predict(PARAMS, X[None])
 
 
 @pytest.mark.parametrize("case", WRONG_OPTIONS)
@@ -339,6 +345,8 @@ wrong: Any = lambda value: value  # a value that the annotations rule out
         (lambda: jaxmlp.parity(wrong(2.0)), TypeError, "`bits` must be a Python integer, got a float"),
         (lambda: jaxmlp.spirals(KEY, 0), ValueError, "`n` is 0, but must be at least 1"),
         (lambda: jaxmlp.spirals(KEY, 4, classes=wrong(1.5)), TypeError, "`classes` must be a Python integer, got"),
+        (lambda: jaxmlp.spirals(KEY, 4, noise=-0.1), ValueError, "`noise` is -0.1, but must be at least 0"),
+        (lambda: jaxmlp.spirals(KEY, 4, noise=float("nan")), ValueError, "`noise` is nan, but must be at least 0"),
         (lambda: jaxmlp.spirals(wrong(0), 4), TypeError, "`key` must be a random key, got a int"),
     ),
 )  # fmt: skip

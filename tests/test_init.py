@@ -103,3 +103,9 @@ def test_sizes_may_be_any_iterable_of_integers(getkey):
     ways: tuple[Any, ...] = ([2, 3], np.asarray([2, 3]), (width for width in (2, 3)))
     for sizes in ways:
         chex.assert_trees_all_equal(jaxmlp.init_params(key, sizes), jaxmlp.init_params(key, (2, 3)))
+
+
+def test_an_init_must_return_a_layer():
+    wrong = lambda key, n_in, n_out, dtype: jaxmlp.Dense(jnp.zeros((n_out, n_in)), None)
+    with pytest.raises(TypeError, match=r"`init` must return a Dense\(w, b\) with w of shape \(2, 3\) for layer 0"):
+        jaxmlp.init_params(jax.random.key(0), (2, 3), init=wrong)

@@ -197,6 +197,13 @@ def test_bce_with_logits_is_bce_of_a_sigmoid(getkey):
     np.testing.assert_allclose(jaxmlp.bce_with_logits(z, y), jaxmlp.bce(jax.nn.sigmoid(z), y), rtol=1e-14)
 
 
+@pytest.mark.parametrize("rows", (1, 2, 5, 7, 31, 32, 33))
+def test_bce_with_logits_of_any_number_of_rows_is_the_mean_of_all(getkey, rows):
+    z, y = normal(getkey(), (rows, 2)), jnp.resize(jnp.asarray([1.0, 0.0, 0.0]), (rows, 2))
+    expected = np.mean(np.logaddexp(0, z) - y * z)  # up to 64 numbers share logarithms, more do not
+    np.testing.assert_allclose(jaxmlp.bce_with_logits(z, y), expected, rtol=1e-14)
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_a_mean_over_more_than_float16_can_count_keeps_its_gradient(loss):
     rows = 70_000
@@ -242,6 +249,7 @@ def test_is_hashable_and_names_itself(loss):
     assert hash(loss) == hash(Loss(loss.name, loss.fwd, loss.bwd))
     assert repr(loss) == loss.name
     assert getattr(jaxmlp, loss.name) is loss
+    assert [f.__name__ for f in (loss.fwd, loss.bwd)] == [f"{loss}.fwd", f"{loss}.bwd"]
 
 
 # bce_stabilized
@@ -369,7 +377,7 @@ def test_keeps_the_digits_of_a_right_answer():
     np.testing.assert_allclose(loss(logits, labels), np.log1p(np.exp(-gaps.astype(np.float64))).mean(), rtol=1e-6)
 
 
-@pytest.mark.parametrize("labels", ((0, 3), (-1, 0), (0, 300)))
+@pytest.mark.parametrize("labels", ((0, 3), (-1, 0), (0, 300), (2**32, 1)))  # 2^32 is 0 in 32 bits
 def test_a_label_out_of_range_gives_no_number_once_compiled(labels):
     loss, logits = jaxmlp.softmax_cross_entropy, jnp.zeros((2, 3))
     value, (dlogits, _) = jax.jit(lambda z, y: (loss(z, y), pull_back(loss, z, y)))(logits, jnp.asarray(labels))

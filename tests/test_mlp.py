@@ -174,8 +174,9 @@ def test_the_loss_value_is_that_of_loss_and_grads_and_of_the_pieces(getkey):
     np.testing.assert_allclose(value, jaxmlp.bce(jaxmlp.predict(params, x), y), rtol=1e-13)
 
 
-def test_forward_and_backward_are_a_pair_for_custom_vjp(getkey):
-    params, x, _ = problem(getkey(), (2, 3, 2))
+@pytest.mark.parametrize("sizes", ((2, 2), (2, 3, 2), (2, 3, 4, 2)))
+def test_forward_and_backward_are_a_pair_for_custom_vjp(getkey, sizes):
+    params, x, _ = problem(getkey(), sizes)
     dout = normal(getkey(), (4, 2))
 
     @jax.jit

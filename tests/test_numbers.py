@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 
 import jaxmlp
-from jaxmlp._numbers import array_of, CARRIED_OUT, in_numbers, numbers_of, operations, program_of_numbers
+from jaxmlp._numbers import array_of, CARRIED_OUT, in_numbers, MOVED, numbers_of, operations, program_of_numbers
 from jaxmlp._once import once
 from jaxmlp._program import carry_out, value_of
 
@@ -48,6 +48,7 @@ MOVES = {
     "a new axis": lambda a: a[:, :, None],
     "concatenate": lambda a: jnp.concatenate([a, a[:1] * 2, a]),
     "pad": lambda a: lax.pad(a, a[0, 0, 0], ((1, 2, 0), (0, 1, 2), (2, 0, 1))),
+    "pad of one": lambda a: lax.pad(a[:1], a[0, 0, 0], ((1, 0, 2), (0, 0, 0), (0, 0, 0))),
     "cut": lambda a: lax.pad(a, a[0, 0, 0], ((-1, 1, 0), (1, -1, 0), (-2, -1, 1))),
     "reshape": lambda a: a.reshape(4, 6),
     "rev": lambda a: a[:, ::-1],
@@ -77,6 +78,12 @@ ARITHMETIC = {
 def test_equals_the_operation_on_arrays(getkey, function):
     with jax.numpy_rank_promotion("allow"):
         assert_the_same(function, normal(getkey(), (2, 3, 4)))
+
+
+def test_an_array_is_unstacked_along_any_axis():  # by a primitive of its own from JAX 0.11 on
+    a = np.arange(24).reshape(2, 3, 4)
+    for axis in range(3):
+        np.testing.assert_array_equal(list(MOVED["unstack"](a, axis=axis)), jnp.unstack(a, axis=axis))
 
 
 @pytest.mark.parametrize(

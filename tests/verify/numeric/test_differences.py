@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxmlp.verify._numeric._differences import FINEST, joined, ladder, RATIO, slopes
+from jaxmlp.verify._numeric._differences import _jumps, FINEST, joined, ladder, RATIO, slopes
 
 
 COUNT = 1000
@@ -158,6 +158,7 @@ def test_the_truth_is_within_the_bar(family):
         (scaled(1e-9), 1e-11),
         (near_a_pole, 1e-10),
         (kinks_near_by, 1e-10),
+        (jump_near_by, 1e-8),
         (cross_entropy, 1e-11),
         (float32_in_disguise, 1e-4),
     ),
@@ -180,6 +181,14 @@ def test_a_kink_at_the_point_is_named_with_its_jump():
     assert np.all(seen.states == "kink")
     np.testing.assert_allclose(seen.jumps, abs(a[:, 0]), rtol=1e-2)
     assert np.all(abs(seen.values - (w + a / 2)[:, 0]) <= seen.bars)
+
+
+def test_a_jump_of_the_slope_is_seen_where_the_even_half_falls_like_the_step():
+    h = ladder(1.0)
+    even = np.stack([0.3 * h, 0.3 * h**2, h**0.5, 0.3 * h])
+    floor = np.zeros_like(even)
+    floor[3] = 1.0  # rounding is larger than all of it
+    np.testing.assert_allclose(_jumps(even, h, floor), [0.6, 0, 0, 0])
 
 
 def test_one_function_at_two_sizes_is_rough():

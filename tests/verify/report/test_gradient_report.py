@@ -83,6 +83,19 @@ def test_a_line_without_its_source_and_the_line_of_a_helper_are_shown():
     assert "   --> net.py:7\n > 7 | out = helper(x)\n     | ^^^^^^^^^^^^^^^\n" in text
     assert "   --> layers.py:120\n > 120 | return x.mean(0)\n       | ^^^^^^^^^^^^^^^^\n" in text
     assert "makes wrong  `w1`" in text, "a message that does not name the leaves"
+    tabs = Finding("sign", ("w1",), "Wrong.", line=Line("net.py", 7, "out\t= x"))
+    assert " > 7 | out = x\n" in GradientReport("f", "wrong", LEAVES, (tabs,)).text(), (
+        "a tab ends at every fourth column"
+    )
+
+
+@pytest.mark.parametrize("columns", (80, 100))
+def test_a_line_of_the_source_is_cut_only_where_it_does_not_fit(columns):
+    fits = "x" * (columns - len(" > 7 | "))
+    for text in (fits, fits + "x"):
+        finding = Finding("sign", ("w1",), "Wrong.", line=Line("net.py", 7, text))
+        shown = GradientReport("f", "wrong", LEAVES, (finding,)).text(width=columns)
+        assert f" > 7 | {text if text is fits else fits[:-1] + '…'}\n" in shown
 
 
 @pytest.mark.parametrize("lang", ("en", "ko"))
@@ -127,6 +140,10 @@ def test_many_leaves_are_folded_but_no_wrong_one():
     rows = [line.split()[0] for line in many.splitlines() if line.startswith("  w")]
     assert rows == ["w0", *(f"w{i}" for i in range(189, 200))], "and of the others those with the largest errors"
     assert many.endswith("and 188 more leaves: 188 right")
+    nan = tuple(
+        LeafCheck(f"w{i}", "right", math.nan if i == 3 else 1e-16 * i, 1e-7, (2,), "float32") for i in range(99)
+    )
+    assert "  w3 " in GradientReport("f", "right", nan).text(), "no error is larger than one that is no number"
     all_wrong = report(["right", *["wrong"] * 30])
     assert all(f"w{i} " in all_wrong for i in range(1, 31)) and all_wrong.endswith("and 1 more leaf: 1 right")
 

@@ -78,6 +78,43 @@ def test_every_entry_is_painted_once_in_the_colour_of_its_band(rows, columns):
     assert svg.count("<title>title</title>") == 1 and 'aria-label="title"' in svg
 
 
+def test_the_picture_of_a_small_leaf():
+    _, white = BANDS[0]
+    assert picture(np.array([[0.0, 0.0], [np.nan, 0.0]]), (2, 2), "w1") == (
+        '<svg role="img" aria-label="w1" width="98" height="74" viewBox="-40 -16 98 74"><title>w1</title>'
+        '<rect x="-1" y="-1" width="57" height="57" fill="none" stroke="currentColor" stroke-opacity=".4"/>'
+        f'<path fill="{white}" d="M0 0h27v27h-27zM28 0h27v27h-27zM28 28h27v27h-27z"/>'
+        f'<path fill="{NONFINITE}" d="M0 28h27v27h-27z"/><path stroke="#fff" d="M0 28l27 27m-27 0l27-27"/>'
+        '<text font-size="11" fill="currentColor" x="0" y="-5">0</text>'
+        '<text font-size="11" fill="currentColor" x="56" y="-5" text-anchor="end">1</text>'
+        '<text font-size="11" fill="currentColor" x="-5" y="10" text-anchor="end">0</text>'
+        '<text font-size="11" fill="currentColor" x="-5" y="54" text-anchor="end">1</text></svg>'
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "numbers"),
+    (
+        ((), ""),
+        ((1,), "0"),
+        ((5,), "0 4"),
+        ((1, 1), "0 0"),
+        ((3, 1), "0 0 2"),
+        ((100, 200), "0 199 0 99"),
+        ((2, 2, 2), "0 1"),
+    ),
+)
+def test_the_first_and_the_last_index_stand_at_the_edges(shape, numbers):
+    svg = picture(seen(np.zeros(shape), np.ones(shape)), shape, "w1")
+    assert re.findall(r">(\d+)</text>", svg) == numbers.split()
+
+
+def test_what_is_not_finite_is_crossed_only_where_an_entry_has_room_for_it():
+    errors = np.full((48, 48), np.nan)
+    assert "<path stroke" not in picture(errors, (48, 48), "w1")
+    assert "<path stroke" in picture(errors[:2, :2], (2, 2), "w1")
+
+
 def test_the_bands_darken_steadily():
     """Lightness alone tells them apart, as it must for every kind of colour vision."""
     channels = [[int(color[i : i + 2], 16) for i in (1, 3, 5)] for _, color in BANDS]

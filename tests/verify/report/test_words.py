@@ -55,6 +55,8 @@ FINDINGS = [
     ("wrong-operand", _words.begun_anew, {}),
     ("wrong-operand", _words.wrong_operand, SWAP),
     ("wrong-operand", _words.wrong_operand, {"used": None, "instead": None}),
+    ("wrong-operand", _words.wrong_operand, {"used": "a2", "instead": None}),
+    ("wrong-operand", _words.wrong_operand, {"used": None, "instead": "a1"}),
     ("stale-weights", _words.stale_weights, SWAP),
     ("off-by-one-layer", _words.off_by_one_layer, SWAP),
     ("swapped-leaves", _words.swapped_leaves, {}),
@@ -86,6 +88,10 @@ REASONS = [
     _words.planted(29, 29),
     _words.corrected(W1, 1e-15),
 ]
+
+
+UNSAID = (_words.transposed, _words.scale_batch)
+"""Of these not every fact is said: the shape of a square, a mean's factor."""
 
 
 def placeholders(template):
@@ -128,6 +134,9 @@ def test_a_finding_is_said_in_every_language(cause, words, facts, place):
         assert (finding.computes, finding.must, finding.evidence) == (PLACE.computes, PLACE.must, PLACE.evidence)
     else:
         assert "`w1`" in finding.message or words is _words.wrong_value
+        for fact in () if None in facts.values() or words in UNSAID else facts.values():
+            numbers = f"{fact:g}" if isinstance(fact, float) else str(fact).strip("()")
+            assert numbers in f"{finding.message} {finding.fix}"
 
 
 def test_every_function_of_the_catalogue_is_tried():
@@ -146,6 +155,7 @@ def test_a_reason_is_an_english_string_that_can_be_said_in_korean(sentence):
 def test_the_name_in_the_code_leads_the_sentence():
     assert _words.missing_slope(W1, at="z1", place=PLACE).message == "`dz1` lacks the slope of the activation at `z1`."
     assert _words.missing_slope(W1).message == "The gradient of `w1` and `b1` lacks the slope of the activation."
+    assert _words.transposed(W1, (4, 3), (3, 4)).message != _words.transposed(W1, (3, 3), (3, 3)).message
     assert _words.planted(29, 29) == "29 of 29 planted mistakes would have been caught."
     line_only = _words.sign(W1, place=_words.Place(LINE, must="-da1"))
     assert line_only.fix == "This line must compute `-da1`."
@@ -169,7 +179,7 @@ def test_a_particle_follows_the_sound_before_it(name, particle):
     assert said_of == f"`{name}`{particle} `a`이어야 합니다."
 
 
-@pytest.mark.parametrize(("batch", "particle"), ((4, "로"), (8, "로"), (3, "으로"), (10, "으로")))
+@pytest.mark.parametrize(("batch", "particle"), ((2, "로"), (4, "로"), (8, "로"), (3, "으로"), (10, "으로")))
 def test_the_particle_of_means_treats_a_final_l_as_a_vowel(batch, particle):
     assert _words.scale_batch(W1, float(batch), batch).said("ko").fix == f"샘플 수 {batch}{particle} 한 번 나누세요."
 

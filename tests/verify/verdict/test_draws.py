@@ -24,6 +24,24 @@ def test_spread_over_devices_they_are_the_same():
     np.testing.assert_array_equal(drawn, uniform(np.zeros((16, 3)), 7))
 
 
+def test_they_are_the_hashes_of_the_places():
+    def hashed(place, seed):
+        """`lowbias32` of Wellons, "Prospecting for Hash Functions", 2018, in whole numbers."""
+        bits = (place * 0x9E3779B9 ^ seed) % 2**32
+        bits = (bits ^ bits >> 16) * 0x7FEB352D % 2**32
+        bits = (bits ^ bits >> 15) * 0x846CA68B % 2**32
+        return bits ^ bits >> 16
+
+    bits = np.reshape([hashed(place, 7) for place in range(6)], (2, 3))
+    np.testing.assert_array_equal(uniform(np.zeros((2, 3)), 7), ((bits >> 9) + 0.5) / 2**22 - 1)
+    np.testing.assert_array_equal(signs(np.zeros((2, 3)), 7), np.where(bits >= 2**31, 1, -1))
+
+
+def test_more_places_than_32_bits_count_are_counted_anew():
+    many = jax.ShapeDtypeStruct((2, 2**16, 2**16), "float32")
+    assert jax.eval_shape(lambda leaf: uniform(leaf, 7), many) == many
+
+
 def test_they_look_random():
     count = 100_000
     one, other = uniform(np.zeros(count), 1), uniform(np.zeros(count), 2)

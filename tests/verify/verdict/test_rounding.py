@@ -1,12 +1,19 @@
 """What rounding does to a function."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxmlp.verify._program import _interpret
-from jaxmlp.verify._verdict._rounding import shaken
+from jaxmlp.verify._verdict._rounding import rounded, shaken
+
+
+@partial(jax.jit, static_argnums=0)
+def in_a_program(function, draw, x):
+    return rounded(function, [x], draw)
 
 
 def test_every_draw_is_as_near_as_rounding_and_no_two_are_alike():
@@ -18,6 +25,23 @@ def test_every_draw_is_as_near_as_rounding_and_no_two_are_alike():
         np.testing.assert_allclose(draw, expected, rtol=20 * np.finfo(float).eps)
     assert len({draw.tobytes() for draw in draws}) == 4
     np.testing.assert_array_equal(draws[2], shaken(function, 2, x)["y"])
+
+
+@pytest.mark.parametrize("shape", ((2**8,), (2**13,)))
+@pytest.mark.parametrize("shake", (shaken, in_a_program))
+def test_a_result_is_moved_by_its_epsilon_up_or_down(shape, shake, monkeypatch):
+    monkeypatch.setattr(_interpret, "_SMALL", 2**12)  # the larger of the shapes is compiled
+    x, eps = np.linspace(1, 1.9, shape[0]), np.finfo(float).eps
+    moved = np.asarray(shake(lambda x: -(x * 0.5), 3, x)) / (-x / 2) - 1
+    assert set(np.sign(moved)) == {-1, 1} and abs(moved.mean()) < 0.3 * eps
+    assert np.all((np.abs(moved) >= 0.5 * eps) & (np.abs(moved) <= 1.5 * eps)), "once: a sign rounds nothing"
+
+
+@pytest.mark.parametrize("shape", ((), (2**12,)))
+def test_what_is_just_large_enough_is_moved_by_its_epsilon_too(shape, monkeypatch):
+    monkeypatch.setattr(_interpret, "_SMALL", 2**12)
+    tiny = np.finfo(float).tiny
+    np.testing.assert_allclose(shaken(lambda x: 0.5 * x, 0, np.full(shape, 8 * tiny)), 4 * tiny, rtol=1e-15)
 
 
 def test_a_cancellation_shows_its_size():
