@@ -8,7 +8,7 @@ from .._line import _relate
 from .._program._sites import results
 from .._program._source import caller
 from .._program._stacks import Frame
-from .._program._syntax import is_one_line, reads_its_object
+from .._program._syntax import ignores_an_argument, is_one_line, reads_its_object
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -26,6 +26,7 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_right = _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
         is_right = is_right or _returns_what_is_right(e) or (_lacks_terms(findings) and _adds_zeros_of_the_caller(e))
         is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
+    is_right = is_right or _returns_a_slope(e, findings)
     equations = e.case.bench.program.equations
     frames = [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances] if is_right else []
     if not is_right and _causes(findings) <= _OF_A_CALL:
@@ -117,6 +118,12 @@ def _returns_what_is_right(e: Explanation) -> bool:
     """Whether a function returns a known cotangent as it stands, which only its caller uses wrongly."""
     is_returned = e.site.statement is not None and isinstance(e.site.statement.node, ast.Return)
     return e.mistake.innocent and is_returned and e.frame is not None and not e.case.source.is_own(e.frame)
+
+
+def _returns_a_slope(e: Explanation, findings: list[Finding]) -> bool:
+    """Whether a function returns the slope that it was asked for, and its caller does nothing else."""
+    is_asked = e.frame is not None and not e.case.source.is_own(e.frame) and not ignores_an_argument(e.frame)
+    return is_asked and _causes(findings) == {"missing-upstream"} and e.gives_a_slope()
 
 
 def _lacks_terms(findings: list[Finding]) -> bool:

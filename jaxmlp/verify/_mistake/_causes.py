@@ -172,6 +172,8 @@ def _not_that_cotangent(
 def _lacks_upstream(e: Explanation, offer: Offer) -> bool:
     upstream = offer.quantity is not None and offer.quantity.kind == "cotangent"
     upstream = upstream or any(map(e.case.is_of_a_cotangent, offer.variables[:1]))
+    # `2 * (a - y)` is a cotangent and the slope of a square.
+    upstream = upstream or (e.gives_a_slope() and e.case.each_cotangent.scale(offer.values[0]) is not None)
     return upstream or (_relate.is_constant(e.actual) and offer.name is not None and e.site.leaf is not None)
 
 

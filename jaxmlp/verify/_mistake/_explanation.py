@@ -136,6 +136,10 @@ class Explanation:
         """What the user calls it."""
         return offer.name or (self.case.names.known(offer.quantity) if offer.quantity else None)
 
+    def gives_a_slope(self) -> bool:
+        """Whether the statement gives the slope of an activation, as it stands."""
+        return self.out is not None and self.case.slopes.find(self.actual) is not None
+
     def is_stale(self) -> bool:
         """Whether the statement ought to give a parameter."""
         return bool(self.stale_parameter(self.actual)) if self.out is not None else False

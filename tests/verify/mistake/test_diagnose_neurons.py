@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 from jaxmlp import check
 
@@ -153,3 +154,25 @@ def test_the_value_of_the_next_neuron_is_sent_back_where_its_error_belongs(getke
     assert check(loss, partial(grads, right=True), params, x, y).ok
     line = 'sent += (error if right else value) * params["w2"][k]'
     assert said(loss, grads, params, x, y) == [("wrong-operand", line)]
+
+
+@pytest.mark.parametrize("where", [("z2",), ("z1", "z2")])
+def test_a_slope_where_it_ought_to_be_multiplied_by_what_comes_in(where, getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y, forgets=()):
+        z1 = x @ params["w1"]
+        z2 = jax.nn.sigmoid(z1) @ params["w2"]
+        error = jax.nn.sigmoid(z2) - y
+        dz2 = sigmoid(z2, True) * (1 if "z2" in forgets else error)
+        sent = dz2 @ params["w2"].T
+        dz1 = sigmoid(z1, True) * (1 if "z1" in forgets else sent)
+        return {"w1": x.T @ dz1, "w2": jax.nn.sigmoid(z1).T @ dz2}
+
+    w1, w2, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    params = {"w1": w1, "w2": w2}
+    assert check(loss, grads, params, x, y).ok
+    found = said(loss, partial(grads, forgets=where), params, x, y)
+    assert [(cause, line[:3]) for cause, line in found] == [("missing-upstream", f"d{z}") for z in reversed(where)]
