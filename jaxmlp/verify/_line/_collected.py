@@ -69,5 +69,4 @@ def _pieces(bench: Bench, run: Sequence[int], out: int, expected: Values) -> Ite
         wanted = tuple(np.take(value, range(start, start + size), axis) for value in expected)
         while isinstance(atom, int) and atom in made:
             atom = made[atom].inputs[0]
-        if bench.run.at(atom)[0].size == wanted[0].size:
-            yield atom, wanted
+        yield atom, wanted
