@@ -277,6 +277,19 @@ def test_too_few_cotangents_are_counted(xw):
     assert "`(dx,)`" in str(check_rule(with_vjp(product, product_fwd, WRONG["bare"][0]), *xw).findings[0].fix)
 
 
+def test_what_is_no_number_is_refused(xw):
+    named = with_vjp(lambda x, name: jnp.sin(x), lambda x, name: (jnp.sin(x), x), lambda x, d: (d * jnp.cos(x), None))
+    with pytest.raises(TypeError, match="input `name` holds a str, and a custom rule takes numbers only: put the"):
+        check_rule(named, xw[0], "sin")
+
+
+def test_a_cotangent_in_a_coarser_dtype_is_one_mistake(xw):
+    bwd = changed(dw=lambda x, w, dout: (dout * jnp.sin(x)).astype("bfloat16"))
+    report = check_rule(with_vjp(product, product_fwd, bwd), *xw)
+    (finding,) = report.findings
+    assert finding.leaves == ("w",) and "has dtype bfloat16" in finding.message
+
+
 def test_a_cotangent_for_a_nondiff_argument_is_one_too_many(xw):
     bwd = lambda n, name, x, dout: (None, *power_bwd(n, name, x, dout), None)
     f = with_vjp(power, lambda n, x, name: (power(n, x, name), x), bwd, nondiff_argnums=(0, 2))
