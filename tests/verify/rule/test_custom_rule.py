@@ -283,11 +283,14 @@ def test_what_is_no_number_is_refused(xw):
         check_rule(named, xw[0], "sin")
 
 
-def test_a_cotangent_in_a_coarser_dtype_is_one_mistake(xw):
-    bwd = changed(dw=lambda x, w, dout: (dout * jnp.sin(x)).astype("bfloat16"))
+@pytest.mark.parametrize("sign", (1, -1))
+@pytest.mark.parametrize(("dtype", "says"), (("bfloat16", "digits are lost"), ("float64", "JAX passes it on as it is")))
+def test_a_cotangent_in_another_dtype_is_a_mistake_told_once(xw, dtype, says, sign):
+    bwd = changed(dw=lambda x, w, dout: sign * (dout * jnp.sin(x)).astype(dtype))
     report = check_rule(with_vjp(product, product_fwd, bwd), *xw)
-    (finding,) = report.findings
-    assert finding.leaves == ("w",) and "has dtype bfloat16" in finding.message
+    (finding,) = (finding for finding in report.findings if finding.cause == "shape")
+    assert wrong_leaves(report) == ["w"] and finding.leaves == ("w",)
+    assert f"has dtype {dtype}" in finding.message and says in finding.message
 
 
 def test_a_cotangent_for_a_nondiff_argument_is_one_too_many(xw):
