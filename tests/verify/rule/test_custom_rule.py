@@ -277,6 +277,22 @@ def test_too_few_cotangents_are_counted(xw):
     assert "`(dx,)`" in str(check_rule(with_vjp(product, product_fwd, WRONG["bare"][0]), *xw).findings[0].fix)
 
 
+def test_what_is_no_number_is_refused(xw):
+    named = with_vjp(lambda x, name: jnp.sin(x), lambda x, name: (jnp.sin(x), x), lambda x, d: (d * jnp.cos(x), None))
+    with pytest.raises(TypeError, match="input `name` holds a str, and a custom rule takes numbers only: put the"):
+        check_rule(named, xw[0], "sin")
+
+
+@pytest.mark.parametrize("sign", (1, -1))
+@pytest.mark.parametrize(("dtype", "says"), (("bfloat16", "digits are lost"), ("float64", "JAX passes it on as it is")))
+def test_a_cotangent_in_another_dtype_is_a_mistake_told_once(xw, dtype, says, sign):
+    bwd = changed(dw=lambda x, w, dout: sign * (dout * jnp.sin(x)).astype(dtype))
+    report = check_rule(with_vjp(product, product_fwd, bwd), *xw)
+    (finding,) = (finding for finding in report.findings if finding.cause == "shape")
+    assert wrong_leaves(report) == ["w"] and finding.leaves == ("w",)
+    assert f"has dtype {dtype}" in finding.message and says in finding.message
+
+
 def test_a_cotangent_for_a_nondiff_argument_is_one_too_many(xw):
     bwd = lambda n, name, x, dout: (None, *power_bwd(n, name, x, dout), None)
     f = with_vjp(power, lambda n, x, name: (power(n, x, name), x), bwd, nondiff_argnums=(0, 2))
