@@ -156,7 +156,15 @@ class Bench:
 
     def _evaluate(self, index: int, read: Read, point: int) -> Evaluate:
         equation, applied = self.program.equations[index], self._applied.get(index)
-        plain: Evaluate = lambda inputs: computed(equation, inputs)
+
+        def plain(inputs: list[np.ndarray]) -> list[np.ndarray]:
+            if equation.holds_programs:  # to XLA they would be given as they are
+                for atom, value in zip(equation.inputs, inputs, strict=True):
+                    own = self.run.at(atom)[point]
+                    if (value.shape, value.dtype) != (own.shape, own.dtype):
+                        raise TypeError(f"{equation.name} is given {value.shape} and takes {own.shape}")
+            return computed(equation, inputs)
+
         return plain if applied is None else lambda inputs: applied(inputs, plain, read, point)
 
 

@@ -62,6 +62,12 @@ class Equation:
     stacks: tuple[Stack, ...]
     primitive: Any
 
+    @cached_property
+    def holds_programs(self) -> bool:
+        """Whether it runs programs of its own, such as a solver's, which fit no other shapes than theirs."""
+        leaves = jax.tree.leaves(self.params, is_leaf=lambda leaf: hasattr(leaf, "eqns"))
+        return any(hasattr(leaf, "eqns") or hasattr(leaf, "jaxpr") for leaf in leaves)
+
     def bind(self, *inputs: Any) -> list[Any]:
         """The results on JAX arrays or tracers."""
         if self.primitive is None:

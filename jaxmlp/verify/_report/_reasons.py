@@ -17,6 +17,10 @@ def at_a_kink(paths: tuple[str, ...]) -> Sentence:
     return Sentence("reason.at-a-kink", paths=paths)
 
 
+def only_of_symmetry(paths: tuple[str, ...]) -> Sentence:
+    return Sentence("reason.only-of-symmetry", paths=paths)
+
+
 def drowned(paths: tuple[str, ...]) -> Sentence:
     return Sentence("reason.drowned", paths=paths)
 

@@ -15,6 +15,7 @@ from ._reasons import (
     drowned as drowned,
     no_truth as no_truth,
     only_in as only_in,
+    only_of_symmetry as only_of_symmetry,
     planted as planted,
     zero_everywhere as zero_everywhere,
 )

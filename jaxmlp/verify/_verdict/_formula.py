@@ -1,11 +1,12 @@
 """Is the formula right? Each leaf of the gradient, judged from what is seen at several points."""
 
+from dataclasses import replace
 from functools import cached_property
 
-from .._report._words import at_a_kink, drowned, no_truth, zero_everywhere
+from .._report._words import at_a_kink, drowned, no_truth, only_of_symmetry, zero_everywhere
 from ._accuracy import Comparison, excused, FORMULA, SPREAD_OF_NUDGES, SPREAD_OF_SHAKES
 from ._evidence import AnyView
-from ._points import CALM, NEAR, NUDGES, SHAKES, Step
+from ._points import CALM, MIRRORED, NEAR, NUDGES, SHAKES, Step
 from ._seen import Seen
 
 
@@ -37,7 +38,7 @@ class Formula:
         for step, evidence in self.near.items():
             near = self._compared(path, evidence, step)
             if near.verdict == "wrong":
-                return near, evidence
+                return (replace(near, verdict="undecided") if self._is_of_symmetry(path) else near), evidence
             is_seen &= self._is_seen(path, near, step)
         # What rounding drowns it excuses, right or wrong, and where there is no truth nothing is seen at all.
         calm = None if is_seen else self._wrong_where_calm(path)
@@ -48,10 +49,12 @@ class Formula:
         if not self.here.is_true_finite:
             return (no_truth(self.here.value),)
         undecided = [path for path, comparison in judged.items() if comparison.verdict == "undecided"]
-        kinks = tuple(path for path in undecided if self._is_at_a_kink(path, judged[path]))
-        drowning = tuple(path for path in undecided if path not in kinks)
+        mirrors = tuple(path for path in undecided if self._is_of_symmetry(path))
+        kinks = tuple(p for p in undecided if p not in mirrors and self._is_at_a_kink(p, judged[p]))
+        drowning = tuple(path for path in undecided if path not in (*mirrors, *kinks))
         if undecided:
-            return ((at_a_kink(kinks),) if kinks else ()) + ((drowned(drowning),) if drowning else ())
+            said = {only_of_symmetry: mirrors, at_a_kink: kinks, drowned: drowning}
+            return tuple(reason(paths) for reason, paths in said.items() if paths)
         points = (self.here, *self.near.values())
         vanishes = not any(at.size for at in points)
         return (zero_everywhere(),) if vanishes else ()
@@ -87,6 +90,11 @@ class Formula:
     def _is_at_a_kink(self, path: str, comparison: Comparison, *steps: Step) -> bool:
         """Whether an error is gone wherever a small move leads to: no rounding, but a convention."""
         return comparison.verdict == "undecided" and all(_is_right(path, at) for at in self._nudges(*steps))
+
+    def _is_of_symmetry(self, path: str) -> bool:
+        """Whether a leaf is right here and wherever the symmetric matrices stay so, and wrong where they do not."""
+        off = [self._compared(path, evidence, step).verdict == "wrong" for step, evidence in self.near.items()]
+        return any(off) and all(_is_right(path, at) for at in (self.here, *(self._at(step) for step in MIRRORED)))
 
     def _wrong_where_calm(self, path: str) -> tuple[Comparison, Seen] | None:
         """A leaf at the first calm point where it is wrong, whichever way rounding is asked for; None if it is at none.

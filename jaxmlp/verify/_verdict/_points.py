@@ -48,6 +48,18 @@ def shifted(params: Any, by: Any, seeds: Any) -> Any:
         return jax.tree.unflatten(structure, [shift(leaf, seeds[i]) for i, leaf in enumerate(leaves)])
 
 
+def mirrored(params: Any, *, by: float, draw: int) -> Any:
+    """`moved`, where a symmetric matrix stays one: half its sum with its transpose."""
+
+    def mirror(leaf: Any, other: Any) -> Any:
+        if leaf.ndim != 2 or leaf.shape[0] != leaf.shape[1]:
+            return other
+        (np_, before), (_, after) = _numbers(leaf), _numbers(other)
+        return _like(leaf, np_.where((before == before.T).all(), (after + after.T) / 2, after))
+
+    return jax.tree.map(mirror, params, moved(params, by=by, draw=draw))
+
+
 def calmed(params: Any, *, to: float) -> Any:
     """`params` with every leaf scaled down to a root mean square of at most `to`, where fewer activations saturate."""
 
@@ -84,6 +96,9 @@ def _or_one(np_: Any, size: Any) -> Any:
 
 NEAR: tuple[Step, ...] = tuple(partial(moved, by=0.1, draw=draw) for draw in range(2))
 """To points near by: far enough to break a symmetry or leave a kink, near enough to be like the caller's."""
+
+MIRRORED: tuple[Step, ...] = tuple(partial(mirrored, by=0.1, draw=draw) for draw in range(2))
+"""To points near by where the matrices are symmetric that are so at the caller's."""
 
 NUDGES: tuple[Step, ...] = tuple(partial(moved, by=1e-5, draw=draw) for draw in range(4))
 """To points barely moved: a gradient changes by about this fraction there, its rounding errors altogether."""

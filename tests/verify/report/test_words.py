@@ -83,6 +83,7 @@ REASONS = [
     _words.no_truth(float("nan")),
     _words.zero_everywhere(),
     _words.at_a_kink(W1),
+    _words.only_of_symmetry(W1),
     _words.drowned(W1),
     _words.only_in({"w1": jnp.dtype("float32")}, TypeError("this kernel takes float32")),
     _words.planted(29, 29),

@@ -1,9 +1,11 @@
-"""At which points a formula is judged."""
+"""At which points a formula is judged, and what symmetric matrices let pass."""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from jaxmlp.verify import check
 from jaxmlp.verify._verdict._evidence import Subject, View
 from jaxmlp.verify._verdict._formula import Formula
 from jaxmlp.verify._verdict._points import NEAR
@@ -24,3 +26,27 @@ def test_the_first_point_near_by_with_a_finite_truth_is_looked_at(count):
     formula = Formula(view, view.first)
     assert list(formula.near) == list(NEAR[count : count + 1])
     assert formula.judged("w")[0].verdict == "right"
+
+
+def quadratic(w, x):
+    return x @ w @ x + jnp.sum(w**3)
+
+
+OFF_THE_DIAGONAL = np.asarray([[2.0, 0.5, 0.1], [0.5, 1.0, 0.3], [0.1, 0.3, 3.0]])
+
+
+@pytest.mark.parametrize("w", (OFF_THE_DIAGONAL, np.eye(3), np.ones((3, 3))), ids=("covariance", "identity", "ones"))
+def test_what_is_right_for_symmetric_matrices_is_not_accused_at_one(w):
+    x = np.asarray([1.0, -2.0, 0.5])
+    grads = lambda w, x: jnp.outer(x, x) + 3 * w.T**2
+    report = check(quadratic, grads, w, x)
+    assert report.verdict == "undecided" and "symmetric" in report.reasons[0]
+    assert check(quadratic, grads, w + 0.1 * np.triu(np.ones((3, 3)), 1), x).verdict == "wrong"
+    assert check(quadratic, lambda w, x: jnp.outer(x, x) + 3 * w**2, w, x).ok
+
+
+def test_what_is_wrong_for_symmetric_matrices_too_is_wrong():
+    x = np.asarray([1.0, -2.0, 0.5])
+    no_power = lambda w, x: jnp.outer(x, x) + 3 * w.T  # right at ones
+    assert check(quadratic, no_power, OFF_THE_DIAGONAL, x).verdict == "wrong"
+    assert check(quadratic, no_power, np.ones((3, 3)), x).verdict == "wrong"

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmlp.verify._verdict._points import calmed, moved
+from jaxmlp.verify._verdict._points import calmed, mirrored, moved
 
 
 PARAMS = {"w": np.asarray([[1.0, -2.0], [0.0, 4.0]]), "b": np.zeros(3), "s": np.float64(2.0)}
@@ -44,3 +44,14 @@ def test_a_calm_point_is_no_larger_and_has_the_same_signs():
         np.testing.assert_array_equal(np.sign(calm[path]), np.sign(leaf))
     small = {"w": jnp.full(3, 0.1)}
     chex.assert_trees_all_equal(calmed(small, to=0.5), small)
+
+
+def test_a_symmetric_matrix_stays_one_and_all_else_moves_as_ever():
+    params = {"cov": np.asarray([[2.0, 0.5], [0.5, 1.0]]), "w": np.asarray([[2.0, 0.5], [0.4, 1.0]]), "b": np.ones(3)}
+    there, plain = mirrored(params, by=0.1, draw=0), moved(params, by=0.1, draw=0)
+    np.testing.assert_array_equal(there["cov"], there["cov"].T)
+    assert (there["cov"] != params["cov"]).all() and (plain["cov"] != plain["cov"].T).any()
+    np.testing.assert_array_equal(there["w"], plain["w"])
+    np.testing.assert_array_equal(there["b"], plain["b"])
+    in_a_program = jax.jit(lambda params: mirrored(params, by=0.1, draw=0))(params)
+    chex.assert_trees_all_close(in_a_program, there, rtol=1e-6)  # of numbers drawn in float32

@@ -132,6 +132,11 @@ ODD = {
         np.asarray([0.0, 1.0, -1.0]),
         np.asarray([1.0, 2.0, 3.0]),
     ),
+    "a symmetric matrix": (
+        lambda w: jnp.sum(w @ w),
+        lambda w: w.sum(axis=0)[None, :] + w.sum(axis=1)[:, None],
+        np.asarray([[2.0, 0.5], [0.5, 1.0]]),
+    ),
     "flat": (lambda w: jnp.sum(jnp.sign(w)), jnp.zeros_like, np.ones(3)),
     "no truth": (lambda w: jnp.log(w).sum(), lambda w: 1 / w, np.asarray([-1.0, 2.0])),
     "a wild function": (
