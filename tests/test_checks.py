@@ -342,6 +342,7 @@ wrong: Any = lambda value: value  # a value that the annotations rule out
         (lambda: jaxmlp.gate("nxor"), ValueError, "`name` is 'nxor', but must be one of and, or, nand, nor, xor, xnor"),
         (lambda: jaxmlp.gate(wrong(None)), ValueError, "`name` is None"),
         (lambda: jaxmlp.parity(0), ValueError, "`bits` is 0, but must be at least 1"),
+        (lambda: jaxmlp.parity(25), ValueError, "`bits` is 25, but must be at most 24"),
         (lambda: jaxmlp.parity(wrong(2.0)), TypeError, "`bits` must be a Python integer, got a float"),
         (lambda: jaxmlp.spirals(KEY, 0), ValueError, "`n` is 0, but must be at least 1"),
         (lambda: jaxmlp.spirals(KEY, 4, classes=wrong(1.5)), TypeError, "`classes` must be a Python integer, got"),

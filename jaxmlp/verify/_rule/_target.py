@@ -87,10 +87,8 @@ def _by_position(rule: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> 
     """All arguments of a rule, its defaults too: it must have a cotangent for each."""
     try:
         bound = inspect.signature(rule.fun).bind(*args, **keywords)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # they do not fit; or a built-in function says of none, as JAX asks too
         raise ValueError(f"`inputs` are not the arguments of `f`: {error}.") from None
-    except ValueError:  # a built-in function without a signature
-        return args
     bound.apply_defaults()
     if bound.kwargs:
         names = ", ".join(bound.kwargs)

@@ -277,6 +277,14 @@ def test_too_few_cotangents_are_counted(xw):
     assert "`(dx,)`" in str(check_rule(with_vjp(product, product_fwd, WRONG["bare"][0]), *xw).findings[0].fix)
 
 
+def test_a_built_in_function_without_a_signature_has_no_rule_in_jax_either(xw):
+    rule = with_vjp(getattr, lambda x, name: (x.T, None), lambda name, _, dout: (dout.T,), nondiff_argnums=(1,))
+    with pytest.raises(ValueError, match="signature"):
+        rule(xw[0], "T")
+    with pytest.raises(ValueError, match="`inputs` are not the arguments of `f`: .*signature"):
+        check_rule(rule, xw[0], "T")
+
+
 def test_what_is_no_number_is_refused(xw):
     named = with_vjp(lambda x, name: jnp.sin(x), lambda x, name: (jnp.sin(x), x), lambda x, d: (d * jnp.cos(x), None))
     with pytest.raises(TypeError, match="input `name` holds a str, and a custom rule takes numbers only: put the"):
