@@ -8,7 +8,7 @@ from .._line import _relate
 from .._program._sites import results
 from .._program._source import caller
 from .._program._stacks import Frame
-from .._program._syntax import ignores_an_argument, is_one_line, reads_its_object
+from .._program._syntax import is_one_line, reads_its_object
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -18,6 +18,8 @@ from ._names import line_of
 
 def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, at the lines of the calls where what is called is right."""
+    if _causes(findings) == {"missing-upstream"} and e.ignores_an_argument():
+        return findings
     if e.site.is_formula:
         expected = e.corrected()
         is_right = expected is not None and e.out is not None and gives_of_another(e, e.run, e.out, expected)
@@ -122,7 +124,7 @@ def _returns_what_is_right(e: Explanation) -> bool:
 
 def _returns_a_slope(e: Explanation, findings: list[Finding]) -> bool:
     """Whether a function returns the slope that it was asked for, and its caller does nothing else."""
-    is_asked = e.frame is not None and not e.case.source.is_own(e.frame) and not ignores_an_argument(e.frame)
+    is_asked = e.frame is not None and not e.case.source.is_own(e.frame)
     return is_asked and _causes(findings) == {"missing-upstream"} and e.gives_a_slope()
 
 

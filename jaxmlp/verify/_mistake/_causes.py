@@ -166,7 +166,10 @@ def _not_that_cotangent(
         return _words.wrong_mask(e.paths, place=e.place())
     if found is None and makes_another_slope(e):
         return _words.wrong_slope(e.paths, place=e.place())
-    return found or another_factor_in_each_run(e) or _words.unknown(e.paths, place=place)
+    found = found or another_factor_in_each_run(e)
+    if found is None and e.ignores_an_argument():
+        return _words.missing_upstream(e.paths, place=e.place())
+    return found or _words.unknown(e.paths, place=place)
 
 
 def _lacks_upstream(e: Explanation, offer: Offer) -> bool:

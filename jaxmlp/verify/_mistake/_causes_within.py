@@ -151,6 +151,9 @@ def operand(e: Explanation) -> Finding:
         sums = equation.name in ("mul", "div", "add", "sub")
         if sums and all(map(e.case.is_of_params_alone, equation.outputs)):  # no data: a term that a penalty adds
             return _words.wrong_regularization(e.paths, term=used, place=_with_operand(e, used, instead))
+    lacking = None if isinstance(atom, Literal) else related_by_a_slope(e, e.case.bench.run.at(atom), offer.values[0])
+    if lacking is not None and lacking.cause == "missing-activation-derivative":  # made, and then not used
+        return lacking
     if used is None or instead is None or used == instead:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
         return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())

@@ -11,7 +11,7 @@ from .._line._localize import Mistake
 from .._line._offers import Offer
 from .._program._sites import results, Site
 from .._program._stacks import Frame
-from .._program._syntax import Statement
+from .._program._syntax import ignores_an_argument, Statement
 from .._report import _words
 from .._report._gradient_report import Line
 from .._report._words import Place
@@ -135,6 +135,10 @@ class Explanation:
     def described(self, offer: Offer) -> str | None:
         """What the user calls it."""
         return offer.name or (self.case.names.known(offer.quantity) if offer.quantity else None)
+
+    def ignores_an_argument(self) -> bool:
+        """Whether the statement stands in a function that the candidate calls with more than it reads."""
+        return self.frame is not None and not self.case.source.is_own(self.frame) and ignores_an_argument(self.frame)
 
     def gives_a_slope(self) -> bool:
         """Whether the statement gives the slope of an activation, as it stands."""

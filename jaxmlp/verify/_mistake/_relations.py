@@ -127,13 +127,14 @@ def another_factor(e: Explanation, actual: Values, expected: Values, *, values: 
 def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """A slope of the loss, or a factor of it, that is missing or superfluous in `actual`."""
     for quantity in _quantities(e):
-        if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
+        if quantity.kind == "slope" and _without_ones(quantity.values) == _without_ones(actual):
             factor = e.case.is_arithmetic(quantity)
-            if multiple(_times(actual, quantity.values), expected) is not None:
+            slope = _like(quantity.values, actual)
+            if multiple(_times(actual, slope), expected) is not None:
                 if factor:
                     return _words.missing_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
-            if multiple(actual, _times(expected, quantity.values)) is not None:
+            if expected[0].size == slope[0].size and multiple(actual, _times(_like(expected, slope), slope)) is not None:
                 if factor:
                     return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
@@ -245,6 +246,14 @@ def _code(e: Explanation, values: Values) -> str | None:
 
 def _times(a: Values, b: Values) -> Values:
     return tuple(x * y for x, y in zip(a, b, strict=True))
+
+
+def _without_ones(values: Values) -> list[int]:
+    return [n for n in values[0].shape if n != 1]
+
+
+def _like(values: Values, other: Values) -> Values:
+    return tuple(value.reshape(one.shape) for value, one in zip(values, other, strict=True))
 
 
 def _fits(values: Values, other: Values) -> bool:

@@ -6,7 +6,6 @@ import numpy as np
 
 from .._line import _relate
 from .._line._matching import snapped
-from .._program._syntax import ignores_an_argument
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -42,7 +41,7 @@ def joined(text: str | None, form: str) -> str | None:
 
 def _ignored(e: Explanation, correction: float) -> str | None:
     """The name, or "", of a number that a function is given and never reads, if it is all that is missing there."""
-    if correction == 1 or e.frame is None or e.case.source.is_own(e.frame) or not ignores_an_argument(e.frame):
+    if correction == 1 or not e.ignores_an_argument():
         return None
     bench = e.case.bench
     for variable in (*bench.program.inputs, *bench.program.makers):
