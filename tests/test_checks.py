@@ -317,6 +317,13 @@ def test_a_wrong_eps_is_refused(eps, error, says):
     assert says in str(caught.value)
 
 
+class Unspeakable:
+    """What cannot be shown is named by its class."""
+
+    def __repr__(self):
+        raise RuntimeError
+
+
 KEY = jax.random.key(0)
 wrong: Any = lambda value: value  # a value that the annotations rule out
 
@@ -333,6 +340,7 @@ wrong: Any = lambda value: value  # a value that the annotations rule out
         (lambda: jaxmlp.init_params(KEY, ()), ValueError, "`sizes` is ()"),
         (lambda: jaxmlp.init_params(KEY, (2, 1), init=wrong("xavier")), ValueError, "`init` is 'xavier', but must be"),
         (lambda: jaxmlp.init_params(KEY, (2, 1), init=wrong(["he"])), ValueError, "`init` is ['he'], but must be"),
+        (lambda: jaxmlp.init_params(KEY, (2, 1), init=wrong(Unspeakable())), ValueError, "`init` is a Unspeakable"),
         (lambda: jaxmlp.init_params(KEY, (2, 1), dtype=int), TypeError, "`dtype` is int64, but a network computes"),
         (lambda: jaxmlp.init_params(KEY, (2, 1), dtype=complex), TypeError, "`dtype` is complex128"),
         (lambda: jaxmlp.init_params(wrong(0), (2, 1)), TypeError, "`key` must be a random key, got a int: pass jax"),
