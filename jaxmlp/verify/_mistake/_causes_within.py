@@ -2,22 +2,17 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from .._line import _relate
 from .._line._matching import snapped
-from .._line._offers import Offer
 from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
-from .._report._words import Place
 from ._causes import stale
 from ._explanation import Explanation
 from ._names import line_of, with_name
+from ._operand import operand as operand
 from ._purpose import is_regularization, leads_to_a_slope
-from ._relations import related, related_by_a_slope
 from ._scales import by_a_factor
-from ._terms import stale_operand
 from ._undone import value_for_its_slope
 
 
@@ -106,112 +101,8 @@ def dropped(e: Explanation) -> Finding:
     return _words.extra_factor(e.paths, what=name, place=e.place())
 
 
-def operand(e: Explanation) -> Finding:
-    offer, atom = e.facts["offer"], e.facts["used"]
-    used, instead = e.case.names.of(atom), e.described(offer)
-    corrected, program = e.corrected(), e.case.bench.program
-    equation = program.equations[e.run[e.facts["uses"][0][0]]]
-    decides = equation.name in ("gt", "ge", "lt", "le", "select_n")
-    if decides and corrected is not None and _relate.is_another_mask(e.actual, corrected):
-        return _words.wrong_mask(e.paths, place=e.place())
-    if isinstance(atom, int) and offer.quantity is not None and e.case.is_of_the_penalty(atom, offer.quantity):
-        return _words.wrong_regularization(e.paths, term=used, place=e.place())
-    turned = tuple(value.T for value in e.case.bench.run.at(atom))
-    if turned[0].ndim == 2 and offer.shape == turned[0].shape and _relate.same(turned, offer.values[0]):
-        return _words.transposed(e.paths, offer.shape[::-1], offer.shape, place=e.place())
-    if isinstance(atom, int) and offer.quantity is not None:
-        found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
-        if found is not None:  # nothing is wrong with how it is used
-            made = line_of(e.case.places[program.makers[atom]], e.case.source) if atom in program.makers else None
-            return replace(found, line=made or found.line)
-    # The derivative of the loss by what it is computed of is a cotangent, and no slope of an activation.
-    is_another = corrected is not None and (
-        e.case.forward.find(corrected) is not None or e.case.backward.find(corrected) is not None
-    )
-    if corrected is not None and e.case.slopes.find(corrected) is not None and not is_another:
-        return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
-    if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
-        constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
-        found = None if constant else related_by_a_slope(e, e.case.bench.run.at(atom), offer.values[0])
-        if found is not None:  # what was used is the slope of a part, as `2 * (a - y)` is of `(tanh(z) - y) ** 2`
-            return found
-        # `where(z > 0, d, 0.01 * d)` has a slope already.
-        pieces = any(program.equations[index].name == "select_n" for index in e.run)
-        words = _words.missing_slope if constant and not pieces else _words.wrong_slope
-        return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
-    if equation.name in ("mul", "div") and _relate.is_constant(offer.values[0]) and not isinstance(atom, Literal):
-        return _words.extra_factor(e.paths, what=used, place=e.place())  # nothing but a number belongs there
-    if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):
-        return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there
-    if _makes_a_slope(e):
-        return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
-    if isinstance(atom, int) and offer.variables and set(offer.variables) <= set(e.case.params):
-        if (old := stale_operand(e)) is not None:
-            return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=_with_operand(e, used, instead))
-        sums = equation.name in ("mul", "div", "add", "sub")
-        if sums and all(map(e.case.is_of_params_alone, equation.outputs)):  # no data: a term that a penalty adds
-            return _words.wrong_regularization(e.paths, term=used, place=_with_operand(e, used, instead))
-    lacking = None if isinstance(atom, Literal) else related_by_a_slope(e, e.case.bench.run.at(atom), offer.values[0])
-    if lacking is not None and lacking.cause == "missing-activation-derivative":  # made, and then not used
-        return lacking
-    if used is None or instead is None or used == instead:
-        found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
-        return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
-    place = _with_operand(e, used, instead)
-    if isinstance(atom, Literal):
-        if e.is_parameter(offer):
-            return _words.missing_factor(e.paths, what=instead, place=place)
-        return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
-    if _is_a_layer_off(e, e.case.bench.run.at(atom), offer):
-        return _words.off_by_one_layer(e.paths, used=used, instead=instead, place=place)
-    return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
-
-
 def begun_anew(e: Explanation) -> Finding:
     return _words.begun_anew(e.paths, place=e.place())
-
-
-def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Place:
-    must = with_name(e.site, used, instead) if used and instead and e.mistake.factor == 1 else None
-    return e.place(must)
-
-
-def _makes_a_slope(e: Explanation) -> bool:
-    """Whether the operand is what a slope is taken at: with the right one, something in the statement is that slope, or
-    a product of it with a number, as in `-2 * s * (1 - s) * (y - a)`.
-    """
-    bench, instance = e.case.bench, e.run
-    corrected = [bench.values(instance, e.mistake.patches, k) for k in range(bench.count)]
-    found = [values for values in corrected if values is not None]
-    made = {variable: tuple(values[variable] for values in found) for variable in found[0]}
-    products = {out for index in instance for out in _outputs_of(e, index, "mul")}
-    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope" and not e.case.is_arithmetic(q)]
-    return any(
-        values[0].shape == slope[0].shape
-        and abs(snapped(_relate.multiple(values, slope) or 0.0)) in ((0.5, 1, 2) if variable in products else (1,))
-        for variable, values in made.items()
-        if e.case.forward.find(values) is None
-        for slope in slopes
-    )
-
-
-def _outputs_of(e: Explanation, index: int, name: str) -> tuple[int, ...]:
-    equation = e.case.bench.program.equations[index]
-    return equation.outputs if equation.name == name else ()
-
-
-def _is_a_layer_off(e: Explanation, used: tuple[np.ndarray, ...], offer: Offer) -> bool:
-    """Whether the two are what neighbouring matrix products of the loss read, or the loss's own output."""
-    instead = tuple(offer.at(0, k) for k in range(e.case.bench.count))
-    layers = e.case.layers
-
-    def layer(values: tuple[np.ndarray, ...]) -> set[int]:
-        return {n for n, operands in layers for o in operands if _relate.same(values, o)}
-
-    mine, other = layer(used), layer(instead)
-    if other and not mine:
-        mine = {max(n for n, _ in layers) + 1} if e.is_output(used) else set()
-    return any(abs(a - b) == 1 for a in mine for b in other)
 
 
 def product(e: Explanation) -> Finding:

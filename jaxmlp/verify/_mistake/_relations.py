@@ -126,6 +126,9 @@ def another_factor(e: Explanation, actual: Values, expected: Values, *, values: 
 
 def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """A slope of the loss, or a factor of it, that is missing or superfluous in `actual`."""
+    if actual[0].size != expected[0].size:
+        return None
+    expected = _like(expected, actual)
     for quantity in _quantities(e):
         if quantity.kind == "slope" and _without_ones(quantity.values) == _without_ones(actual):
             factor = e.case.is_arithmetic(quantity)
@@ -134,7 +137,7 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
                 if factor:
                     return _words.missing_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
-            if expected[0].size == slope[0].size and multiple(actual, _times(_like(expected, slope), slope)) is not None:
+            if multiple(actual, _times(expected, slope)) is not None:
                 if factor:
                     return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())

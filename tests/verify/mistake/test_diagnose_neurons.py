@@ -178,3 +178,58 @@ def test_a_slope_where_it_ought_to_be_multiplied_by_what_comes_in(where, getkey)
     assert [(cause, line and line[:3]) for cause, line in found] == [
         ("missing-upstream", f"d{z}") for z in reversed(where)
     ]
+
+
+class Scaled:
+    """A layer whose input is multiplied by a number of each of two outputs, which are added up."""
+
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        return jnp.stack([(x * self.w[k]).sum(axis=1) for k in range(2)], axis=1)
+
+    def backward(self, x, dout):
+        return sum((jnp.ones_like(x) * self.w[k] for k in range(2)), jnp.zeros_like(x))
+
+    def backward_weighted(self, x, dout):
+        return sum((dout[:, k : k + 1] * self.w[k] for k in range(2)), jnp.zeros_like(x))
+
+
+@pytest.mark.parametrize("right", (False, True))
+def test_a_method_that_never_reads_what_comes_in_lacks_it(right, getkey):
+    def loss(params, x, y):
+        layer = Scaled(params["w2"])
+        return jnp.mean((layer.forward(x @ params["w1"]) - y) ** 2)
+
+    def grads(params, x, y):
+        layer, h = Scaled(params["w2"]), x @ params["w1"]
+        dout = 2 * (layer.forward(h) - y) / y.size
+        dh = (layer.backward_weighted if right else layer.backward)(h, dout)
+        return {"w1": x.T @ dh, "w2": dout.T @ h}
+
+    w1, w2, x, y = normal(getkey, (3, 4), (2, 4), (5, 3), (5, 2))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert [cause for cause, _ in found] == ([] if right else ["missing-upstream"])
+    assert right or found[0][1].startswith("return sum((jnp.ones_like(x)")
+
+
+@pytest.mark.parametrize("sent", ("delta", "error"))
+def test_what_is_made_with_its_slope_and_then_not_used_lacks_the_slope(sent, getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(params["w1"] @ x)
+        return 0.5 * jnp.sum((jax.nn.sigmoid(params["w2"] @ h) - y) ** 2)
+
+    def grads(params, x, y):
+        x = x[:, None]
+        h = jax.nn.sigmoid(params["w1"] @ x)
+        a = jax.nn.sigmoid(params["w2"] @ h)
+        error = a - y[:, None]
+        delta = error * a * (1 - a)
+        below = params["w2"].T @ (delta if sent == "delta" else error)
+        return {"w1": (below * h * (1 - h)) @ x.T, "w2": delta @ h.T}
+
+    w1, w2, x, y = normal(getkey, (4, 3), (2, 4), (3,), (2,))
+    line = 'below = params["w2"].T @ (delta if sent == "delta" else error)'
+    expected = [] if sent == "delta" else [("missing-activation-derivative", line)]
+    assert said(loss, grads, {"w1": w1, "w2": w2}, x, y) == expected
