@@ -292,8 +292,7 @@ def _softmax_cross_entropy_bwd(residuals, dloss):
     log_p, targets, y = residuals
     mass = targets.sum(axis=1, keepdims=True)
     dlogits = jnp.exp(log_p) * (mass - targets) + targets * jnp.expm1(log_p)
-    batch = log_p.shape[0]
-    return dloss * dlogits / batch, None if y is None else -dloss * log_p / batch
+    return dloss * dlogits / len(log_p), None if y is None else -dloss * log_p / len(log_p)
 
 
 softmax_cross_entropy = _rounded_once(
