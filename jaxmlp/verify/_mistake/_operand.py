@@ -13,7 +13,7 @@ from .._report._gradient_report import Finding
 from .._report._words import Place
 from ._explanation import Explanation
 from ._names import line_of, with_name
-from ._relations import related, related_by_a_slope
+from ._relations import lacks_the_slope, related, related_by_a_slope
 from ._terms import stale_operand
 from ._undone import value_for_its_slope
 
@@ -63,9 +63,12 @@ def operand(e: Explanation) -> Finding:
         sums = equation.name in ("mul", "div", "add", "sub")
         if sums and all(map(e.case.is_of_params_alone, equation.outputs)):  # no data: a term that a penalty adds
             return _words.wrong_regularization(e.paths, term=used, place=_with_operand(e, used, instead))
-    lacking = None if isinstance(atom, Literal) else related_by_a_slope(e, e.case.bench.run.at(atom), offer.values[0])
-    if lacking is not None and lacking.cause == "missing-activation-derivative":  # made, and then not used
-        return lacking
+    if (
+        not isinstance(atom, Literal)
+        and _is_sent_back(e, atom)
+        and lacks_the_slope(e, e.case.bench.run.at(atom), offer.values[0])
+    ):
+        return _words.missing_slope(e.paths, slope=None, place=_with_operand(e, used, instead))
     if used is None or instead is None or used == instead:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
         return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
@@ -120,3 +123,10 @@ def _is_a_layer_off(e: Explanation, used: tuple[np.ndarray, ...], offer: Offer) 
     if other and not mine:
         mine = {max(n for n, _ in layers) + 1} if e.is_output(used) else set()
     return any(abs(a - b) == 1 for a in mine for b in other)
+
+
+def _is_sent_back(e: Explanation, used: int) -> bool:
+    """Whether what is used goes through the parameters of a layer to the one before, and into no gradient of theirs."""
+    equation = e.case.bench.program.equations[e.run[e.facts["uses"][0][0]]]
+    others = [atom for atom in equation.inputs if isinstance(atom, int) and atom != used]
+    return any(map(e.case.is_of_params_alone, others))

@@ -126,22 +126,29 @@ def another_factor(e: Explanation, actual: Values, expected: Values, *, values: 
 
 def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """A slope of the loss, or a factor of it, that is missing or superfluous in `actual`."""
-    if actual[0].size != expected[0].size:
-        return None
-    expected = _like(expected, actual)
     for quantity in _quantities(e):
-        if quantity.kind == "slope" and _without_ones(quantity.values) == _without_ones(actual):
+        if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
             factor = e.case.is_arithmetic(quantity)
-            slope = _like(quantity.values, actual)
-            if multiple(_times(actual, slope), expected) is not None:
+            if multiple(_times(actual, quantity.values), expected) is not None:
                 if factor:
                     return _words.missing_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
-            if multiple(actual, _times(expected, slope)) is not None:
+            if multiple(actual, _times(expected, quantity.values)) is not None:
                 if factor:
                     return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
     return related_by_a_usual_slope(e, actual, expected)
+
+
+def lacks_the_slope(e: Explanation, actual: Values, expected: Values) -> bool:
+    """Whether a value is what it must be but for the slope of an activation."""
+    slopes = [q for q in _quantities(e) if q.kind == "slope" and _without_ones(q.values) == _without_ones(actual)]
+    return actual[0].size == expected[0].size and any(
+        _relate.same(_times(actual, _like(slope.values, actual)), _like(expected, actual))
+        and not _relate.is_constant(slope.values)
+        and not e.case.is_arithmetic(slope)
+        for slope in slopes
+    )
 
 
 def related_by_a_usual_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
