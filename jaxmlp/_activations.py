@@ -80,7 +80,7 @@ def _checked(name: str, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> Act
         check_residuals(residuals, _residuals_like(fwd, tuple(da.shape), dtype_of(da)), f"{name}.fwd for such a `da`")
         return bwd(jax.tree.map(of_jax, residuals), of_jax(da))
 
-    checked_fwd.__name__, checked_bwd.__name__ = f"{name}.fwd", f"{name}.bwd"
+    checked_fwd.__name__, checked_bwd.__name__ = f"{name}_fwd", f"{name}_bwd"
     return Activation(name, checked_fwd, checked_bwd)
 
 

@@ -72,7 +72,7 @@ def _rounded_once(name: str, check: Callable[..., None], fwd: Callable[..., Any]
         cotangents = bwd(jax.tree.map(of_jax, residuals), wide(dloss))
         return jax.tree.map(lambda cotangent: narrow(cotangent, dloss), cotangents)
 
-    wide_fwd.__name__, wide_bwd.__name__ = f"{name}.fwd", f"{name}.bwd"
+    wide_fwd.__name__, wide_bwd.__name__ = f"{name}_fwd", f"{name}_bwd"
     return Loss(name, wide_fwd, wide_bwd)
 
 

@@ -344,4 +344,4 @@ def test_is_hashable_and_names_itself(activation):
     assert hash(activation) == hash(Activation(activation.name, activation.fwd, activation.bwd))
     assert repr(activation) == activation.name
     assert getattr(jaxmlp, activation.name) is activation
-    assert [f.__name__ for f in (activation.fwd, activation.bwd)] == [f"{activation}.fwd", f"{activation}.bwd"]
+    assert [f.__name__ for f in (activation.fwd, activation.bwd)] == [f"{activation}_fwd", f"{activation}_bwd"]

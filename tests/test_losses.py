@@ -249,7 +249,7 @@ def test_is_hashable_and_names_itself(loss):
     assert hash(loss) == hash(Loss(loss.name, loss.fwd, loss.bwd))
     assert repr(loss) == loss.name
     assert getattr(jaxmlp, loss.name) is loss
-    assert [f.__name__ for f in (loss.fwd, loss.bwd)] == [f"{loss}.fwd", f"{loss}.bwd"]
+    assert [f.__name__ for f in (loss.fwd, loss.bwd)] == [f"{loss}_fwd", f"{loss}_bwd"]
 
 
 # bce_stabilized

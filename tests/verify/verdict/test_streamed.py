@@ -59,7 +59,8 @@ def assert_alike(report, expected):
         assert (leaf.ulps is None) == (other.ulps is None)
         assert (leaf.autodiff_ulps is None) == (other.autodiff_ulps is None)
         if leaf.ulps is not None:
-            assert leaf.ulps == pytest.approx(other.ulps, abs=5), "XLA rounds `tanh` otherwise than NumPy"
+            of_tanh = 5 if jax.default_backend() == "cpu" else 10  # XLA rounds it otherwise than NumPy, by platform
+            assert leaf.ulps == pytest.approx(other.ulps, abs=of_tanh)
 
 
 @pytest.mark.parametrize("dtype", ("bfloat16", "float32", "float64"))
