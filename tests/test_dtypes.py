@@ -71,8 +71,8 @@ def in_float64(call, *args):
 def is_right(result, dtype, truth):
     """The result is in the dtype, and right to its rounding.
 
-    The gradient of a bias is a sum of terms as large as the other leaves, of which next to nothing may be left. On a GPU
-    those of the weights are added in another order too.
+    The gradient of a bias is a sum of terms as large as the other leaves, of which next to nothing may be left. On a
+    GPU those of the weights are added in another order too.
     """
     assert {leaf.dtype.name for leaf in jax.tree.leaves(result)} == {dtype}
     largest = max(np.abs(leaf).max() for leaf in jax.tree.leaves(truth))
