@@ -1,12 +1,17 @@
 """Where a mistake stands if not at the statement that is corrected: at those that use a right value in the place of
-another, at those that make what is only collected there, or at a return that ends a loop in its first run.
+another, at a condition that lets too much of it through, at those that make what is only collected there, or at a
+return that ends a loop in its first run.
 """
 
 from dataclasses import replace
 
+import numpy as np
+
 from .._line import _relate
 from .._program._stacks import Frame
 from .._program._syntax import return_in_a_loop
+from .._program._trace import Literal
+from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import line_of
@@ -24,6 +29,34 @@ def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
     frames = dict.fromkeys(e.case.places[i] for i in users)
     lines = [line_of(frame, e.case.source) for frame in frames if frame]
     return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
+
+
+def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the condition of the forward pass that a value is put through, if all that the value lacks is
+    that it is zero in more places: `where(z < 3, da, 0)`, where `z > -3` is needed as well.
+    """
+    bench, program = e.case.bench, e.case.bench.program
+    if e.edit.kind != "times" or e.out is None or len(e.site.instances) > 1:
+        return findings
+    offer = e.facts["offer"]
+    if not all(np.isin(e.mistake.factor * offer.at(0, k), (0.0, 1.0)).all() for k in range(bench.count)):
+        return findings
+    value = e.out
+    while len(users := [i for i in program.users.get(value, ()) if set(bench.reached((i,))) & set(e.paths)]) == 1:
+        equation = program.equations[users[0]]
+        others = [atom for atom in equation.inputs if atom != value]
+        frame = e.case.places[users[0]]
+        if equation.name == "select_n" and equation.inputs[0] != value:
+            condition, *branches = others
+            depends = isinstance(condition, int) and not e.case.depends_on(condition).isdisjoint(e.case.params)
+            if frame is None or not depends or not all(_relate.is_zero(bench.run.at(atom)) for atom in branches):
+                return findings
+            place = replace(e.place(), line=line_of(frame, e.case.source), name=None)
+            return [_words.wrong_mask(e.paths, place=place)]
+        if equation.name not in ("mul", "div", "neg") or not all(isinstance(atom, Literal) for atom in others):
+            return findings
+        [value] = equation.outputs
+    return findings
 
 
 def at_its_pieces(e: Explanation, findings: list[Finding]) -> list[Finding]:
