@@ -1,6 +1,6 @@
 """Where a mistake stands if not at the statement that is corrected: at those that use a right value in the place of
-another, at a condition that lets too much of it through, at those that make what is only collected there, or at a
-return that ends a loop in its first run.
+another, at a condition that lets too much of it through, at a sum of which only the other term has a factor, at those
+that make what is only collected there, or at a return that ends a loop in its first run.
 """
 
 from dataclasses import replace
@@ -57,6 +57,53 @@ def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:
             return findings
         [value] = equation.outputs
     return findings
+
+
+def at_its_sum(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the statement that adds a value to what it is added up in, if that has the factor already which
+    the value lacks: `dw = s * a; dw = dw - b`.
+    """
+    program = e.case.bench.program
+    if e.edit.kind != "scale" or e.out is None or len(e.mistake.instances) > 1 or e.site.is_formula:
+        return findings
+    value = e.out
+    while len(users := program.users.get(value, ())) == 1:
+        equation, frame = program.equations[users[0]], e.case.places[users[0]]
+        statement = e.case.source.statement(frame) if frame else None
+        if equation.name in ("add", "sub"):
+            target = statement.target if statement else None
+            other = next((atom for atom in equation.inputs if atom != value), None)
+            if target is None or not isinstance(other, int) or e.case.names.of(other) != target:
+                return findings
+            if not _has_the_factor(e, other):
+                return findings
+            place = replace(e.place(), line=line_of(frame, e.case.source), name=target)
+            return [_words.missing_factor(e.paths, what=f"{e.mistake.factor:g}", place=place)]
+        if equation.name not in ("mul", "div", "neg", "transpose", "reshape", "broadcast_in_dim", "squeeze"):
+            return findings
+        [value] = equation.outputs
+    return findings
+
+
+def _has_the_factor(e: Explanation, variable: int) -> bool:
+    """Whether the statement that makes a variable multiplies by the number that the mistake lacks."""
+    program, places, source = e.case.bench.program, e.case.places, e.case.source
+    frame = places[program.makers[variable]] if variable in program.makers else None
+    statement = source.statement(frame) if frame else None
+    for index, equation in enumerate(program.equations):
+        place = places[index]
+        if statement is None or place is None or source.statement(place) != statement:
+            continue
+        for position, atom in enumerate(equation.inputs):
+            values = e.case.bench.run.at(atom)
+            if equation.name not in ("mul", "div") or values[0].size != 1 or values[0].dtype.kind != "f":
+                continue
+            below = equation.name == "div" and position == 1
+            with np.errstate(all="ignore"):
+                factor = tuple(1 / value.reshape(()) if below else value.reshape(()) for value in values)
+            if _relate.same(factor, (np.asarray(e.mistake.factor),) * len(factor)):
+                return True
+    return False
 
 
 def at_its_pieces(e: Explanation, findings: list[Finding]) -> list[Finding]:
