@@ -59,6 +59,28 @@ def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:
     return findings
 
 
+def at_its_sign(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the first statement that gives a cotangent of the other sign, and reads none."""
+    program, index, found = e.case.bench.program, e.run[0], None
+    pending = [atom for i in e.run for atom in program.equations[i].inputs]
+    while wrong := [atom for atom in pending if isinstance(atom, int) and _has_the_other_sign(e, atom)]:
+        index = program.makers[wrong[0]]
+        found, pending = wrong[0], program.equations[index].inputs
+    frame = e.case.places[index]
+    if found is None or frame is None:
+        return findings
+    line = line_of(frame, e.case.source)
+    return [replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings]
+
+
+def _has_the_other_sign(e: Explanation, variable: int) -> bool:
+    if variable not in e.case.bench.program.makers:
+        return False
+    values = e.case.bench.run.at(variable)
+    scale = e.case.each_cotangent.scale(values) if values[0].size > 1 and values[0].dtype.kind == "f" else None
+    return scale is not None and scale < 0
+
+
 def at_its_sum(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, at the statement that adds a value to what it is added up in, if that has the factor already which
     the value lacks: `dw = s * a; dw = dw - b`.
