@@ -144,6 +144,10 @@ def added(e: Explanation) -> list[Finding]:
     return found if e.mistake.factor == 1 else [*found, *by_a_factor(e, e.mistake.factor)]
 
 
+def overwritten(e: Explanation) -> Finding:
+    return _words.wrong_operand(e.paths, used=None, instead=None, place=e.place())
+
+
 def lacking(e: Explanation) -> Finding:
     corrected = e.corrected()
     if (corrected is not None and e.case.slopes.find(corrected) is not None) or leads_to_a_slope(e):
