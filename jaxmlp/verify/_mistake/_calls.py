@@ -15,6 +15,7 @@ from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._formulas import gives_of_another, slopes_of_others
 from ._names import line_of
+from ._same_again import is_given_the_same_again
 
 
 def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
@@ -31,6 +32,8 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
     is_right = is_right or _returns_a_slope(e, findings)
     is_right = is_right or (_causes(findings) == {"wrong-activation-derivative"} and _is_of_another_layer(e))
+    if not is_right and _causes(findings) <= _OF_THE_SAME_AGAIN and is_given_the_same_again(e):
+        is_right, findings = True, [_words.wrong_operand(e.paths, used=None, instead=None, place=e.place())]
     equations = e.case.bench.program.equations
     frames = [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances] if is_right else []
     if not is_right and _causes(findings) <= _OF_A_CALL:
@@ -46,6 +49,9 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         for line in lines.values()
     ] or findings
 
+
+_OF_THE_SAME_AGAIN = frozenset(("wrong-operand", "missing-term", "wrong-mask", "unknown"))
+"""What a function that is right gives of a cotangent that belongs to an earlier call."""
 
 _OF_ARGUMENTS = frozenset(("wrong-operand", "unknown"))
 """What a function of one expression, which is what it says it is, gives of the wrong arguments."""
