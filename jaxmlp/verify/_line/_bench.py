@@ -131,6 +131,10 @@ class Bench:
         self._adjoints = {}
         self._applied = {**self._applied, **{i: _composed(p, self._applied.get(i)) for i, p in patches.items()}}
 
+    def is_corrected(self, index: int) -> bool:
+        """Whether a patch of an equation is kept in place."""
+        return index in self._applied
+
     def _base(self, path: str, point: int) -> np.ndarray:
         return self.run.values[point][self.leaves[path]]
 

@@ -5,24 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._program._operations import evaluated
 from .._program._sites import results, Site
-from .._program._trace import Literal
 from ._bench import Bench, RIGHT
 from ._edits import Edit
+from ._overwritten import put_over_another, PUTS, touched
 from ._patches import after
 from ._relate import multiple, same, Values
 from ._search import Mistake
 from ._zeros import left_at_zero
 
 
-_PUTS = {"scatter": 2, "dynamic_update_slice": 1}
-"""Operations that put something into their first input, and which input that is."""
-
-
 def where_it_is_made(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
     """The same mistake at the statement that makes it."""
-    for moved in (left_at_zero, _in_its_term, _in_a_factor, _in_a_part):
+    for moved in (put_over_another, left_at_zero, _in_its_term, _in_a_factor, _in_a_part):
         found = moved(bench, sites, mistake)
         if found is not mistake:
             return found
@@ -45,7 +40,7 @@ def _in_a_part(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake
     wrong = np.abs(actual - expected[0][0]) > RIGHT * np.abs(expected[0][0]).max()
     owners = {tuple(results(program, run)): site for site in sites for run in site.instances if not site.leaf}
     found: Site | None = None
-    while all(out in program.makers and program.equations[program.makers[out]].name in _PUTS for out in outs):
+    while all(out in program.makers and program.equations[program.makers[out]].name in PUTS for out in outs):
         before = [program.equations[program.makers[out]].inputs[0] for out in outs]
         earlier = [atom for atom in before if isinstance(atom, int)]
         at = {owners.get((atom,)) for atom in earlier}
@@ -77,12 +72,7 @@ def corrected(bench: Bench, run: Sequence[int], out: int, mistake: Mistake) -> l
 def _touched(bench: Bench, out: int) -> np.ndarray:
     """Where an operation puts something into its first input."""
     equation = bench.program.equations[bench.program.makers[out]]
-    if equation.name not in _PUTS:
-        return np.ones(bench.run.at(out)[0].shape, bool)
-    inputs = [atom.value if isinstance(atom, Literal) else bench.run.at(atom)[0] for atom in equation.inputs]
-    inputs[0] = np.zeros_like(inputs[0])
-    inputs[_PUTS[equation.name]] = np.ones_like(inputs[_PUTS[equation.name]])
-    return evaluated(equation, inputs)[0] != 0
+    return touched(bench, equation) if equation.name in PUTS else np.ones(bench.run.at(out)[0].shape, bool)
 
 
 def _in_its_term(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:

@@ -3,17 +3,19 @@
 import ast
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from .._line import _relate
 from .._program._sites import results
 from .._program._source import caller
 from .._program._stacks import Frame
-from .._program._syntax import is_one_line, reads_its_object
+from .._program._syntax import calls_on, function_of, is_one_line, reads_its_object
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
-from ._formulas import gives_of_another
+from ._formulas import gives_of_another, slopes_of_others
 from ._names import line_of
+from ._same_again import is_given_the_same_again
 
 
 def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
@@ -29,6 +31,9 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_right = is_right or _returns_what_is_right(e) or (_lacks_terms(findings) and _adds_zeros_of_the_caller(e))
         is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
     is_right = is_right or _returns_a_slope(e, findings)
+    is_right = is_right or (_causes(findings) == {"wrong-activation-derivative"} and _is_of_another_layer(e))
+    if not is_right and _causes(findings) <= _OF_THE_SAME_AGAIN and is_given_the_same_again(e):
+        is_right, findings = True, [_words.wrong_operand(e.paths, used=None, instead=None, place=e.place())]
     equations = e.case.bench.program.equations
     frames = [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances] if is_right else []
     if not is_right and _causes(findings) <= _OF_A_CALL:
@@ -44,6 +49,9 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         for line in lines.values()
     ] or findings
 
+
+_OF_THE_SAME_AGAIN = frozenset(("wrong-operand", "missing-term", "wrong-mask", "unknown"))
+"""What a function that is right gives of a cotangent that belongs to an earlier call."""
 
 _OF_ARGUMENTS = frozenset(("wrong-operand", "unknown"))
 """What a function of one expression, which is what it says it is, gives of the wrong arguments."""
@@ -126,6 +134,29 @@ def _returns_a_slope(e: Explanation, findings: list[Finding]) -> bool:
     """Whether a function returns the slope that it was asked for, and its caller does nothing else."""
     is_asked = e.frame is not None and not e.case.source.is_own(e.frame)
     return is_asked and _causes(findings) == {"missing-upstream"} and e.gives_a_slope()
+
+
+def _is_of_another_layer(e: Explanation) -> bool:
+    """Whether a formula gives the slope of another layer, which nothing else gives, and a line calls it that calls now
+    one function, now another: the line chooses the wrong one.
+    """
+    bench, equations = e.case.bench, e.case.bench.program.equations
+    call = caller(equations[e.run[0]].stacks, e.frame)
+    if call is None or e.frame is None or e.out is None:
+        return False
+    formula, called, others = function_of(e.frame), set[object](), []
+    for index, equation in enumerate(equations):
+        frames = [[frame for frame in stack if frame] for stack in equation.stacks]
+        pairs = [pair for stack in frames for pair in pairwise(stack)]
+        called |= {
+            function_of(inner) for inner, outer in pairs if (outer.file, outer.number) == (call.file, call.number)
+        }
+        if not bench.is_corrected(index) and all(function_of(frame) != formula for stack in frames for frame in stack):
+            others += map(bench.run.at, equation.outputs)
+    given = slopes_of_others(e, e.run, e.out) if len(called) > calls_on(call) else []
+    return any(
+        not any(other[0].shape == slope[0].shape and _relate.same(other, slope) for other in others) for slope in given
+    )
 
 
 def _lacks_terms(findings: list[Finding]) -> bool:

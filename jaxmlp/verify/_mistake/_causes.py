@@ -11,7 +11,7 @@ from .._line._matching import snapped
 from .._line._offers import Offer
 from .._report import _words
 from .._report._gradient_report import Finding
-from ._departures import back_to_a_cotangent
+from ._departures import back_to_a_cotangent, is_paired
 from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss
@@ -261,6 +261,8 @@ def departed(e: Explanation) -> Finding:
     spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
     if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
+    if is_paired(e):
+        return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
     return back_to_a_cotangent(e) or _words.departed(e.paths, place=e.place())
 
 

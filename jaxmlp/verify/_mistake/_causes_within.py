@@ -8,6 +8,7 @@ from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._causes import stale
+from ._elsewhere import at_its_sign
 from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._operand import operand as operand
@@ -45,14 +46,22 @@ def number(e: Explanation) -> Finding | list[Finding]:
 
 
 def numbers(e: Explanation) -> list[Finding]:
-    """A number that is wrong in each of several statements, each with its own leaves."""
-    found = []
+    """A number that is wrong in each of several statements, each with its own leaves.
+
+    Where only their signs are, and each multiplies something of its own that has the other sign, it is these that are
+    wrong: that several numbers are is less likely.
+    """
+    found, moved = [], []
     for site in e.facts["across"]:
         reached = e.case.bench.reached([index for instance in site.instances for index in instance])
         leaves = tuple(path for path in e.paths if path in reached)
-        said = number(Explanation(e.case, replace(e.mistake, site=site, instances=site.instances, leaves=leaves)))
-        found += said if isinstance(said, list) else [said]
-    return found
+        one = Explanation(e.case, replace(e.mistake, site=site, instances=site.instances, leaves=leaves))
+        said = number(one)
+        said = said if isinstance(said, list) else [said]
+        found += said
+        moved += at_its_sign(one, said) if e.mistake.factor == -1 else said
+    is_each_its_own = len({finding.line for finding in moved}) == len(e.facts["across"])
+    return moved if is_each_its_own else found
 
 
 def _is_beside_a_parameter(e: Explanation) -> bool:
@@ -133,6 +142,10 @@ def power(e: Explanation) -> Finding:
 def added(e: Explanation) -> list[Finding]:
     found = [_words.missing_term(e.paths, place=e.place())]
     return found if e.mistake.factor == 1 else [*found, *by_a_factor(e, e.mistake.factor)]
+
+
+def overwritten(e: Explanation) -> Finding:
+    return _words.wrong_operand(e.paths, used=None, instead=None, place=e.place())
 
 
 def lacking(e: Explanation) -> Finding:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .._line import _relate
-from .._line._bench import Patches
+from .._line._bench import Patch, Patches
 from .._line._known import Quantity
 from .._line._patches import with_input, with_inputs
 from .._line._relate import Values
@@ -37,6 +37,29 @@ def back_to_a_cotangent(e: Explanation) -> Finding | None:
             used, instead = e.case.names.of(atom), e.case.names.known(quantity)
             return _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
     return None
+
+
+def is_paired(e: Explanation) -> bool:
+    """Whether a row meets a column in the statement, and with the two alike the leaves are what they must be, or, where
+    what follows was written for the larger shape, a number of times that.
+    """
+    bench = e.case.bench
+    for index in e.run:
+        equation = bench.program.equations[index]
+        shapes = [bench.run.at(atom)[0].shape for atom in equation.inputs]
+        if equation.name not in ("add", "sub", "mul", "div") or shapes[0] != shapes[1][::-1] or shapes[0] == shapes[1]:
+            continue
+        for shape in shapes:
+            alike: Patch = lambda inputs, evaluate, read, point, shape=shape: evaluate(
+                [value.reshape(shape) for value in inputs]
+            )
+            patches = {index: alike}
+            made = [[bench.value(path, patches, k) for k in range(bench.count)] for path in e.paths]
+            truth = [tuple(leaves[path] for leaves in bench.truth) for path in e.paths]
+            given = [tuple(value for value in values if value is not None) for values in made]
+            if all(len(g) == bench.count and _relate.multiple(g, t) for g, t in zip(given, truth, strict=True)):
+                return True
+    return False
 
 
 def _gives_a_cotangent(e: Explanation, patches: Patches) -> bool:

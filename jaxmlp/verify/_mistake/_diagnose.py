@@ -26,7 +26,7 @@ from .._report._gradient_report import Finding
 from . import _causes, _causes_within
 from ._calls import at_the_calls
 from ._case import Case
-from ._elsewhere import at_an_early_return, at_its_pieces, at_its_users
+from ._elsewhere import at_an_early_return, at_its_condition, at_its_pieces, at_its_sum, at_its_users
 from ._explanation import Explanation
 from ._formulas import in_a_formula
 from ._names import Names
@@ -144,7 +144,8 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = words(explanation)
     found = rephrased(explanation, found if isinstance(found, list) else [found])
     found = in_a_formula(explanation, found)
-    found = at_its_pieces(explanation, at_its_users(explanation, at_the_calls(explanation, found)))
+    found = at_its_users(explanation, at_the_calls(explanation, found))
+    found = at_its_pieces(explanation, at_its_sum(explanation, at_its_condition(explanation, found)))
     return at_an_early_return(explanation, found)
 
 

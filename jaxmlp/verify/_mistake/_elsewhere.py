@@ -1,12 +1,17 @@
 """Where a mistake stands if not at the statement that is corrected: at those that use a right value in the place of
-another, at those that make what is only collected there, or at a return that ends a loop in its first run.
+another, at a condition that lets too much of it through, at a sum of which only the other term has a factor, at those
+that make what is only collected there, or at a return that ends a loop in its first run.
 """
 
 from dataclasses import replace
 
+import numpy as np
+
 from .._line import _relate
 from .._program._stacks import Frame
 from .._program._syntax import return_in_a_loop
+from .._program._trace import Literal
+from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import line_of
@@ -24,6 +29,103 @@ def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
     frames = dict.fromkeys(e.case.places[i] for i in users)
     lines = [line_of(frame, e.case.source) for frame in frames if frame]
     return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
+
+
+def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the condition of the forward pass that a value is put through, if all that the value lacks is
+    that it is zero in more places: `where(z < 3, da, 0)`, where `z > -3` is needed as well.
+    """
+    bench, program = e.case.bench, e.case.bench.program
+    if e.edit.kind != "times" or e.out is None or len(e.site.instances) > 1:
+        return findings
+    offer = e.facts["offer"]
+    if not all(np.isin(e.mistake.factor * offer.at(0, k), (0.0, 1.0)).all() for k in range(bench.count)):
+        return findings
+    value = e.out
+    while len(users := [i for i in program.users.get(value, ()) if set(bench.reached((i,))) & set(e.paths)]) == 1:
+        equation = program.equations[users[0]]
+        others = [atom for atom in equation.inputs if atom != value]
+        frame = e.case.places[users[0]]
+        if equation.name == "select_n" and equation.inputs[0] != value:
+            condition, *branches = others
+            depends = isinstance(condition, int) and not e.case.depends_on(condition).isdisjoint(e.case.params)
+            if frame is None or not depends or not all(_relate.is_zero(bench.run.at(atom)) for atom in branches):
+                return findings
+            place = replace(e.place(), line=line_of(frame, e.case.source), name=None)
+            return [_words.wrong_mask(e.paths, place=place)]
+        if equation.name not in ("mul", "div", "neg") or not all(isinstance(atom, Literal) for atom in others):
+            return findings
+        [value] = equation.outputs
+    return findings
+
+
+def at_its_sign(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the first statement that gives a cotangent of the other sign, and reads none."""
+    program, index, found = e.case.bench.program, e.run[0], None
+    pending = [atom for i in e.run for atom in program.equations[i].inputs]
+    while wrong := [atom for atom in pending if isinstance(atom, int) and _has_the_other_sign(e, atom)]:
+        index = program.makers[wrong[0]]
+        found, pending = wrong[0], program.equations[index].inputs
+    frame = e.case.places[index]
+    if found is None or frame is None:
+        return findings
+    line = line_of(frame, e.case.source)
+    return [replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings]
+
+
+def _has_the_other_sign(e: Explanation, variable: int) -> bool:
+    if variable not in e.case.bench.program.makers:
+        return False
+    values = e.case.bench.run.at(variable)
+    scale = e.case.each_cotangent.scale(values) if values[0].size > 1 and values[0].dtype.kind == "f" else None
+    return scale is not None and scale < 0
+
+
+def at_its_sum(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the statement that adds a value to what it is added up in, if that has the factor already which
+    the value lacks: `dw = s * a; dw = dw - b`.
+    """
+    program = e.case.bench.program
+    if e.edit.kind != "scale" or e.out is None or len(e.mistake.instances) > 1 or e.site.is_formula:
+        return findings
+    value = e.out
+    while len(users := program.users.get(value, ())) == 1:
+        equation, frame = program.equations[users[0]], e.case.places[users[0]]
+        statement = e.case.source.statement(frame) if frame else None
+        if equation.name in ("add", "sub"):
+            target = statement.target if statement else None
+            other = next((atom for atom in equation.inputs if atom != value), None)
+            if target is None or not isinstance(other, int) or e.case.names.of(other) != target:
+                return findings
+            if not _has_the_factor(e, other):
+                return findings
+            place = replace(e.place(), line=line_of(frame, e.case.source), name=target)
+            return [_words.missing_factor(e.paths, what=f"{e.mistake.factor:g}", place=place)]
+        if equation.name not in ("mul", "div", "neg", "transpose", "reshape", "broadcast_in_dim", "squeeze"):
+            return findings
+        [value] = equation.outputs
+    return findings
+
+
+def _has_the_factor(e: Explanation, variable: int) -> bool:
+    """Whether the statement that makes a variable multiplies by the number that the mistake lacks."""
+    program, places, source = e.case.bench.program, e.case.places, e.case.source
+    frame = places[program.makers[variable]] if variable in program.makers else None
+    statement = source.statement(frame) if frame else None
+    for index, equation in enumerate(program.equations):
+        place = places[index]
+        if statement is None or place is None or source.statement(place) != statement:
+            continue
+        for position, atom in enumerate(equation.inputs):
+            values = e.case.bench.run.at(atom)
+            if equation.name not in ("mul", "div") or values[0].size != 1 or values[0].dtype.kind != "f":
+                continue
+            below = equation.name == "div" and position == 1
+            with np.errstate(all="ignore"):
+                factor = tuple(1 / value.reshape(()) if below else value.reshape(()) for value in values)
+            if _relate.same(factor, (np.asarray(e.mistake.factor),) * len(factor)):
+                return True
+    return False
 
 
 def at_its_pieces(e: Explanation, findings: list[Finding]) -> list[Finding]:

@@ -1,5 +1,6 @@
 """Whether a formula is wrong in itself that a statement calls: then its line carries the mistake, and not the call."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -80,13 +81,24 @@ def _read(e: Explanation, run: tuple[int, ...]) -> set[int]:
 
 def gives_of_another(e: Explanation, run: tuple[int, ...], out: int, expected: Values) -> bool:
     """Whether the equations of a formula give `expected` of another value of the loss than the one they read."""
+    return any(_relate.same(given, expected) for given in _of_other_values(e, run, out))
+
+
+def slopes_of_others(e: Explanation, run: tuple[int, ...], out: int) -> list[Values]:
+    """The slopes of the loss that the equations of a formula give of other values than the one they read."""
+    each = _of_other_values(e, run, out, same_shape=False)
+    return [given for given in each if e.case.slopes.find(given) is not None]
+
+
+def _of_other_values(e: Explanation, run: tuple[int, ...], out: int, *, same_shape: bool = True) -> Iterator[Values]:
+    """What the equations of a formula give of each value of the loss, if they read one."""
     bench, read = e.case.bench, _read(e, run)
     if len(read) != 1:
-        return False
+        return
     [argument] = read
     shape = bench.run.at(argument)[0].shape
     for quantity in e.quantities():
-        if quantity.kind != "value" or quantity.values[0].shape != shape:
+        if quantity.kind != "value" or (same_shape and quantity.values[0].shape != shape):
             continue
         patches = {}
         for index in run:
@@ -95,6 +107,5 @@ def gives_of_another(e: Explanation, run: tuple[int, ...], out: int, expected: V
                 patches[index] = with_inputs(positions, lambda point, values=quantity.values: values[point])
         made = [bench.values(run, patches, k) for k in range(bench.count)]
         result = tuple(each[out] for each in made if each is not None and out in each)
-        if len(result) == bench.count and _relate.same(result, expected):
-            return True
-    return False
+        if len(result) == bench.count:
+            yield result

@@ -58,3 +58,37 @@ def test_what_a_value_of_the_loss_soon_comes_of_is_right(getkey):
     params, y = {"w": w}, jax.nn.softmax(y)
     assert check(loss, partial(grads, right=True), params, x, y).ok
     assert said(loss, grads, params, x, y) == [("sign", "dz = p - y if right else p + y")]
+
+
+def _unit_rows(params, x, y):
+    z = x @ params["w"]
+    return 0.5 * jnp.sum((z / jnp.linalg.norm(z, axis=1, keepdims=True) - y) ** 2)
+
+
+def test_a_row_that_meets_a_column_after_a_squeeze_is_a_matter_of_shape(getkey):
+    def grads(params, x, y):
+        z = (x @ params["w"])[:, None, :]
+        size = jnp.sqrt(jnp.sum(z**2, axis=-1, keepdims=True))
+        a = z / size
+        da = a - y[:, None, :]
+        along = jnp.sum(da * a, axis=-1) / jnp.squeeze(size)
+        dz = jnp.sum(da / size - a * along[..., None], axis=1)
+        return {"w": x.T @ dz}
+
+    w, x, y = normal(getkey, (4, 3), (5, 4), (5, 3))
+    with jax.numpy_rank_promotion("allow"):
+        found = said(_unit_rows, grads, {"w": w}, x, y)
+    assert found == [("shape", "along = jnp.sum(da * a, axis=-1) / jnp.squeeze(size)")]
+
+
+def test_a_row_that_meets_a_column_where_it_must_is_not_accused(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w"])
+        d = (a - y) * jnp.cos(x @ params["w"])
+        return {"w": x[:, None] * d[None, :]}
+
+    w, x, y = normal(getkey, (4, 4), (4,), (4,))
+    assert [cause for cause, _ in said(loss, grads, {"w": w}, x, y)] == ["wrong-activation-derivative"]

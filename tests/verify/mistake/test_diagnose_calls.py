@@ -175,3 +175,50 @@ def test_a_method_that_reads_what_its_object_holds(getkey):
 
     cause, line = said(gradients.loss, grads, *gradients.problem(getkey()))
     assert (cause, line) == ("scale-constant", "return self.rest / 3")
+
+
+def _mixed(params, x, y):
+    a = jax.nn.relu(jnp.tanh(x @ params["w0"]) @ params["w1"])
+    return 0.5 * jnp.sum((jax.nn.sigmoid(a @ params["w2"]) - y) ** 2)
+
+
+class _Activation:
+    def __init__(self, function, derivative):
+        self.function, self.derivative = function, derivative
+
+
+TANH = _Activation(jnp.tanh, lambda a: 1.0 - a * a)
+WRONG_TANH = _Activation(jnp.tanh, lambda a: a * (1.0 - 1.0 * a))
+RELU = _Activation(lambda z: jnp.maximum(z, 0.0), lambda a: jnp.where(a > 0, 1.0, 0.0))
+SIGMOID = _Activation(lambda z: 1.0 / (1.0 + jnp.exp(-z)), lambda a: a * (1.0 - a))
+
+
+def _grads_of_mixed(params, x, y, table, shift):
+    a = [x]
+    for i, activation in enumerate(table):
+        a.append(activation.function(a[i] @ params[f"w{i}"]))
+    grads, d = {}, (a[-1] - y) * table[-1].derivative(a[-1])
+    for i in (2, 1, 0):
+        grads[f"w{i}"] = a[i].T @ d
+        if i > 0:
+            d = d @ params[f"w{i}"].T
+            d = d * table[i - 1 + shift].derivative(a[i])
+    return grads
+
+
+@pytest.mark.parametrize(
+    ("first_of_table", "shift", "line"),
+    [
+        (TANH, 1, "d = d * table[i - 1 + shift].derivative(a[i])"),
+        (WRONG_TANH, 0, "WRONG_TANH = _Activation(jnp.tanh, lambda a: a * (1.0 - 1.0 * a))"),
+    ],
+)
+def test_the_slope_of_the_layer_beside_is_called_for_wrongly_and_one_in_the_wrong_table_is_not(
+    first_of_table, shift, line, getkey
+):
+    keys = jax.random.split(getkey(), 5)
+    shapes = (3, 4), (4, 4), (4, 2), (6, 3), (6, 2)
+    *weights, x, y = (jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True))
+    params = {f"w{i}": w for i, w in enumerate(weights)}
+    grads = partial(_grads_of_mixed, table=[first_of_table, RELU, SIGMOID], shift=shift)
+    assert said(_mixed, grads, params, x, y) == ("wrong-activation-derivative", line)

@@ -102,3 +102,43 @@ def test_scores_that_take_the_probabilities_after_dropout(getkey):
         "wrong-mask",
         "ds = p * (dp * mask - inner) if right else dropped * (dp - inner)",
     )
+
+
+def _hard_sigmoid(params, x, y):
+    h = jnp.clip((x @ params["w1"]) / 6 + 0.5, 0, 1)
+    return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2)
+
+
+def _grads_of_a_hard_sigmoid(params, x, y, back):
+    z = x @ params["w1"]
+    h = jnp.clip(z / 6 + 0.5, 0, 1)
+    d = h @ params["w2"] - y
+    dh = d @ params["w2"].T
+    dz = back(dh, z)
+    return {"w1": x.T @ dz, "w2": h.T @ d}
+
+
+def test_a_condition_that_lets_too_much_through_is_the_wrong_mask(getkey):
+    def back(d, z):
+        return jnp.where(z < 3, d / 6, 0.0)
+
+    w1, w2, x, y = normal(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
+    found = first(check(_hard_sigmoid, partial(_grads_of_a_hard_sigmoid, back=back), {"w1": w1 * 3, "w2": w2}, x, y))
+    assert found == ("wrong-mask", "return jnp.where(z < 3, d / 6, 0.0)")
+
+
+def test_a_mask_of_the_data_is_not_the_condition_that_a_slope_lacks(getkey):
+    def loss(params, x, y, keep):
+        h = jnp.maximum(x @ params["w1"], 0) * keep
+        return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y, keep):
+        h = jnp.maximum(x @ params["w1"], 0) * keep
+        d = h @ params["w2"] - y
+        dh = d @ params["w2"].T
+        dz = jnp.where(keep > 0, dh, 0.0)
+        return {"w1": x.T @ dz, "w2": h.T @ d}
+
+    w1, w2, x, y = normal(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
+    keep = (jnp.arange(45).reshape(9, 5) % 3 > 0).astype(x.dtype)
+    assert first(check(loss, grads, {"w1": w1, "w2": w2}, x, y, keep))[0] == "missing-activation-derivative"
