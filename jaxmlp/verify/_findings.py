@@ -5,12 +5,14 @@ alone.
 from dataclasses import replace
 
 import jax
+import numpy as np
 
 from ._in_jax import gradient_in_jax
 from ._mistake._black_box import recognized
 from ._mistake._diagnose import diagnosed, Patient
 from ._mistake._leaf import batch_sizes, explained, WrongLeaf
 from ._program._call import is_traceable
+from ._program._tree import is_array
 from ._report._gradient_report import Finding
 from ._verdict._evidence import AnyView, Evidence, Subject, VALUE
 from ._verdict._formula import Formula
@@ -35,7 +37,9 @@ def found(
     seen = [at for at in (formula.here, *(formula.near[step] for step in steps)) if isinstance(at, Evidence)]
     if not floating or not view.is_wide or not seen:
         return alone
-    points = [view.params_at(), *(view.params_at(step) for step in steps)]
+    # A number of Python's is one in an array near by, and so here too: both points are those of one program.
+    in_arrays = lambda params: jax.tree.map(lambda leaf: leaf if is_array(leaf) else np.asarray(leaf), params)
+    points = [in_arrays(view.params_at()), *(view.params_at(step) for step in steps)]
     truth = [{path: leaf for path, leaf in at.expected.items() if path != VALUE} for at in seen]
     batches = batch_sizes(subject.args)
     patient = Patient(subject.loss, subject.program, subject.source or subject.grads, points, view.args, truth, batches)

@@ -80,7 +80,7 @@ def _executions(
     Each goes through the code of the statement from its beginning, and all consist of the same operations.
     """
     offsets = [frame.offset if frame else 0 for frame in map(places.__getitem__, instance)]
-    starts = [0, *(i for i, (one, next) in enumerate(pairwise(offsets), 1) if next < one)]
+    starts = [0, *(i for i, (before, after) in enumerate(pairwise(offsets), 1) if after < before)]
     runs = [tuple(instance[start:stop]) for start, stop in pairwise([*starts, len(instance)])]
     alike = len({tuple(program.equations[index].name for index in run) for run in runs}) == 1
     whole = statement is None or any(isinstance(node, _COMPREHENSIONS) for node in ast.walk(statement.node))

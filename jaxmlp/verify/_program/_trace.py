@@ -231,6 +231,7 @@ class _Flat:
         return state + [self.synthetic("stack", {"axis": 0}, list(column), stacks) for column in columns]
 
     def part(self, unstack: Any, i: int, args: Sequence[Atom], stacks: tuple[Stack, ...]) -> Atom:
+        """The part `i` of an array that is taken apart along an axis: a slice, without that axis."""
         axis, shape, dtype = unstack.params["axis"], unstack.invars[0].aval.shape, unstack.invars[0].aval.dtype
         start, limit = [0] * len(shape), list(shape)
         start[axis], limit[axis] = i, i + 1

@@ -52,7 +52,8 @@ def mirrored(params: Any, *, by: float, draw: int) -> Any:
     """`moved`, where a symmetric matrix stays one: half its sum with its transpose."""
 
     def mirror(leaf: Any, other: Any) -> Any:
-        if leaf.ndim != 2 or leaf.shape[0] != leaf.shape[1]:
+        shape = np.shape(leaf)
+        if len(shape) != 2 or shape[0] != shape[1]:
             return other
         (np_, before), (_, after) = _numbers(leaf), _numbers(other)
         return _like(leaf, np_.where((before == before.T).all(), (after + after.T) / 2, after))

@@ -50,3 +50,11 @@ def test_what_is_wrong_for_symmetric_matrices_too_is_wrong():
     no_power = lambda w, x: jnp.outer(x, x) + 3 * w.T  # right at ones
     assert check(quadratic, no_power, OFF_THE_DIAGONAL, x).verdict == "wrong"
     assert check(quadratic, no_power, np.ones((3, 3)), x).verdict == "wrong"
+
+
+def test_numbers_of_python_are_wrong_near_by_too():
+    cube = lambda params: params["a"] ** 3 + (params["w"] ** 2).sum()
+    square = lambda params: {"a": 3 * params["a"], "w": 2 * params["w"]}  # right at 1
+    report = check(cube, square, {"a": 1.0, "w": np.eye(2)})
+    assert [(leaf.path, leaf.verdict) for leaf in report.leaves] == [("a", "wrong"), ("w", "right")]
+    assert [(finding.leaves, finding.line is not None) for finding in report.findings] == [(("a",), True)]
