@@ -1,19 +1,16 @@
 """Where a mistake is made, if a statement gives a sum of which a single term is wrong."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from .._program._sites import results, Site
 from ._bench import Bench
-from ._edits import Edit
 from ._known import Quantity
 from ._matching import Known
 from ._offers import Offer
-from ._patches import after
 from ._relate import same, Values
-from ._relocate import corrected
+from ._relocate import at_what_makes, corrected
 from ._search import Mistake
 
 
@@ -40,22 +37,8 @@ def in_an_addend(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotangen
     if len(left) != 1 or len(lacking) != 1 or len(addends[0]) < 2:
         return mistake
     atoms, wanted = [each[left[0]] for each in addends], [each[lacking[0]] for each in terms]
-    owners = {out: site for site in sites if not site.leaf for run in site.instances for out in results(program, run)}
-    places = {owners.get(atom) for atom in atoms}
-    site = places.pop() if len(places) == 1 else None
-    alike = [bench.run.at(atom)[0].shape == values[0].shape for atom, values in zip(atoms, wanted, strict=True)]
-    if site is None or site is mistake.site or not all(alike):
-        return mistake
-    patches = {
-        program.makers[atom]: after(0, lambda value, point, w=values: w[point])
-        for atom, values in zip(atoms, wanted, strict=True)
-    }
-    if not all(bench.is_right(path, patches) for path in mistake.leaves):
-        return mistake
-    instances = tuple(run for run in site.instances if set(results(program, run)) & set(atoms))
     offer = Offer(tuple(wanted), None, Quantity("cotangent", wanted[0]))
-    edit = Edit("known", mistake.edit.cost, lambda c: patches, False, {"position": 0, "offer": offer})
-    return replace(mistake, site=site, instances=instances, edit=edit, factor=1.0, patches=patches, innocent=False)
+    return at_what_makes(bench, sites, mistake, atoms, wanted, offer)
 
 
 def _addends(bench: Bench, variable: int) -> Iterator[int]:

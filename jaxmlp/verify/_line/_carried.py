@@ -1,17 +1,15 @@
 """Where a mistake is made, if a loop carries a wrong cotangent from one run to the next."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from .._program._sites import results, Site
 from ._bench import Bench
-from ._edits import Edit
 from ._matching import Known
 from ._offers import Offer
-from ._patches import after
 from ._relate import same, Values
+from ._relocate import at_what_makes
 from ._search import Mistake
 
 
@@ -32,7 +30,6 @@ def handed_on(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotangents:
     wrong = [k for k, (g, w) in enumerate(zip(given, wanted, strict=True)) if not same(g, w)]
     if not wrong or 0 in wrong:
         return mistake
-    owners = {out: site for site in sites for run in site.instances for out in results(program, run) if not site.leaf}
     atoms, needed = [], []
     for k in wrong:
         found = _read_instead(bench, runs[k], given[k], wanted[k], cotangents)
@@ -40,21 +37,8 @@ def handed_on(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotangents:
             return mistake
         atoms.append(found[0])
         needed.append(found[1])
-    places = {owners.get(atom) for atom in atoms}
-    site = places.pop() if len(places) == 1 else None
-    if site is None or site is mistake.site or len(results(program, site.instances[0])) != 1:
-        return mistake
-    patches = {
-        program.makers[atom]: after(0, lambda value, point, w=values: w[point])
-        for atom, values in zip(atoms, needed, strict=True)
-    }
-    if not all(bench.is_right(path, patches) for path in mistake.leaves):
-        return mistake
-    instances = tuple(run for run in site.instances if set(results(program, run)) & set(atoms))
-    quantity = cotangents.find(needed[0])
-    facts = {**mistake.edit.facts, "position": 0, "offer": Offer((needed[0],), None, quantity)}
-    edit = Edit("known", mistake.edit.cost, lambda c: patches, False, facts)
-    return replace(mistake, site=site, instances=instances, edit=edit, factor=1.0, patches=patches, innocent=False)
+    offer = Offer((needed[0],), None, cotangents.find(needed[0]))
+    return at_what_makes(bench, sites, mistake, atoms, needed, offer)
 
 
 def _corrected(bench: Bench, run: Sequence[int], out: int, mistake: Mistake) -> Values:

@@ -9,21 +9,26 @@ from .._program._sites import results, Site
 from .._program._trace import Atom
 from ._bench import Bench, Patches
 from ._edits import Edit
+from ._known import Quantity
 from ._matching import Known
 from ._patches import after
 from ._relate import same, Values
-from ._relocate import corrected
+from ._relocate import corrected, gives
 from ._search import Mistake
 
 
 _SHAPES = frozenset(("broadcast_in_dim", "reshape", "expand_dims", "squeeze"))
 
 
-def in_its_pieces(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotangents: Known) -> Mistake:
+def in_its_pieces(
+    bench: Bench, sites: Sequence[Site], mistake: Mistake, cotangents: Known, forward: Sequence[Quantity]
+) -> Mistake:
     """The same mistake with the pieces corrected that the statement collects, where it does nothing else.
 
     Its facts then say which statements make those that are wrong (`pieces`). What is a cotangent as it stands was
-    collected well, and the mistake is that nothing more is done with it.
+    collected well, and the mistake is that nothing more is done with it. A statement that gives the right piece of
+    what the loss has in the place of what it reads (`forward`) is right, and the one that makes this is not:
+    `s` and not `tanh(s)`.
     """
     program, run = bench.program, mistake.instances[0]
     outs = results(program, run)
@@ -34,19 +39,25 @@ def in_its_pieces(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotange
     fits = len(expected) == bench.count and expected[0].shape == actual[0].shape
     if not fits or cotangents.scale(actual) is not None:
         return mistake
-    owners = {out: site for site in sites if not site.leaf for each in site.instances for out in results(program, each)}
+    made_by = [(site, each) for site in sites if not site.leaf for each in site.instances]
+    owners = {out: owner for owner in made_by for out in results(program, owner[1])}
+    pieces = [*_pieces(bench, run, outs[0], expected)]
+    alike = [quantity.values for quantity in forward if quantity.values[0].shape == expected[0].shape]
+    parts = [[part for _, part in _pieces(bench, run, outs[0], values)] for values in alike] if pieces else []
+    before = (_read_by(bench, owners, pieces, each) for each in parts)
+    pieces = next((each for each in before if each is not None), pieces)
     patches: Patches = {program.makers[outs[0]]: after(0, lambda value, point: expected[point])}
     made: dict[Site, None] = {}
-    for atom, wanted in _pieces(bench, run, outs[0], expected):
+    for atom, wanted in pieces:
         if same(bench.run.at(atom), wanted):
             continue
-        site = owners.get(atom) if isinstance(atom, int) else None
+        site = owners[atom][0] if isinstance(atom, int) and atom in owners else None
         if site is None or site is mistake.site or not isinstance(atom, int):
             return mistake
         made[site] = None
         patches[program.makers[atom]] = after(0, lambda value, point, w=wanted: w[point].reshape(value.shape))
-    before = {path for path in bench.leaves if bench.is_right(path, {})}
-    if not made or not all(bench.is_right(path, patches) for path in {*mistake.leaves, *before}):
+    right = {path for path in bench.leaves if bench.is_right(path, {})}
+    if not made or not all(bench.is_right(path, patches) for path in {*mistake.leaves, *right}):
         return mistake
     edit = Edit(
         mistake.edit.kind, mistake.edit.cost, lambda c: patches, False, {**mistake.edit.facts, "pieces": [*made]}
@@ -70,3 +81,29 @@ def _pieces(bench: Bench, run: Sequence[int], out: int, expected: Values) -> Ite
         while isinstance(atom, int) and atom in made:
             atom = made[atom].inputs[0]
         yield atom, wanted
+
+
+def _read_by(
+    bench: Bench,
+    owners: dict[int, tuple[Site, tuple[int, ...]]],
+    pieces: Sequence[tuple[Atom, Values]],
+    parts: Sequence[Values],
+) -> list[tuple[Atom, Values]] | None:
+    """The one value that each statement reads which makes a piece, if of the `parts` they would make the pieces."""
+    program, found = bench.program, []
+    for (atom, wanted), part in zip(pieces, parts, strict=True):
+        _, run = owners.get(atom, (None, ())) if isinstance(atom, int) else (None, ())
+        inside = {out for index in run for out in program.equations[index].outputs}
+        read = {each for index in run for each in program.equations[index].inputs if each in owners} - inside
+        if len(read) != 1 or not isinstance(atom, int):
+            return None
+        [before] = read
+        actual = bench.run.at(before)
+        if actual[0].size != part[0].size:
+            return None
+        part = tuple(value.reshape(actual[0].shape) for value in part)
+        made = gives(bench, run, atom, program.makers[before], part)
+        if made is None or not same(tuple(value.reshape(wanted[0].shape) for value in made), wanted):
+            return None
+        found.append((before, part))
+    return found

@@ -39,7 +39,7 @@ def localized(
             statements = [site for site in sites if not site.is_formula]
             moved = handed_on(bench, statements, where_it_is_made(bench, statements, found), cotangents)
             moved = in_an_addend(bench, statements, moved, cotangents)
-            moved = in_its_pieces(bench, statements, moved, cotangents)
+            moved = in_its_pieces(bench, statements, moved, cotangents, [*knowledge.values.values()])
             if moved is not found:  # what is put in place there may make more leaves right
                 others = (path for path in left if path not in moved.leaves and bench.is_right(path, moved.patches))
                 found = replace(moved, leaves=(*moved.leaves, *others))

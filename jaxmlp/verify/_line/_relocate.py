@@ -8,6 +8,7 @@ import numpy as np
 from .._program._sites import results, Site
 from ._bench import Bench, RIGHT
 from ._edits import Edit
+from ._offers import Offer
 from ._overwritten import put_over_another, PUTS, touched
 from ._patches import after
 from ._relate import multiple, same, Values
@@ -60,6 +61,32 @@ def _in_a_part(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake
         return mistake
     edit = Edit("known", mistake.edit.cost, lambda c: patches, False, {**mistake.edit.facts, "position": 0})
     return replace(mistake, site=found, instances=instances, edit=edit, factor=1.0, patches=patches)
+
+
+def at_what_makes(
+    bench: Bench, sites: Sequence[Site], mistake: Mistake, atoms: Sequence[int], wanted: Sequence[Values], offer: Offer
+) -> Mistake:
+    """The same mistake at the one statement that makes `atoms`, where it must give what is `wanted`; as it is, if
+    several make them, or this does not make the leaves right.
+    """
+    program = bench.program
+    owners = {out: site for site in sites if not site.leaf for run in site.instances for out in results(program, run)}
+    places = {owners.get(atom) for atom in atoms}
+    site = places.pop() if len(places) == 1 else None
+    alike = (bench.run.at(atom)[0].shape == values[0].shape for atom, values in zip(atoms, wanted, strict=True))
+    if site is None or site is mistake.site or not all(alike):
+        return mistake
+    patches = {
+        program.makers[atom]: after(0, lambda value, point, w=values: w[point])
+        for atom, values in zip(atoms, wanted, strict=True)
+    }
+    if not all(bench.is_right(path, patches) for path in mistake.leaves):
+        return mistake
+    instances = tuple(run for run in site.instances if set(results(program, run)) & set(atoms))
+    position = next(n for n, out in enumerate(results(program, instances[0])) if out in atoms)
+    facts = {**mistake.edit.facts, "position": position, "offer": offer}
+    edit = Edit("known", mistake.edit.cost, lambda c: patches, False, facts)
+    return replace(mistake, site=site, instances=instances, edit=edit, factor=1.0, patches=patches, innocent=False)
 
 
 def corrected(bench: Bench, run: Sequence[int], out: int, mistake: Mistake) -> list[np.ndarray]:
@@ -131,7 +158,7 @@ def _in_a_factor(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mista
         values = bench.run.at(made[0])
         if values[0].dtype.kind != "f" or {values[0].shape, actual[0].shape} != {expected[0].shape}:
             continue
-        twice = _given(bench, run, outs[0], program.makers[made[0]], tuple(2 * v for v in values))
+        twice = gives(bench, run, outs[0], program.makers[made[0]], tuple(2 * v for v in values))
         if twice is None or not same(twice, tuple(2 * a for a in actual)):
             continue
         with np.errstate(all="ignore"):
@@ -148,7 +175,7 @@ def _in_a_factor(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mista
     return mistake
 
 
-def _given(bench: Bench, run: Sequence[int], out: int, maker: int, values: Values) -> Values | None:
+def gives(bench: Bench, run: Sequence[int], out: int, maker: int, values: Values) -> Values | None:
     """What a statement gives where it reads `values` of the equation `maker`."""
     patches = {maker: after(0, lambda value, point: values[point])}
     made = [bench.values((maker, *run), patches, k) for k in range(bench.count)]

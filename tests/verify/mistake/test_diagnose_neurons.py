@@ -236,3 +236,24 @@ def test_what_is_made_with_its_slope_and_then_not_used_lacks_the_slope(sent, get
         assert check(loss, grads, {"w1": w1, "w2": w2}, x, y).ok
     else:
         assert said(loss, grads, {"w1": w1, "w2": w2}, x, y) == [("missing-activation-derivative", line)]
+
+
+def test_a_sum_in_a_loop_is_wrong_and_not_the_slope_function_that_takes_it(getkey):
+    w, u, x, h, y = normal(getkey, (3, 2), (3, 3), (2,), (3,), (3,))
+
+    def cell(params, x, h, y):
+        return 0.5 * jnp.sum((jnp.tanh(params["w"] @ x + params["u"] @ (jax.nn.sigmoid(x[0]) * h)) - y) ** 2)
+
+    def grads(params, x, h, y):
+        gate, units = jax.nn.sigmoid(x[0]), []
+        for k in range(3):
+            total = params["w"][k] @ x
+            for j in range(3):
+                total = total + params["u"][k, j] * h[j]
+            units.append(jnp.tanh(total))
+        new = jnp.stack(units)
+        dz = (new - y) * (1 - new**2)
+        return {"w": jnp.outer(dz, x), "u": jnp.outer(dz, gate * h)}
+
+    found = said(cell, grads, {"w": w, "u": u}, x, h, y)
+    assert found == [("wrong-forward", 'total = total + params["u"][k, j] * h[j]')]
