@@ -1,12 +1,18 @@
 """What a statement is for: a slope of the loss, or the gradient of a penalty; and what is said of it then."""
 
+from dataclasses import replace
+
+import numpy as np
+
 from .._line import _relate
 from .._line._offers import Offer
 from .._program._adjoint import is_added
 from .._program._sites import results
+from .._program._stacks import Frame
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
+from ._names import line_of
 
 
 _OF_A_SLOPE = (
@@ -25,7 +31,9 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, in the words of what the statement is for: a penalty's gradient, or an activation's slope."""
     causes = {finding.cause for finding in findings}
     if causes <= set(_OF_A_PENALTY) and is_of_a_penalty(e):
-        return [_words.wrong_regularization(e.paths, place=e.place())]
+        frame = _where_it_changes_its_sign(e)
+        place = e.place() if frame is None else replace(e.place(), line=line_of(frame, e.case.source), name=None)
+        return [_words.wrong_regularization(e.paths, place=place)]
     if causes <= set(_OF_SIGNS) and e.differs_in_signs():
         return [_words.sign(e.paths, place=e.place())]
     if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e):
@@ -102,3 +110,14 @@ def is_of_a_penalty(e: Explanation) -> bool:
         e.actual[0].shape == bench.truth[0][path].shape and is_added(bench.program, bench.order[path], {out})
         for path in e.paths
     )
+
+
+def _where_it_changes_its_sign(e: Explanation) -> Frame | None:
+    """The statement that adds a penalty's gradient to the rest, if this has the right sign and loses it there."""
+    bench, program = e.case.bench, e.case.bench.program
+    users = program.users.get(e.out, ()) if e.out is not None else ()
+    if e.edit.kind not in ("scale", "number") or e.mistake.factor > 0 or len(users) != 1 or users[0] in e.run:
+        return None
+    corrected = [(bench.value(path, e.mistake.patches, 0), bench.run.at(bench.leaves[path])[0]) for path in e.paths]
+    keeps = (after is None or np.vdot(after - before, e.actual[0]) <= 0 for after, before in corrected)
+    return None if any(keeps) else e.case.places[users[0]]

@@ -123,6 +123,24 @@ def test_a_penalty_and_the_data_both_wrong_in_one_sum(getkey):
     ]
 
 
+def test_a_penalty_has_the_wrong_sign_where_it_is_made_or_where_it_is_added(getkey):
+    def ridge(w, x, y):
+        return (0.5 * jnp.sum((x @ w - y) ** 2) + 0.15 * jnp.sum(w**2)) / len(x)
+
+    def made_wrong(w, x, y):
+        penalty = -0.3 * w
+        return ((x @ w - y) @ x + penalty) / len(x)
+
+    def added_wrong(w, x, y):
+        penalty = 0.3 * w
+        return -((y - x @ w) @ x + penalty) / len(x)
+
+    inputs = normal(getkey, (4,), (6, 4), (6,))
+    assert said(ridge, made_wrong, *inputs) == [("wrong-regularization", "penalty = -0.3 * w")]
+    line = "return -((y - x @ w) @ x + penalty) / len(x)"
+    assert said(ridge, added_wrong, *inputs) == [("wrong-regularization", line)]
+
+
 def test_deltas_that_are_rounded(getkey):
     def loss(params, x, y):
         return 0.5 * jnp.sum((jnp.tanh(jnp.tanh(x @ params["w1"]) @ params["w2"]) - y) ** 2)
