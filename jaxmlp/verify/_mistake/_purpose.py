@@ -22,6 +22,7 @@ _OF_A_SLOPE = (
 _OF_SIGNS = "missing-activation-derivative wrong-activation-derivative missing-factor wrong-operand unknown".split()
 _OF_A_PENALTY = (
     *("extra-activation-derivative", "missing-activation-derivative", "wrong-activation-derivative", "sign", "epsilon"),
+    "wrong-regularization",
     *_OF_A_SLOPE,
 )
 """What is said of a statement, as long as nobody asks what it is for."""
