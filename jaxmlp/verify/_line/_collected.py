@@ -94,7 +94,8 @@ def _read_by(
     for (atom, wanted), part in zip(pieces, parts, strict=True):
         _, run = owners.get(atom, (None, ())) if isinstance(atom, int) else (None, ())
         inside = {out for index in run for out in program.equations[index].outputs}
-        read = {each for index in run for each in program.equations[index].inputs if each in owners} - inside
+        inputs = (each for index in run for each in program.equations[index].inputs if isinstance(each, int))
+        read = owners.keys() & set(inputs) - inside
         if len(read) != 1 or not isinstance(atom, int):
             return None
         [before] = read

@@ -12,6 +12,7 @@ from ._edits import axes_of, Edit
 from ._known import Quantity
 from ._offers import fitted_to, Instances, is_there, Offer
 from ._patches import after, divided
+from ._relate import Values
 from ._sieve import Get, Sieve
 
 
@@ -55,55 +56,16 @@ def of_result(
     What is `as_known`, as it stands, can only lack something or stand where another belongs: a value of the forward
     pass another value or a term; a cotangent a slope; a value that serves as a cotangent a slope or a factor.
     """
-    spots, alone = [], True
-    for equations in instances:
-        outs = results(bench.program, equations)
-        alone &= len(outs) == 1
-        if position >= len(outs):
-            return
-        index = bench.program.makers[outs[position]]
-        spots.append((index, bench.program.equations[index].outputs.index(outs[position])))
-    shapes = [bench.run.at(results(bench.program, equations)[position])[0].shape for equations in instances]
-    shape = shapes[0]
-
-    def edit(kind: str, cost: float, change: Change, *, factor: bool = True, **facts: Any) -> Edit:
-        def patches(c: float) -> Patches:
-            return {
-                index: after(place, lambda value, point, i=i: c * change(value, point, i))
-                for i, (index, place) in enumerate(spots)
-            }
-
-        return Edit(kind, cost, patches, factor, {"position": position, **facts}, alone)
-
-    masks = [results(bench.program, equations)[position] for equations in instances]
-    is_a_mask = bool(shape) and all(np.isin(bench.run.at(out)[0], (0, 1)).all() for out in masks)
-    is_zero = not any(
-        bench.run.at(out)[0].any() for i in instances for out in results(bench.program, i)[position : position + 1]
-    )
-    innocent = as_known is not None
-    if as_known in (None, "value") and not is_zero:
-        # A factor is likeliest to be wrong where it is made, and least likely in a mask.
-        is_a_number = not shape and len(instances) == 1
-        yield edit("scale", 0.0 if is_a_number else 0.2 if is_a_mask else 0.1, lambda value, point, i: value)
-    reduces = any(bench.program.equations[i].name == "reduce_sum" for equations in instances for i in equations)
-    if as_known == "cotangent":
-        # `2 * (y - out)` is right for the difference, and of the wrong sign for `out`.
-        yield edit("negated", 1.1, lambda value, point, i: -value, factor=False)
-    if not innocent and not is_zero:
-        if len(shape) == 2:
-            yield edit("transpose", 1.4, lambda value, point, i: value.T)
-        for axes in _sides(shape):
-            yield edit("reversed_order", 1.6, lambda value, point, i, a=axes: np.flip(value, a), axes=axes)
-        for axes in () if is_a_mask else axes_of(len(shape)):
-            for keep in (False, True):
-                summed: Change = lambda value, point, i, a=axes, k=keep: value.sum(axis=a, keepdims=k)
-                yield edit("unreduced", 1.7 if reduces else 1.5, summed, axes=axes)
+    if any(position >= len(results(bench.program, equations)) for equations in instances):
+        return
+    result, innocent = _Result(bench, instances, position), as_known is not None
+    yield from result.changed(as_known)
     for quantity, change in following:
-        yield edit("known", _FOLLOWING, change, offer=Offer((quantity.values,), None, quantity, fits=True))
-    operands = [] if innocent else _operands(bench, instances, shape, is_innocent)
+        yield result.edit("known", _FOLLOWING, change, offer=Offer((quantity.values,), None, quantity, fits=True))
+    operands = [] if innocent else _operands(bench, instances, result.shape, is_innocent)
     there = [offer for offer in offers if is_there(offer, instances)]
-    fits = [fitted_to(offer, shape) for offer in there]
-    wide = [None if fitted else _widened(offer, shapes) for offer, fitted in zip(there, fits, strict=True)]
+    fits = [fitted_to(offer, result.shape) for offer in there]
+    wide = [None if fitted else _widened(offer, result.shapes) for offer, fitted in zip(there, fits, strict=True)]
     getters = [fitted or widened for fitted, widened in zip(fits, wide, strict=True)]
     passing = sieve.results(position, [get for get in getters if get]) if sieve else {}
     places = iter(range(len(getters)))
@@ -112,36 +74,108 @@ def of_result(
         passes = lambda kind, place=place: kind not in passing or passing[kind][place]
         kind = offer.quantity.kind if offer.quantity else None
         if fitted is None:
-            if widened and not innocent and not is_zero:
-                yield from (factor for factor in _factors(edit, offer, widened) if passes(factor.kind))
+            if widened and not innocent and not result.is_zero:
+                yield from (factor for factor in result.times(offer, widened) if passes(factor.kind))
             continue
         if as_known == "forward":
             if kind == "value":
-                yield edit("known", _KNOWN[kind], lambda value, point, i, f=fitted: f(i, point), offer=offer)
+                yield result.replaced(_KNOWN[kind], offer, fitted)
             continue
-        is_meant = kind == "value" if bends and is_zero else kind == "cotangent" or not innocent
+        is_meant = kind == "value" if bends and result.is_zero else kind == "cotangent" or not innocent
         if kind is not None and is_meant and passes("known"):
-            cost = _LEAF if offer.is_a_leaf else _KNOWN[kind]
-            yield edit("known", cost, lambda value, point, i, f=fitted: f(i, point), offer=offer, held=True)
-        if kind == "slope" and not is_zero:
-            near = next((n for n, slope in enumerate(slopes) if offer.quantity and slope.equals(offer.quantity)), None)
-            cost = 1.5 if near is None else _NEXT + 0.01 * near
+            yield result.replaced(_LEAF if offer.is_a_leaf else _KNOWN[kind], offer, fitted, held=True)
+        if kind == "slope" and not result.is_zero:
             if passes("times"):
-                yield edit("times", cost, lambda value, point, i, f=fitted: value * f(i, point), offer=offer)
-            cost = 1.9 if _varies_along_all(offer.values[0][0]) else 2.5
-            for atoms in operands:
-                at = [bench.run.at(atom) for atom in atoms]
-                yield edit(
-                    "slope", cost, lambda value, point, i, f=fitted, at=at: at[i][point] * f(i, point), offer=offer
+                near = next(
+                    (n for n, each in enumerate(slopes) if offer.quantity and each.equals(offer.quantity)), None
                 )
-        if innocent or is_zero:
+                yield result.multiplied(1.5 if near is None else _NEXT + 0.01 * near, offer, fitted)
+            yield from result.of_operands(operands, offer, fitted)
+        if innocent or result.is_zero:
             continue
         if kind == "slope" and passes("over"):
-            yield edit("over", 1.6, lambda value, point, i, f=fitted: divided(value, f(i, point)), offer=offer)
+            yield result.divided(1.6, offer, fitted)
         elif kind in (None, "value"):
-            yield from (factor for factor in _factors(edit, offer, fitted) if passes(factor.kind))
+            yield from (factor for factor in result.times(offer, fitted) if passes(factor.kind))
         if kind != "slope" and passes("plus"):
-            yield _added(spots, offer, fitted, position)
+            yield result.added(offer, fitted)
+
+
+class _Result:
+    """A result of a statement, in each of its runs, and what it may be changed to."""
+
+    def __init__(self, bench: Bench, instances: Instances, position: int) -> None:
+        program, each = bench.program, [results(bench.program, equations) for equations in instances]
+        outs = [outs[position] for outs in each]
+        makers = [program.makers[out] for out in outs]
+        self._position, self._is_alone = position, all(len(outs) == 1 for outs in each)
+        self._spots = [(m, program.equations[m].outputs.index(out)) for m, out in zip(makers, outs, strict=True)]
+        self._is_reduced = any(program.equations[i].name == "reduce_sum" for run in instances for i in run)
+        self.shapes = [bench.run.at(out)[0].shape for out in outs]
+        self.shape = self.shapes[0]
+        self.is_zero = not any(bench.run.at(out)[0].any() for out in outs)
+        self._is_a_mask = bool(self.shape) and all(np.isin(bench.run.at(out)[0], (0, 1)).all() for out in outs)
+
+    def edit(self, kind: str, cost: float, change: Change, *, factor: bool = True, **facts: Any) -> Edit:
+        def patches(c: float) -> Patches:
+            return {
+                index: after(place, lambda value, point, i=i: c * change(value, point, i))
+                for i, (index, place) in enumerate(self._spots)
+            }
+
+        return Edit(kind, cost, patches, factor, {"position": self._position, **facts}, self._is_alone)
+
+    def changed(self, as_known: AsKnown | None) -> Iterator[Edit]:
+        """Corrections that take nothing else: a number, a sign, an axis, an order, a sum."""
+        if as_known in (None, "value") and not self.is_zero:
+            # A factor is likeliest to be wrong where it is made, and least likely in a mask.
+            is_a_number = not self.shape and len(self.shapes) == 1
+            yield self.edit(
+                "scale", 0.0 if is_a_number else 0.2 if self._is_a_mask else 0.1, lambda value, point, i: value
+            )
+        if as_known == "cotangent":
+            # `2 * (y - out)` is right for the difference, and of the wrong sign for `out`.
+            yield self.edit("negated", 1.1, lambda value, point, i: -value, factor=False)
+        if as_known is not None or self.is_zero:
+            return
+        if len(self.shape) == 2:
+            yield self.edit("transpose", 1.4, lambda value, point, i: value.T)
+        for axes in _sides(self.shape):
+            yield self.edit("reversed_order", 1.6, lambda value, point, i, a=axes: np.flip(value, a), axes=axes)
+        for axes in () if self._is_a_mask else axes_of(len(self.shape)):
+            for keep in (False, True):
+                summed: Change = lambda value, point, i, a=axes, k=keep: value.sum(axis=a, keepdims=k)
+                yield self.edit("unreduced", 1.7 if self._is_reduced else 1.5, summed, axes=axes)
+
+    def replaced(self, cost: float, offer: Offer, get: Get, **facts: Any) -> Edit:
+        return self.edit("known", cost, lambda value, point, i: get(i, point), offer=offer, **facts)
+
+    def multiplied(self, cost: float, offer: Offer, get: Get) -> Edit:
+        return self.edit("times", cost, lambda value, point, i: value * get(i, point), offer=offer)
+
+    def divided(self, cost: float, offer: Offer, get: Get) -> Edit:
+        return self.edit("over", cost, lambda value, point, i: divided(value, get(i, point)), offer=offer)
+
+    def times(self, offer: Offer, get: Get) -> Iterator[Edit]:
+        """With a factor more, or less, that is no slope."""
+        dearer = 0.7 if offer.name else 0.9
+        yield self.multiplied(1.5 + dearer, offer, get)
+        yield self.divided(1.6 + dearer, offer, get)
+
+    def of_operands(self, operands: Sequence[tuple[Values, ...]], offer: Offer, get: Get) -> Iterator[Edit]:
+        """Something that the statement reads, times a slope."""
+        cost = 1.9 if _varies_along_all(offer.values[0][0]) else 2.5
+        for each in operands:
+            yield self.edit("slope", cost, lambda value, point, i, v=each: v[i][point] * get(i, point), offer=offer)
+
+    def added(self, offer: Offer, get: Get) -> Edit:
+        def patches(c: float) -> Patches:
+            return {
+                index: after(place, lambda value, point, i=i: value + c * get(i, point))
+                for i, (index, place) in enumerate(self._spots)
+            }
+
+        return Edit("plus", 2.1 if offer.name else 2.6, patches, True, {"position": self._position, "offer": offer})
 
 
 def of_return(bench: Bench, instances: Instances, path: str, offers: Sequence[Offer]) -> Iterator[Edit]:
@@ -191,7 +225,7 @@ def _is_one_of_several(values: tuple[np.ndarray, ...], offer: Offer) -> bool:
 
 def _operands(
     bench: Bench, instances: Instances, shape: tuple[int, ...], is_innocent: Callable[[Atom], bool]
-) -> list[tuple[int, ...]]:
+) -> list[tuple[Values, ...]]:
     """The values of `shape` that a statement reads, by instance; none unless all that it reads is right in itself."""
     equations = bench.program.equations
     read = []
@@ -200,25 +234,9 @@ def _operands(
         atoms = [a for index in instance for a in equations[index].inputs if isinstance(a, int) and a not in inside]
         if not all(map(is_innocent, atoms)):
             return []
-        read.append([a for a in dict.fromkeys(atoms) if bench.run.at(a)[0].shape == shape])
+        values = [bench.run.at(atom) for atom in dict.fromkeys(atoms)]
+        read.append([each for each in values if each[0].shape == shape])
     return list(zip(*read, strict=False))
-
-
-def _factors(edit: Callable[..., Edit], offer: Offer, get: Callable[[int, int], np.ndarray]) -> Iterator[Edit]:
-    dearer = 0.7 if offer.name else 0.9
-    yield edit("times", 1.5 + dearer, lambda value, point, i: value * get(i, point), offer=offer)
-    yield edit("over", 1.6 + dearer, lambda value, point, i: divided(value, get(i, point)), offer=offer)
-
-
-def _added(spots: list[tuple[int, int]], offer: Offer, get: Callable[[int, int], np.ndarray], position: int) -> Edit:
-    def patches(c: float) -> Patches:
-        return {
-            index: after(place, lambda value, point, i=i: value + c * get(i, point))
-            for i, (index, place) in enumerate(spots)
-        }
-
-    cost = 2.1 if offer.name else 2.6
-    return Edit("plus", cost, patches, True, {"position": position, "offer": offer})
 
 
 def _varies_along_all(slope: np.ndarray) -> bool:
