@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._line import _relate
+from .._line._offers import Offer
 from .._program._stacks import Frame
 from .._program._syntax import return_in_a_loop
 from .._program._trace import Literal
@@ -48,8 +49,12 @@ def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:
         frame = e.case.places[users[0]]
         if equation.name == "select_n" and equation.inputs[0] != value:
             condition, *branches = others
-            depends = isinstance(condition, int) and not e.case.depends_on(condition).isdisjoint(e.case.params)
+            if not isinstance(condition, int) or condition not in program.makers:
+                return findings
+            depends = not e.case.depends_on(condition).isdisjoint(e.case.params)
             if frame is None or not depends or not all(_relate.is_zero(bench.run.at(atom)) for atom in branches):
+                return findings
+            if not _is_between_bounds(offer, [bench.run.at(a) for a in program.equations[program.makers[condition]].inputs]):
                 return findings
             place = replace(e.place(), line=line_of(frame, e.case.source), name=None)
             return [_words.wrong_mask(e.paths, place=place)]
@@ -57,6 +62,24 @@ def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:
             return findings
         [value] = equation.outputs
     return findings
+
+
+def _is_between_bounds(offer: Offer, compared: list[_relate.Values]) -> bool:
+    """Whether a factor is zero on one side of bounds for something that a condition compares, as a mask that was drawn
+    at random is not.
+    """
+    for values in compared:
+        kept = [np.asarray(offer.at(0, point)).astype(bool) for point in range(len(values))]
+        if all(value.shape == keep.shape and value.dtype.kind == "f" for value, keep in zip(values, kept, strict=True)):
+            sides = [(value[keep], value[~keep]) for value, keep in zip(values, kept, strict=True)]
+            if all(not _is_within(*side) for side in sides) or all(not _is_within(*side[::-1]) for side in sides):
+                return True
+    return False
+
+
+def _is_within(values: np.ndarray, others: np.ndarray) -> bool:
+    """Whether any of `others` lies between `values`."""
+    return bool(((others > values.min(initial=np.inf)) & (others < values.max(initial=-np.inf))).any())
 
 
 def at_its_sign(e: Explanation, findings: list[Finding]) -> list[Finding]:

@@ -127,6 +127,25 @@ def test_a_condition_that_lets_too_much_through_is_the_wrong_mask(getkey):
     assert found == ("wrong-mask", "return jnp.where(z < 3, d / 6, 0.0)")
 
 
+def test_a_mask_that_was_drawn_is_not_missing_in_the_condition_of_the_activation(getkey):
+    def loss(params, x, y, keep):
+        h = jnp.maximum(x @ params["w1"], 0) * keep / 0.7
+        return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y, keep):
+        z = x @ params["w1"]
+        h = jnp.maximum(z, 0) * keep / 0.7
+        d = h @ params["w2"] - y
+        dh = d @ params["w2"].T / 0.7
+        dz = jnp.where(z > 0, dh, 0.0)
+        return {"w1": x.T @ dz, "w2": h.T @ d}
+
+    w1, w2, x, y = normal(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
+    keep = (jnp.arange(45).reshape(9, 5) % 3 > 0).astype(x.dtype)
+    cause, line = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y, keep))
+    assert (cause, line) == ("missing-factor", 'dh = d @ params["w2"].T / 0.7')
+
+
 def test_a_mask_of_the_data_is_not_the_condition_that_a_slope_lacks(getkey):
     def loss(params, x, y, keep):
         h = jnp.maximum(x @ params["w1"], 0) * keep
