@@ -6,8 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .._program._sites import results, Site
-from .._program._trace import Program
+from .._program._sites import given, name_of, Site
 from ._bench import Bench
 from ._known import Knowledge, Quantity
 from ._matching import Known
@@ -62,11 +61,11 @@ def offered(
     """
     offers = [Offer((bench.run.at(variable),), name, None, -1, (variable,)) for variable, name in inputs.items()]
     for site in sites:
-        columns = [] if site.leaf else [_given(bench.program, instance) for instance in site.instances]
+        columns = [] if site.leaf else [given(bench.program, instance) for instance in site.instances]
         if len({len(column) for column in columns}) > 1:
             continue
+        name = name_of(bench.program, site)
         for variables in zip(*columns, strict=True):
-            name = site.statement.target if site.statement and len(columns[0]) == 1 else None
             makers = [bench.program.makers[variable] for variable in variables]
             values = tuple(map(bench.run.at, variables))
             # Forward and backward loops run against each other, and one may start a step earlier than the other.
@@ -152,12 +151,6 @@ def _repeated_terms(knowledge: Knowledge, repeated: Sequence[Sequence[int]]) -> 
                     of = Quantity("part", values[0])
                     yield from (Offer(values, None, of), Offer(values[::-1], None, of))
             break
-
-
-def _given(program: Program, instance: tuple[int, ...]) -> list[int]:
-    """What a run gives, be it that nothing reads it: what is computed and then not returned."""
-    made = [out for index in instance for out in program.equations[index].outputs]
-    return results(program, instance) or [out for out in made if not program.users.get(out)]
 
 
 def is_there(offer: Offer, instances: Instances) -> bool:

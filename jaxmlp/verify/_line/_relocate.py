@@ -18,7 +18,7 @@ from ._zeros import left_at_zero
 
 def where_it_is_made(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
     """The same mistake at the statement that makes it."""
-    for moved in (put_over_another, left_at_zero, _in_its_term, _in_a_factor, _in_a_part):
+    for moved in (put_over_another, left_at_zero, _in_its_term, _in_a_factor, _in_a_part, _in_what_is_read):
         found = moved(bench, sites, mistake)
         if found is not mistake:
             return found
@@ -61,6 +61,32 @@ def _in_a_part(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake
         return mistake
     edit = Edit("known", mistake.edit.cost, lambda c: patches, False, {**mistake.edit.facts, "position": 0})
     return replace(mistake, site=found, instances=instances, edit=edit, factor=1.0, patches=patches)
+
+
+def _in_what_is_read(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The same mistake where it is made: in the value that is read where another belongs, if other statements read it
+    too, and with the other value in its place they give what is right as well.
+
+    Its facts then say which statement makes it (`made`).
+    """
+    edit, program = mistake.edit, bench.program
+    if edit.kind != "operand" or mistake.factor != 1 or len(mistake.instances) > 1:
+        return mistake
+    used, offer = edit.facts["used"], edit.facts["offer"]
+    if used not in program.makers:
+        return mistake
+    maker = program.makers[used]
+    if program.equations[maker].outputs != (used,) or offer.shape != bench.run.at(used)[0].shape:
+        return mistake
+    patches = {maker: after(0, lambda value, point: offer.at(0, point))}
+    reached = bench.reached((maker,))
+    wrong = [path for path in reached if not bench.is_right(path, {})]
+    right = [path for path in reached if bench.is_right(path, patches)]
+    site = next((s for s in sites if not s.leaf and any(used in results(program, run) for run in s.instances)), None)
+    if site is None or len(right) < len(reached) or not set(wrong) > set(mistake.leaves):
+        return mistake
+    inner = Edit("operand", edit.cost, lambda c: patches, False, {**edit.facts, "made": site})
+    return replace(mistake, leaves=tuple(wrong), edit=inner, patches=patches)
 
 
 def at_what_makes(

@@ -54,7 +54,8 @@ def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:
             depends = not e.case.depends_on(condition).isdisjoint(e.case.params)
             if frame is None or not depends or not all(_relate.is_zero(bench.run.at(atom)) for atom in branches):
                 return findings
-            if not _is_between_bounds(offer, [bench.run.at(a) for a in program.equations[program.makers[condition]].inputs]):
+            compared = program.equations[program.makers[condition]].inputs
+            if not _is_between_bounds(offer, [bench.run.at(atom) for atom in compared]):
                 return findings
             place = replace(e.place(), line=line_of(frame, e.case.source), name=None)
             return [_words.wrong_mask(e.paths, place=place)]

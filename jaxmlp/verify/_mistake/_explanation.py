@@ -11,10 +11,11 @@ from .._line._localize import Mistake
 from .._line._offers import Offer
 from .._program._sites import results, Site
 from .._program._stacks import Frame
-from .._program._syntax import ignores_an_argument, Statement
+from .._program._syntax import ignores_an_argument
 from .._report import _words
 from .._report._gradient_report import Line
 from .._report._words import Place
+from ._aliases import renamed
 from ._case import Case
 from ._names import line_of, written
 
@@ -31,20 +32,11 @@ class Explanation:
         self.out = self.outs[self.facts.get("position", 0)] if self.outs else None
         self.name = self.site.statement.target if self.site.statement and len(self.outs) == 1 else None
         self.frame, self.statement = self.site.frame, self.site.statement
-        self.alias = self._renamed()
+        self.alias = renamed(case, mistake, self.out)
         if self.alias:
             self.frame, self.statement = self.alias
             self.name = self.alias[1].target
         self.is_renamed = self._is_renamed()
-
-    def _renamed(self) -> tuple[Frame | None, Statement] | None:
-        """The statement that renames a value which is right in itself, on the way to where it is used wrongly."""
-        used = self.case.names.of(self.facts["used"]) if self.edit.kind == "operand" else None
-        if used and self.site.statement and self.site.frame:
-            return self.case.source.alias_in(self.site.frame, used, self.site.statement)
-        if not self.mistake.innocent or not self.name or not self.site.statement or not self.site.frame:
-            return None
-        return self.case.source.alias(self.site.frame, self.name, self.site.statement.last)
 
     def _is_renamed(self) -> bool:
         """Whether a leaf is named by a statement that computes nothing, such as `db1 = dz2`: then it stands there."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._line._bench import Bench, RIGHT
 from .._line._known import Knowledge, Quantity
-from .._program._sites import results, Site
+from .._program._sites import given, name_of, Site
 from .._program._source import Source
 from .._program._stacks import Frame
 from .._program._trace import Atom, Literal
@@ -30,10 +30,11 @@ class Names:
         self._bench, self._knowledge, self._loss = bench, knowledge, loss_names
         self.by_variable = dict(inputs)
         for site in sites:
-            for instance in () if site.leaf or not site.statement else site.instances:
-                found = results(bench.program, instance) or list(bench.program.equations[instance[-1]].outputs)
-                if site.statement and site.statement.target and len(found) == 1:
-                    self.by_variable[found[0]] = site.statement.target
+            for run, instance in enumerate(() if site.leaf else site.instances):
+                name = name_of(bench.program, site, run)
+                if name:
+                    [variable] = given(bench.program, instance)
+                    self.by_variable[variable] = name
 
     def of(self, atom: Atom) -> str | None:
         """The name of a variable, or the digits of a number."""

@@ -21,6 +21,10 @@ from ._undone import value_for_its_slope
 def operand(e: Explanation) -> Finding:
     offer, atom = e.facts["offer"], e.facts["used"]
     used, instead = e.case.names.of(atom), e.described(offer)
+    made = e.facts.get("made")
+    if made is not None:  # whatever reads it
+        place = replace(e.place_of(made), name=made.statement and made.statement.target)
+        return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
     corrected, program = e.corrected(), e.case.bench.program
     equation = program.equations[e.run[e.facts["uses"][0][0]]]
     decides = equation.name in ("gt", "ge", "lt", "le", "select_n")
@@ -34,8 +38,8 @@ def operand(e: Explanation) -> Finding:
     if isinstance(atom, int) and offer.quantity is not None:
         found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None:  # nothing is wrong with how it is used
-            made = line_of(e.case.places[program.makers[atom]], e.case.source) if atom in program.makers else None
-            return replace(found, line=made or found.line)
+            line = line_of(e.case.places[program.makers[atom]], e.case.source) if atom in program.makers else None
+            return replace(found, line=line or found.line)
     # The derivative of the loss by what it is computed of is a cotangent, and no slope of an activation.
     is_another = corrected is not None and (
         e.case.forward.find(corrected) is not None or e.case.backward.find(corrected) is not None

@@ -135,6 +135,24 @@ def wholes(program: Program, variable: Atom) -> Iterator[Atom]:
         yield variable
 
 
+def name_of(program: Program, site: Site, run: int = 0) -> str | None:
+    """What a statement calls the one value that it gives in the run with this number; None if it gives several, or one
+    that is only passed to a function: of `out = layer(x @ w)` the name is that of what `layer` returns.
+    """
+    frame, statement = site.frame, site.statement
+    outs = given(program, site.instances[run])
+    if frame is None or statement is None or statement.target is None or len(outs) != 1:
+        return None
+    here = range(statement.first, statement.last + 1)
+    until = site.instances[run + 1][0] if run + 1 < len(site.instances) else len(program.equations)
+    for user in program.users.get(outs[0], ()):
+        for stack in program.equations[user].stacks if user < until else ():
+            calls = [each for each in stack if each and each.number in here and each.file == frame.file]
+            if any(each.function == frame.function for each in calls):
+                return None
+    return statement.target
+
+
 def results(program: Program, equations: Sequence[int]) -> list[int]:
     """What `equations` define and others read."""
     inside = set(equations)
@@ -144,3 +162,9 @@ def results(program: Program, equations: Sequence[int]) -> list[int]:
         for out in program.equations[index].outputs
         if out in program.outputs or any(user not in inside for user in program.users.get(out, ()))
     ]
+
+
+def given(program: Program, equations: Sequence[int]) -> list[int]:
+    """What `equations` give, be it that nothing reads it: what is computed and then not returned."""
+    made = [out for index in equations for out in program.equations[index].outputs]
+    return results(program, equations) or [out for out in made if not program.users.get(out)]

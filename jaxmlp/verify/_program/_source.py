@@ -13,6 +13,7 @@ from typing import Any
 
 from ._stacks import Frame, HIDDEN, Stack
 from ._syntax import (
+    argument_passed_as,
     calls_on,
     entry_of,
     first_line,
@@ -122,6 +123,18 @@ class Source:
         ]
         found = [s for s in found if s.target in names and name not in names]
         return (Frame(frame.file, found[-1].first, frame.function), found[-1]) if found else None
+
+    def alias_of_an_argument(
+        self, frame: Frame, stacks: Iterable[Stack], name: str
+    ) -> tuple[Frame | None, Statement] | None:
+        """The assignment that gives another name to the argument as which `name` is passed to the function of a frame,
+        by the line that calls it.
+        """
+        definition, calling = self._definition(frame), caller(stacks, frame)
+        statement = self.statement(calling) if calling else None
+        called = argument_passed_as(statement.node, name, definition) if statement and definition else None
+        found = _aliases(statements_of(definition), called) if called else []
+        return (replace(frame, number=found[0].first), found[0]) if found else None
 
     def _frame(self, statement: Statement) -> Frame | None:
         return Frame(self.file, statement.first, self.code.co_name) if self.file and self.code else None

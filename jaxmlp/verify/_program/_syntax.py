@@ -88,6 +88,20 @@ def return_in_a_loop(frame: Frame) -> int | None:
     return next((s.lineno for loop in loops for s in loop.body if isinstance(s, ast.Return)), None)
 
 
+def argument_passed_as(statement: ast.AST, name: str, function: Any) -> str | None:
+    """What a function calls the argument that a statement passes to it as `name`, by its position or its keyword."""
+    taken = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
+    for call in ast.walk(statement):
+        if not isinstance(call, ast.Call) or ast.unparse(call.func).split(".")[-1] != getattr(function, "name", None):
+            continue
+        bound = taken[1:] if isinstance(call.func, ast.Attribute) and taken[:1] in (["self"], ["cls"]) else taken
+        passed = [*zip(bound, call.args, strict=False), *((word.arg, word.value) for word in call.keywords)]
+        found = next((argument for argument, value in passed if is_name(value, name)), None)
+        if found is not None:
+            return found
+    return None
+
+
 def ignores_an_argument(frame: Frame) -> bool:
     """Whether a frame stands in a function that takes an argument and never reads it."""
     node = function_of(frame)

@@ -1,0 +1,50 @@
+"""The statement that only gives a value another name, where that value is right and is used wrongly: `dz1 = da1`."""
+
+from .._line._localize import Mistake
+from .._program._stacks import Frame
+from .._program._syntax import Statement
+from ._case import Case
+
+
+_PASSES = frozenset(("neg", "convert_element_type", "copy", "reshape", "squeeze"))
+"""Operations that make nothing new of a value."""
+
+
+def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None, Statement] | None:
+    """The statement that renames a value which is right in itself, on the way to where it is used wrongly: in the
+    function that makes it, or in the one that it is passed to.
+    """
+    site, source = mistake.site, case.source
+    if site.statement is None or site.frame is None:
+        return None
+    used = case.names.of(mistake.edit.facts["used"]) if mistake.edit.kind == "operand" else None
+    if used:
+        return source.alias_in(site.frame, used, site.statement)
+    name = site.statement.target
+    if out is None or not name or not (mistake.innocent or _is_a_value_that_lacks_a_factor(case, mistake, out)):
+        return None
+    return source.alias(site.frame, name, site.statement.last) or _passed_on(case, mistake, out, name)
+
+
+def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame | None, Statement] | None:
+    """The only statement that uses the value, if it passes it on as it is, or with the other sign; or, if only one
+    function uses it, the statement there that renames the argument as which it comes.
+    """
+    program, source = case.bench.program, case.source
+    users = [i for i in program.users.get(out, ()) if set(case.bench.reached((i,))) & set(mistake.leaves)]
+    frames = {case.places[user] for user in users}
+    frame = next(iter(frames), None)
+    if frame is None or mistake.site.frame is None:
+        return None
+    if len(users) == 1 and program.equations[users[0]].name in _PASSES:
+        statement = source.statement(frame)
+        alone = [i for i, place in enumerate(case.places) if place == frame] == users
+        return (frame, statement) if alone and statement and statement is not mistake.site.statement else None
+    if {(f.file, f.function) for f in frames if f} == {(frame.file, frame.function)}:
+        return source.alias_of_an_argument(frame, program.equations[users[0]].stacks, name)
+    return None
+
+
+def _is_a_value_that_lacks_a_factor(case: Case, mistake: Mistake, out: int) -> bool:
+    """Whether it is right as a value of the loss, as `out - y` is, and something is missing of it as a cotangent."""
+    return mistake.edit.kind == "times" and case.forward.find(case.bench.run.at(out)) is not None
