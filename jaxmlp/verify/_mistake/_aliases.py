@@ -23,7 +23,8 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     name = site.statement.target
     if out is None or not name or not (mistake.innocent or _is_a_value_that_lacks_a_factor(case, mistake, out)):
         return None
-    return source.alias(site.frame, name, site.statement.last) or _passed_on(case, mistake, out, name)
+    alias = source.alias(site.frame, name, site.statement.last, alone=not mistake.innocent)
+    return alias or _passed_on(case, mistake, out, name)
 
 
 def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame | None, Statement] | None:

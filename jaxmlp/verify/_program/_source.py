@@ -101,12 +101,16 @@ class Source:
         found = [s for s in self.statements if s.target == name.id and s.last < returns[-1].first]
         return (self._frame(found[-1]), found[-1]) if found else None
 
-    def alias(self, frame: Frame, name: str, after: int) -> tuple[Frame | None, Statement] | None:
+    def alias(
+        self, frame: Frame, name: str, after: int, *, alone: bool = False
+    ) -> tuple[Frame | None, Statement] | None:
         """The first assignment in the function of a frame that gives `name` another name, such as `dz1 = da1`: below
-        line `after`, or, in a loop round that line, above it.
+        line `after`, or, in a loop round that line, above it. With `alone`, only if nothing else there reads it.
         """
         definition = self._definition(frame)
         found = _aliases(statements_of(definition) if definition else [], name)
+        if alone and definition and len(found) < len(_readers(definition, name)):
+            return None
         below = [statement for statement in found if statement.first > after]
         nodes = ast.walk(definition) if definition else ()
         loops = [node for node in nodes if isinstance(node, ast.For | ast.While)]
@@ -134,6 +138,8 @@ class Source:
         statement = self.statement(calling) if calling else None
         called = argument_passed_as(statement.node, name, definition) if statement and definition else None
         found = _aliases(statements_of(definition), called) if called else []
+        if called is None or len(found) < len(_readers(definition, called)):
+            return None
         return (replace(frame, number=found[0].first), found[0]) if found else None
 
     def _frame(self, statement: Statement) -> Frame | None:
@@ -214,6 +220,11 @@ def _innermost(frames: Sequence[Frame], called: dict[tuple[str, int], set[Any]])
 def _aliases(statements: Iterable[Statement], name: str) -> list[Statement]:
     plain = [s for s in statements if isinstance(s.node, ast.Assign | ast.AnnAssign)]
     return [s for s in plain if s.target and is_name(getattr(s.node, "value", None), name)]
+
+
+def _readers(definition: Any, name: str) -> list[ast.AST]:
+    """Where a function reads a name."""
+    return [node for node in ast.walk(definition) if is_name(node, name) and not isinstance(node.ctx, ast.Store)]
 
 
 def caller(stacks: Iterable[Stack], inner: Frame | None) -> Frame | None:
