@@ -25,7 +25,8 @@ def in_its_pieces(
 ) -> Mistake:
     """The same mistake with the pieces corrected that the statement collects, where it does nothing else.
 
-    Its facts then say which statements make those that are wrong (`pieces`). What is a cotangent as it stands was
+    Its facts then say which statements make those that are wrong (`pieces`), in which runs, and whether each is what
+    another must be (`permuted`). What is a cotangent as it stands was
     collected well, and the mistake is that nothing more is done with it. A statement that gives the right piece of
     what the loss has in the place of what it reads (`forward`) is right, and the one that makes this is not:
     `s` and not `tanh(s)`.
@@ -47,21 +48,22 @@ def in_its_pieces(
     before = (_read_by(bench, owners, pieces, each) for each in parts)
     pieces = next((each for each in before if each is not None), pieces)
     patches: Patches = {program.makers[outs[0]]: after(0, lambda value, point: expected[point])}
-    made: dict[Site, None] = {}
+    made: dict[Site, list[tuple[int, ...]]] = {}
     for atom, wanted in pieces:
         if same(bench.run.at(atom), wanted):
             continue
-        site = owners[atom][0] if isinstance(atom, int) and atom in owners else None
+        site, each = owners.get(atom, (None, ())) if isinstance(atom, int) else (None, ())
         if site is None or site is mistake.site or not isinstance(atom, int):
             return mistake
-        made[site] = None
+        made.setdefault(site, []).append(each)
         patches[program.makers[atom]] = after(0, lambda value, point, w=wanted: w[point].reshape(value.shape))
     right = {path for path in bench.leaves if bench.is_right(path, {})}
     if not made or not all(bench.is_right(path, patches) for path in {*mistake.leaves, *right}):
         return mistake
-    edit = Edit(
-        mistake.edit.kind, mistake.edit.cost, lambda c: patches, False, {**mistake.edit.facts, "pieces": [*made]}
-    )
+    wrong = [bench.run.at(atom) for atom, wanted in pieces if not same(bench.run.at(atom), wanted)]
+    permuted = all(any(same(values, wanted) for _, wanted in pieces) for values in wrong)
+    facts = {**mistake.edit.facts, "pieces": made, "permuted": permuted}
+    edit = Edit(mistake.edit.kind, mistake.edit.cost, lambda c: patches, False, facts)
     return replace(mistake, edit=edit, patches=patches)
 
 
@@ -70,15 +72,17 @@ def _pieces(bench: Bench, run: Sequence[int], out: int, expected: Values) -> Ite
     program = bench.program
     made = {each: program.equations[index] for index in run for each in program.equations[index].outputs}
     last = made[out]
+    if last.name == "neg" and last.inputs[0] in made:
+        last, expected = made[last.inputs[0]], tuple(-value for value in expected)
     if last.name not in ("stack", "concatenate") or any(
-        equation is not last and equation.name not in _SHAPES for equation in made.values()
+        equation is not last and equation.name not in ("neg", *_SHAPES) for equation in made.values()
     ):
         return
     axis = last.params["axis" if last.name == "stack" else "dimension"]
     sizes = [1 if last.name == "stack" else bench.run.at(atom)[0].shape[axis] for atom in last.inputs]
     for atom, start, size in zip(last.inputs, np.cumsum([0, *sizes]), sizes, strict=False):
         wanted = tuple(np.take(value, range(start, start + size), axis) for value in expected)
-        while isinstance(atom, int) and atom in made:
+        while isinstance(atom, int) and atom in made and made[atom].name in _SHAPES:
             atom = made[atom].inputs[0]
         yield atom, wanted
 

@@ -28,7 +28,9 @@ def departed(
     """
     owners = {index: (site, run) for site in sites if not site.is_formula for run in site.instances for index in run}
     leading = {index for path in mistake.leaves for index in bench.order[path]}
-    pending, seen = list(mistake.instances), set(mistake.instances)
+    pieces = mistake.edit.facts.get("pieces", {})
+    pending = [run for runs in pieces.values() for run in runs] or list(mistake.instances)
+    seen = set(pending)
     found: dict[Site, list[tuple[int, ...]]] = {}
 
     def is_right(atom: int) -> bool:

@@ -1,6 +1,7 @@
 """Corrections of what a statement gives: a factor, a slope, a term, a sum, or another value altogether."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -30,6 +31,9 @@ _LEAF = 4.4
 
 _NEXT = 0.1
 """The cost of the slope that the chain rule asks for next after a cotangent."""
+
+_PRODUCT, _TURNED = 2.2, 0.2
+"""The cost of a matrix product that is missing, and what it costs more with the transpose."""
 
 _FOLLOWING = 1.4
 """The cost of putting the cotangent of an operation's input in the place of that of its output."""
@@ -62,6 +66,7 @@ def of_result(
     yield from result.changed(as_known)
     for quantity, change in following:
         yield result.edit("known", _FOLLOWING, change, offer=Offer((quantity.values,), None, quantity, fits=True))
+    leaves = {leaf.shape for leaf in bench.truth[0].values()}
     operands = [] if innocent else _operands(bench, instances, result.shape, is_innocent)
     there = [offer for offer in offers if is_there(offer, instances)]
     fits = [fitted_to(offer, result.shape) for offer in there]
@@ -73,6 +78,8 @@ def of_result(
         place = next(places) if fitted or widened else None
         passes = lambda kind, place=place: kind not in passing or passing[kind][place]
         kind = offer.quantity.kind if offer.quantity else None
+        if offer.name and not innocent and not result.is_zero:
+            yield from result.products(offer, leaves)
         if fitted is None:
             if widened and not innocent and not result.is_zero:
                 yield from (factor for factor in result.times(offer, widened) if passes(factor.kind))
@@ -161,6 +168,22 @@ class _Result:
         dearer = 0.7 if offer.name else 0.9
         yield self.multiplied(1.5 + dearer, offer, get)
         yield self.divided(1.6 + dearer, offer, get)
+
+    def products(self, offer: Offer, shapes: Collection[tuple[int, ...]]) -> Iterator[Edit]:
+        """A matrix product with another matrix, from either side, where it gives this shape or one of `shapes`."""
+        if len(self.shape) != 2 or len(offer.shape) != 2 or len(self.shapes) > 1 or len(offer.values) > 1:
+            return
+        for turned, is_in_front in product((False, True), repeat=2):
+            other = offer.shape[::-1] if turned else offer.shape
+            (rows, inner), (same, columns) = (other, self.shape) if is_in_front else (self.shape, other)
+
+            def change(value: np.ndarray, point: int, i: int, turned: bool = turned, first: bool = is_in_front) -> Any:
+                matrix = offer.at(i, point).T if turned else offer.at(i, point)
+                return matrix @ value if first else value @ matrix
+
+            if inner == same and (rows, columns) in (self.shape, *shapes):
+                cost = _PRODUCT + _TURNED * turned
+                yield self.edit("product", cost, change, offer=offer, turned=turned, is_in_front=is_in_front)
 
     def of_operands(self, operands: Sequence[tuple[Values, ...]], offer: Offer, get: Get) -> Iterator[Edit]:
         """Something that the statement reads, times a slope."""

@@ -26,6 +26,9 @@ _LIMIT, _LIMIT_OF_LOOPS = 4000, 1000
 _INNOCENT = 1.2
 """What it costs to blame a statement that computes a known quantity: another may only have been meant."""
 
+_UNKNOWN = 0.5
+"""What it costs to replace what a statement gives that reads something unknown: this may be wrong itself."""
+
 _FITS = 0.6
 """What it takes off the cost that a correction follows from what the statement reads."""
 
@@ -41,6 +44,7 @@ class Job:
       wrong: the leaves that it may make right.
       innocent: whether what the statement computes is a known quantity as it stands.
       cheap: whether what it does to the leaves is told by inner products.
+      unknown: whether the statement reads something that is not known, as it stands.
     """
 
     site: Site
@@ -49,6 +53,7 @@ class Job:
     wrong: list[str]
     innocent: bool
     cheap: bool
+    unknown: bool = False
 
     @property
     def first(self) -> int:
@@ -58,7 +63,8 @@ class Job:
     @cached_property
     def cost(self) -> float:
         """The cost of the correction, without that of a factor."""
-        return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits
+        replaces_the_unknown = self.unknown and self.edit.kind == "known"
+        return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits + _UNKNOWN * replaces_the_unknown
 
     @cached_property
     def fits(self) -> bool:
@@ -190,8 +196,17 @@ class Jobs:
         else:
             edits = self._edits(instances, self.offers, role, wrong)
         cheap = self.screen.of(instances, wrong) is not None
+        unknown = not innocent and not forward and self._reads_the_unknown(instances)
         return [
-            Job(site, instances, edit, wrong, innocent or forward, cheap or self._is_cheap(instances, edit, wrong))
+            Job(
+                site,
+                instances,
+                edit,
+                wrong,
+                innocent or forward,
+                cheap or self._is_cheap(instances, edit, wrong),
+                unknown,
+            )
             for edit in islice(edits, _LIMIT_OF_LOOPS if several else _LIMIT)
             if self.planted is None or edit.kind in self.planted
         ]
@@ -234,6 +249,18 @@ class Jobs:
             )
         if role is None:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
+
+    def _reads_the_unknown(self, instances: Instances) -> bool:
+        """Whether a statement reads a floating value of the candidate's of which nothing is known."""
+        bench, equations = self.bench, self.bench.program.equations
+        made = {out for run in instances for index in run for out in equations[index].outputs}
+        read = {atom for run in instances for index in run for atom in equations[index].inputs} - made
+        return any(
+            bench.run.at(atom)[0].dtype.kind == "f"
+            and bench.run.at(atom)[0].any()
+            and not self.standing.is_innocent(atom)
+            for atom in read
+        )
 
     def _is_cheap(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> bool:
         return (

@@ -21,9 +21,11 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     if used:
         return source.alias_in(site.frame, used, site.statement)
     name = site.statement.target
-    if out is None or not name or not (mistake.innocent or _is_a_value_that_lacks_a_factor(case, mistake, out)):
+    if out is None or not name or not (mistake.innocent or _lacks_only_a_factor(case, mistake, out)):
         return None
-    alias = source.alias(site.frame, name, site.statement.last, alone=not mistake.innocent)
+    # Where all that comes of it is wrong, and something else reads it too, it is wrong before it gets another name.
+    everywhere = set(case.bench.reached(case.bench.program.users.get(out, ()))) <= set(mistake.leaves)
+    alias = source.alias(site.frame, name, site.statement.last, alone=everywhere)
     return alias or _passed_on(case, mistake, out, name)
 
 
@@ -46,6 +48,8 @@ def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame
     return None
 
 
-def _is_a_value_that_lacks_a_factor(case: Case, mistake: Mistake, out: int) -> bool:
-    """Whether it is right as a value of the loss, as `out - y` is, and something is missing of it as a cotangent."""
-    return mistake.edit.kind == "times" and case.forward.find(case.bench.run.at(out)) is not None
+def _lacks_only_a_factor(case: Case, mistake: Mistake, out: int) -> bool:
+    """Whether it is right as a value or a cotangent of the loss, as `out - y` is, and something is missing of it."""
+    values = case.bench.run.at(out)
+    is_known = case.forward.find(values) is not None or case.each_cotangent.scale(values) is not None
+    return mistake.edit.kind == "times" and is_known

@@ -1,7 +1,6 @@
 """Which mistake: what corrects the result of a statement, in words."""
 
 import ast
-import math
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from .._line._matching import snapped
 from .._line._offers import Offer
 from .._report import _words
 from .._report._gradient_report import Finding
-from ._departures import back_to_a_cotangent, is_paired
+from ._departures import departed as departed
 from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss
@@ -65,6 +64,15 @@ def times(e: Explanation) -> Finding:
         if found is not None:
             return found
     return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=place)
+
+
+def product(e: Explanation) -> Finding:
+    offer: Offer = e.facts["offer"]
+    what = f"{offer.name}.T" if e.facts["turned"] else offer.name
+    form = f"{what} @ ({{}})" if e.facts["is_in_front"] else f"({{}}) @ {what}"
+    return _words.missing_factor(
+        e.paths, what=what, place=e.place(joined(e.text, form) if e.mistake.factor == 1 else None)
+    )
 
 
 def over(e: Explanation) -> Finding:
@@ -122,12 +130,25 @@ def known(e: Explanation) -> Finding | list[Finding]:
     if quantity.kind == "value" and is_a_cotangent:
         found = value_for_its_slope(e, e.actual, expected) or related(e, e.actual, expected)
         return found or _words.wrong_forward(e.paths, instead=what, place=e.place())
-    if quantity.kind == "value":
+    if quantity.kind == "value" or (quantity.kind == "part" and _is_before_the_loss(e)):
         return _words.wrong_forward(e.paths, instead=what, place=e.place())
     times = _relate.multiple(e.actual, expected)
     if times is not None and snapped(times) != 1:
         return by_a_factor(e, 1 / times)
     return _not_that_cotangent(e, quantity, expected, what)
+
+
+def _is_before_the_loss(e: Explanation) -> bool:
+    """Whether the statement comes of values of the forward pass alone, and not of all that the loss is made of: the
+    targets come in later.
+    """
+    bench, case = e.case.bench, e.case
+    makers, read = bench.program.makers, {atom for index in e.run for atom in bench.program.equations[index].inputs}
+    outside = [atom for atom in read if isinstance(atom, int) and makers.get(atom, e.run[0]) not in e.run]
+    values = all(case.forward.find(bench.run.at(atom)) is not None for atom in outside)
+    everything = set[int]().union(*(case.depends_on(bench.leaves[path]) for path in e.paths))
+    data = everything.difference(case.params)
+    return values and e.out is not None and case.depends_on(e.out).difference(case.params) < data
 
 
 def _not_that_cotangent(
@@ -247,23 +268,6 @@ def leaf(e: Explanation) -> Finding | list[Finding]:
         return _words.missing_upstream(e.paths, place=e.place())
     found = related(e, e.actual, expected)
     return found or of_what_is_read(e, None) or _words.unknown(e.paths, place=e.place())
-
-
-def departed(e: Explanation) -> Finding:
-    """What reads nothing but what is right, and gives what is not known, or a cotangent of the other sign."""
-    if e.out is not None and e.case.each_cotangent.find(e.actual, (-1.0,)) is not None:
-        return _words.sign(e.paths, place=e.place())
-    program, needed = e.case.bench.program, [e.case.bench.truth[0][path].shape for path in e.paths]
-    given = e.case.bench.run.at(e.case.bench.leaves[e.paths[0]])[0].shape
-    if given != needed[0]:
-        return _words.wrong_shape(e.paths, given, needed[0], place=e.place())
-    users = [program.equations[i] for i in program.users.get(e.out, ())] if e.out is not None else []
-    spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
-    if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
-        return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
-    if is_paired(e):
-        return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
-    return back_to_a_cotangent(e) or _words.departed(e.paths, place=e.place())
 
 
 def transpose(e: Explanation) -> Finding:

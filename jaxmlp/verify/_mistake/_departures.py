@@ -1,5 +1,6 @@
 """Which mistake, where nothing is known of what a statement ought to give: any cotangent of the loss may be meant."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,7 +20,25 @@ _MOST = 64
 """How many values are tried in the place of an operand."""
 
 
-def back_to_a_cotangent(e: Explanation) -> Finding | None:
+def departed(e: Explanation) -> Finding:
+    """What reads nothing but what is right, and gives what is not known, or a cotangent of the other sign."""
+    is_a_number = e.out is None or e.actual[0].size == 1
+    if not is_a_number and e.case.each_cotangent.find(e.actual, (-1.0,)) is not None:
+        return _words.sign(e.paths, place=e.place())
+    program, needed = e.case.bench.program, [e.case.bench.truth[0][path].shape for path in e.paths]
+    given = e.case.bench.run.at(e.case.bench.leaves[e.paths[0]])[0].shape
+    if given != needed[0]:
+        return _words.wrong_shape(e.paths, given, needed[0], place=e.place())
+    users = [program.equations[i] for i in program.users.get(e.out, ())] if e.out is not None else []
+    spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
+    if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
+        return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
+    if _is_paired(e):
+        return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
+    return _back_to_a_cotangent(e) or _words.departed(e.paths, place=e.place())
+
+
+def _back_to_a_cotangent(e: Explanation) -> Finding | None:
     """What turns the result of the statement into a cotangent of the loss: a slope, a sign, or another operand."""
     if makes_another_slope(e):
         return _words.wrong_slope(e.paths, place=e.place())
@@ -39,7 +58,7 @@ def back_to_a_cotangent(e: Explanation) -> Finding | None:
     return None
 
 
-def is_paired(e: Explanation) -> bool:
+def _is_paired(e: Explanation) -> bool:
     """Whether a row meets a column in the statement, and with the two alike the leaves are what they must be, or, where
     what follows was written for the larger shape, a number of times that.
     """

@@ -155,6 +155,8 @@ def _has_the_factor(e: Explanation, variable: int) -> bool:
 def at_its_pieces(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, at the statements that make the wrong pieces of what is only collected."""
     lines = [line_of(site.frame, e.case.source) for site in e.facts.get("pieces", ())]
+    if lines and e.facts["permuted"]:  # each piece of a gradient in the place of another
+        findings = [_words.wrong_operand(e.paths, used=None, instead=None, place=e.place())]
     return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
 
 

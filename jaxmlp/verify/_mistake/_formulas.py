@@ -38,15 +38,13 @@ def in_a_formula(e: Explanation, findings: list[Finding]) -> list[Finding]:
         return findings
     made = [bench.values(e.run, e.mistake.patches, k) for k in range(bench.count)]
     expected = tuple(values[outs[0]] for values in made if values and outs[0] in values)
-    if (
-        len(expected) < bench.count
-        or e.case.slopes.find(expected) is None
-        or _is_of_another_activation(e, run, outs[0])
-    ):
-        return findings
-    if gives_of_another(e, run, outs[0], expected):
+    if len(expected) < bench.count or gives_of_another(e, run, outs[0], expected):
         return findings
     line = line_of(inner, e.case.source)
+    if {finding.cause for finding in findings} == {"wrong-forward"} and e.edit.kind == "known":
+        return [replace(finding, line=line, computes=None, must=None) for finding in findings]
+    if e.case.slopes.find(expected) is None or _is_of_another_activation(e, run, outs[0]):
+        return findings
     return [_words.wrong_slope(e.paths, place=replace(e.place(), line=line, name=None))]
 
 

@@ -224,7 +224,8 @@ def _aliases(statements: Iterable[Statement], name: str) -> list[Statement]:
 
 def _readers(definition: Any, name: str) -> list[ast.AST]:
     """Where a function reads a name."""
-    return [node for node in ast.walk(definition) if is_name(node, name) and not isinstance(node.ctx, ast.Store)]
+    names = (node for node in ast.walk(definition) if isinstance(node, ast.Name))
+    return [node for node in names if node.id == name and isinstance(node.ctx, ast.Load)]
 
 
 def caller(stacks: Iterable[Stack], inner: Frame | None) -> Frame | None:

@@ -1,0 +1,140 @@
+"""The diagnosis where what a statement reads is wrong where it is made, or is right and gets another name."""
+
+import jax
+import jax.numpy as jnp
+
+from .findings import normal, said
+
+
+def network(params, x, y):
+    h = jnp.tanh(x @ params["w1"])
+    return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+
+def inputs(getkey):
+    w1, w2, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    return {"w1": w1, "w2": w2}, x, y
+
+
+def test_what_several_statements_read_is_wrong_where_it_is_made(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["u"]) * (x @ params["v"]) - y) ** 2)
+
+    def grads(params, x, y):
+        u, v = jnp.tanh(x @ params["u"]), x @ params["v"]
+        out = u * v
+        x = x.at[:, :].set(out)
+        d = out - y
+        du = d * v * (1 - u**2)
+        dv = d * u
+        du = x.T @ du
+        dv = x.T @ dv
+        return {"u": du, "v": dv}
+
+    u, v, x, y = normal(getkey, (3, 3), (3, 3), (5, 3), (5, 3))
+    assert said(loss, grads, {"u": u, "v": v}, x, y) == [("wrong-operand", "x = x.at[:, :].set(out)")]
+
+
+def test_a_slope_is_missing_where_the_error_only_gets_another_sign(getkey):
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w1"])
+        error = y - jax.nn.sigmoid(h @ params["w2"])
+        delta = -error
+        dz = delta @ params["w2"].T * (1 - h**2)
+        return {"w1": x.T @ dz, "w2": h.T @ delta}
+
+    assert said(network, grads, *inputs(getkey)) == [("missing-activation-derivative", "delta = -error")]
+
+
+class _Output:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, h):
+        self.h = h
+        return jax.nn.sigmoid(h @ self.w)
+
+    def backward(self, error):
+        dz = error
+        self.dw = self.h.T @ dz
+        return dz @ self.w.T
+
+
+def test_a_slope_is_missing_where_another_function_only_renames_its_argument(getkey):
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w1"])
+        output = _Output(params["w2"])
+        difference = output.forward(h) - y
+        dh = output.backward(difference)
+        return {"w1": x.T @ (dh * (1 - h**2)), "w2": output.dw}
+
+    assert said(network, grads, *inputs(getkey)) == [("missing-activation-derivative", "dz = error")]
+
+
+def test_an_error_that_is_read_by_two_names_lacks_the_slope_where_it_is_made(getkey):
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w1"])
+        error = jax.nn.sigmoid(h @ params["w2"]) - y
+        dz = error
+        dh = error @ params["w2"].T
+        return {"w1": x.T @ (dh * (1 - h**2)), "w2": h.T @ dz}
+
+    found = said(network, grads, *inputs(getkey))
+    assert found == [("missing-activation-derivative", 'error = jax.nn.sigmoid(h @ params["w2"]) - y')]
+
+
+def test_pieces_of_a_gradient_in_each_others_place(getkey):
+    def loss(w, x, y):
+        a, b = jnp.tanh(w[0] * x[:, 0] + w[1] * x[:, 1]), jnp.tanh(w[2] * x[:, 0] + w[3] * x[:, 1])
+        return 0.5 * jnp.sum((a - 2 * b - y) ** 2)
+
+    def grads(w, x, y):
+        change = [0.0] * 4
+        for i in range(5):
+            a = jnp.tanh(w[0] * x[i, 0] + w[1] * x[i, 1])
+            b = jnp.tanh(w[2] * x[i, 0] + w[3] * x[i, 1])
+            error = y[i] - (a - 2 * b)
+            da, db = error * (1 - a**2), -2 * error * (1 - b**2)
+            change[0] += da * x[i, 0]
+            change[1] += db * x[i, 0]
+            change[2] += da * x[i, 1]
+            change[3] += db * x[i, 1]
+        return -jnp.stack(change)
+
+    w, x, y = normal(getkey, (4,), (5, 2), (5,))
+    assert said(loss, grads, w, x, y) == [
+        ("wrong-operand", "change[1] += db * x[i, 0]"),
+        ("wrong-operand", "change[2] += da * x[i, 1]"),
+    ]
+
+
+def test_a_matrix_product_that_is_missing(getkey):
+    def loss(a, x):
+        return jnp.sum((x @ a.T) ** 2)
+
+    def grads(a, x):
+        scatter = x.T @ x
+        return 2 * scatter
+
+    a, x = normal(getkey, (3, 3), (5, 3))
+    assert said(loss, grads, a, x) == [("missing-factor", "scatter = x.T @ x")]
+
+
+def softmax(z):
+    e = jnp.exp(z)
+    return e / sum(e)[None, :]
+
+
+def test_a_softmax_over_the_examples_is_wrong_and_not_the_error_that_reads_it(getkey):
+    def loss(w, x, y):
+        return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(x @ w, axis=1), axis=1))
+
+    def grads(w, x, y):
+        p = softmax(x @ w)
+        dz = (p - y) / len(x)
+        return x.T @ dz
+
+    w, x, _ = normal(getkey, (3, 4), (5, 3), ())
+    y = jnp.eye(4)[jnp.array([0, 1, 3, 2, 1])]
+    [(cause, line)] = said(loss, grads, w, x, y)
+    assert cause == "wrong-forward" and line in ("p = softmax(x @ w)", "return e / sum(e)[None, :]")
