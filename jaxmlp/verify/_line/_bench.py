@@ -147,7 +147,7 @@ class Bench:
             return changed[atom] if atom in changed else base[atom]
 
         with np.errstate(all="ignore"):
-            for index in order[bisect_left(order, min(patches)) :]:
+            for index in order[bisect_left(order, min(patches, default=len(self.program.equations))) :]:
                 equation, patch = self.program.equations[index], patches.get(index)
                 if patch is None and not any(atom in changed for atom in equation.inputs):
                     continue

@@ -183,7 +183,7 @@ class _Result:
 
             if inner == same and (rows, columns) in (self.shape, *shapes):
                 cost = _PRODUCT + _TURNED * turned
-                yield self.edit("product", cost, change, offer=offer, turned=turned, is_in_front=is_in_front)
+                yield self.edit("matrix", cost, change, offer=offer, turned=turned, is_in_front=is_in_front)
 
     def of_operands(self, operands: Sequence[tuple[Values, ...]], offer: Offer, get: Get) -> Iterator[Edit]:
         """Something that the statement reads, times a slope."""

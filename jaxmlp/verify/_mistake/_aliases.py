@@ -25,7 +25,7 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
         return None
     # Where all that comes of it is wrong, and something else reads it too, it is wrong before it gets another name.
     everywhere = set(case.bench.reached(case.bench.program.users.get(out, ()))) <= set(mistake.leaves)
-    alias = source.alias(site.frame, name, site.statement.last, alone=everywhere)
+    alias = source.alias(site.frame, name, site.statement.last, alone=everywhere or not mistake.innocent)
     return alias or _passed_on(case, mistake, out, name)
 
 

@@ -66,7 +66,7 @@ def times(e: Explanation) -> Finding:
     return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=place)
 
 
-def product(e: Explanation) -> Finding:
+def matrix(e: Explanation) -> Finding:
     offer: Offer = e.facts["offer"]
     what = f"{offer.name}.T" if e.facts["turned"] else offer.name
     form = f"{what} @ ({{}})" if e.facts["is_in_front"] else f"({{}}) @ {what}"

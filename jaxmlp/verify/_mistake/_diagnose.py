@@ -247,17 +247,14 @@ def _undoes(mistake: Mistake, factor: float | None) -> bool:
 
 
 def _merged(findings: Sequence[Finding]) -> list[Finding]:
-    """One finding a mistake and line."""
+    """One finding a mistake and line: what is unknown of a line for some leaves is what is known of it for others."""
+    told = {finding.line: finding for finding in reversed(findings) if finding.line and finding.cause != "unknown"}
     merged: dict[Any, Finding] = {}
     for finding in findings:
-        key = (
-            finding.cause,
-            finding.line and (finding.line.file, finding.line.number),
-            finding.line is None and finding.message,
-        )
-        if key in merged:
-            leaves = dict.fromkeys((*merged[key].leaves, *finding.leaves))
-            merged[key] = replace(merged[key], leaves=tuple(leaves))
-        else:
-            merged[key] = finding
+        known = told.get(finding.line, finding) if finding.cause == "unknown" else finding
+        at = known.line and (known.line.file, known.line.number)
+        key = known.cause, at, at is None and known.message
+        before = merged.get(key, known)
+        leaves = dict.fromkeys((*before.leaves, *finding.leaves))
+        merged[key] = replace(before, leaves=tuple(leaves))
     return list(merged.values())
