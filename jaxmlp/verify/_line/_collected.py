@@ -26,10 +26,9 @@ def in_its_pieces(
     """The same mistake with the pieces corrected that the statement collects, where it does nothing else.
 
     Its facts then say which statements make those that are wrong (`pieces`), in which runs, and whether each is what
-    another must be (`permuted`). What is a cotangent as it stands was
-    collected well, and the mistake is that nothing more is done with it. A statement that gives the right piece of
-    what the loss has in the place of what it reads (`forward`) is right, and the one that makes this is not:
-    `s` and not `tanh(s)`.
+    another must be (`permuted`). What is a cotangent as it stands was collected well, and the mistake is that nothing
+    more is done with it. A statement that gives the right piece of what the loss has in the place of what it reads
+    (`forward`) is right, and the one that makes this is not: `s` and not `tanh(s)`.
     """
     program, run = bench.program, mistake.instances[0]
     outs = results(program, run)
@@ -72,8 +71,9 @@ def _pieces(bench: Bench, run: Sequence[int], out: int, expected: Values) -> Ite
     program = bench.program
     made = {each: program.equations[index] for index in run for each in program.equations[index].outputs}
     last = made[out]
-    if last.name == "neg" and last.inputs[0] in made:
-        last, expected = made[last.inputs[0]], tuple(-value for value in expected)
+    negated = last.inputs[0] if last.name == "neg" else None
+    if isinstance(negated, int) and negated in made:
+        last, expected = made[negated], tuple(-value for value in expected)
     if last.name not in ("stack", "concatenate") or any(
         equation is not last and equation.name not in ("neg", *_SHAPES) for equation in made.values()
     ):

@@ -248,13 +248,14 @@ def _undoes(mistake: Mistake, factor: float | None) -> bool:
 
 def _merged(findings: Sequence[Finding]) -> list[Finding]:
     """One finding a mistake and line: what is unknown of a line for some leaves is what is known of it for others."""
-    told = {finding.line: finding for finding in reversed(findings) if finding.line and finding.cause != "unknown"}
+    known = [finding for finding in findings if finding.line and finding.cause != "unknown"]
+    told: dict[Any, Finding] = {finding.line: finding for finding in reversed(known)}
     merged: dict[Any, Finding] = {}
     for finding in findings:
-        known = told.get(finding.line, finding) if finding.cause == "unknown" else finding
-        at = known.line and (known.line.file, known.line.number)
-        key = known.cause, at, at is None and known.message
-        before = merged.get(key, known)
+        said = told.get(finding.line, finding) if finding.cause == "unknown" else finding
+        at = said.line and (said.line.file, said.line.number)
+        key = said.cause, at, at is None and said.message
+        before = merged.get(key, said)
         leaves = dict.fromkeys((*before.leaves, *finding.leaves))
         merged[key] = replace(before, leaves=tuple(leaves))
     return list(merged.values())
