@@ -60,6 +60,15 @@ def pytest_report_header() -> str:
     return f"jaxmlp: platforms {', '.join(found)}{' (no accelerator here)' if found == ['cpu'] else ''}"
 
 
+def pytest_collection_modifyitems(items):
+    """Hundreds of tests that take no time come last.
+
+    pytest-xdist hands out the last tests by twos: of longer ones a worker would wait for the other's, and compile for
+    itself what the other has compiled for the same module.
+    """
+    items.sort(key=lambda item: item.path.name == "test_architecture.py")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def nothing_old_is_collected():
     """What JAX keeps of the programs of a module stays to the end: it need not be looked through for garbage again."""
