@@ -39,7 +39,7 @@ jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_default_matmul_precision", "highest")
 
 # What JAX makes of a program is many small objects, and nearly all of them stay: looking through them for garbage every
-# 700 new ones, as Python does by default, is a tenth of the processor's time.
+# 700 new ones, as Python does by default, takes 6 % of the processor's time.
 gc.set_threshold(50_000, 20, 20)
 
 # No deadline and no complaint about slowness: the first example compiles, and a machine may be busy with other things.
