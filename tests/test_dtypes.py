@@ -42,7 +42,7 @@ def precision(request):
 @pytest.fixture(autouse=True, scope="module")
 def unfiltered():
     """Thousands of errors are raised here, and JAX would look through the frames of each at every level."""
-    filtering = jax.config.read("jax_traceback_filtering")
+    filtering = jax.config.jax_traceback_filtering  # type: ignore[attr-defined]
     jax.config.update("jax_traceback_filtering", "off")
     yield
     jax.config.update("jax_traceback_filtering", filtering)
