@@ -40,7 +40,7 @@ class RaisesWhenConverted:
 
 def deleted(shape: tuple[int, ...] = (4, 2), dtype: Any = "float64") -> jax.Array:
     """An array whose memory is given back, as that of an argument that was donated."""
-    array = jnp.zeros(shape, dtype)
+    array = jax.device_put(np.zeros(shape, dtype))
     array.delete()
     return array
 
@@ -57,7 +57,9 @@ _DTYPES = (
 _SHAPES = ((), (0,), (1,), (2,), (4,), (0, 2), (4, 0), (1, 1), (4, 1), (4, 2), (2, 4), (3, 2), (1, 4, 2), (2, 2, 2, 2))
 
 ARRAYS: st.SearchStrategy[Any] = st.builds(
-    lambda shape, dtype, on_device: (jnp.zeros if on_device and _is_of_jax(dtype) else np.zeros)(shape, _dtype(dtype)),
+    lambda shape, dtype, on_device: (jax.device_put if on_device and _is_of_jax(dtype) else np.asarray)(
+        np.zeros(shape, _dtype(dtype))
+    ),
     st.sampled_from(_SHAPES),
     st.sampled_from(_DTYPES),
     st.booleans(),

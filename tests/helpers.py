@@ -113,15 +113,20 @@ def generator(key) -> np.random.Generator:
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
 
 
+def as_jax(numbers: np.ndarray, dtype: Any) -> jax.Array:
+    """An array of JAX; `jnp.asarray` compiles a program for each new shape and dtype, this none."""
+    return jax.device_put(np.asarray(numbers, dtype))
+
+
 def normal(key, shape, dtype: Any = "float64") -> jax.Array:
     """Standard normal numbers."""
-    return jnp.asarray(generator(key).normal(size=shape), dtype)
+    return as_jax(generator(key).normal(size=shape), dtype)
 
 
 def random_like(key, tree):
     """A tree like `tree` of standard normal numbers."""
     random = generator(key)
-    return jax.tree.map(lambda leaf: jnp.asarray(random.normal(size=leaf.shape), leaf.dtype), tree)
+    return jax.tree.map(lambda leaf: as_jax(random.normal(size=leaf.shape), leaf.dtype), tree)
 
 
 def inner(one, other):
@@ -134,16 +139,16 @@ def problem(
 ) -> tuple[jaxmlp.Params, jax.Array, jax.Array]:
     """A network's parameters, inputs, and targets that suit `loss`."""
     random = generator(key)
-    numbers = lambda *shape: jnp.asarray(random.normal(size=shape), dtype)
+    numbers = lambda *shape: as_jax(random.normal(size=shape), dtype)
     params = tuple(
         jaxmlp.Dense(numbers(n_in, n_out), numbers(n_out) if bias else None)
         for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
     )
     x, shape = numbers(batch, sizes[0]), (batch, sizes[-1])
     if loss in (jaxmlp.bce, jaxmlp.bce_with_logits):
-        return params, x, jnp.asarray(random.integers(0, 2, shape), dtype)
+        return params, x, as_jax(random.integers(0, 2, shape), dtype)
     if loss is jaxmlp.softmax_cross_entropy:
-        return params, x, jnp.asarray(np.eye(shape[1])[random.integers(0, shape[1], batch)], dtype)
+        return params, x, as_jax(np.eye(shape[1])[random.integers(0, shape[1], batch)], dtype)
     return params, x, numbers(*shape)
 
 

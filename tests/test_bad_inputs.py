@@ -69,16 +69,18 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, tuple[str, ...]]]] = {
         {},
     ),
 }
-for activation in ACTIVATIONS:
-    _, kept = activation.fwd(X)
+# One program: what each worker of pytest compiles before the first test.
+OF_ACTIVATIONS, OF_LOSSES = jax.jit(
+    lambda: ([f.fwd(X) for f in ACTIVATIONS], [f.fwd(OUT, Y) for f in (*LOSSES, jaxmlp.bce_stabilized(1e-3))])
+)()
+for activation, (_, kept) in zip(ACTIVATIONS, OF_ACTIVATIONS, strict=True):
     CASES[f"{activation}.fwd"] = (lambda z, f=activation.fwd: f(z), dict(z=X), {})
     CASES[f"{activation}.bwd"] = (
         lambda residuals, da, f=activation.bwd: f(residuals, da),
         dict(residuals=kept, da=X),
         {"residuals": ()} if jax.tree.leaves(kept) else {},
     )
-for loss in (*LOSSES, jaxmlp.bce_stabilized(1e-3)):
-    value, kept = loss.fwd(OUT, Y)
+for loss, (value, kept) in zip((*LOSSES, jaxmlp.bce_stabilized(1e-3)), OF_LOSSES, strict=True):
     CASES[f"{loss}.fwd"] = (lambda out, y, f=loss.fwd: f(out, y), dict(out=OUT, y=Y), {"out": ("logits", "y")})
     CASES[f"{loss}.bwd"] = (
         lambda residuals, dloss, f=loss.bwd: f(residuals, dloss),

@@ -39,6 +39,15 @@ def precision(request):
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def unfiltered():
+    """Thousands of errors are raised here, and JAX would look through the frames of each at every level."""
+    filtering = jax.config.jax_traceback_filtering  # type: ignore[attr-defined]
+    jax.config.update("jax_traceback_filtering", "off")
+    yield
+    jax.config.update("jax_traceback_filtering", filtering)
+
+
 def as_jax_has_it(dtype):
     return jax.dtypes.canonicalize_dtype(dtype).name
 

@@ -91,22 +91,24 @@ def last_words(process):
     return words
 
 
-@pytest.mark.parametrize("victim", (0, 1), ids=("coordinator", "other"))
-def test_two_processes_train_as_one_and_neither_outlives_the_other(processes, victim):
-    address = f"127.0.0.1:{free_port()}"
-    both = [processes(address, number) for number in (0, 1)]
-    losses = [losses_of(process) for process in both]
+def test_two_processes_train_as_one_and_neither_outlives_the_other(processes):
+    """Two pairs side by side, for each end is a wait: one pair loses its coordinator, one the other process."""
+    addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    pairs = [[processes(address, number) for number in (0, 1)] for address in addresses]
     train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5), steps=STEPS)
     _, expected = jax.jit(train)(jaxmlp.init_params(jax.random.key(0), (3, 4, 1)), jaxmlp.parity(3))
-    np.testing.assert_array_equal(losses[0], losses[1])
-    np.testing.assert_allclose(losses[0], expected, rtol=1e-5)  # float32, sums over the batch in another order
+    for victim, pair in enumerate(pairs):
+        losses = [losses_of(process) for process in pair]
+        np.testing.assert_array_equal(losses[0], losses[1])
+        np.testing.assert_allclose(losses[0], expected, rtol=1e-5)  # float32, sums over the batch in another order
+        pair[victim].send_signal(signal.SIGKILL)
 
-    both[victim].send_signal(signal.SIGKILL)
-    words = last_words(both[1 - victim])
-    assert "Terminating process because the JAX distributed service detected fatal errors" in words
-    if victim == 1:  # the coordinator ends the others at once, and lives to see its own step fail
-        assert re.search("JaxRuntimeError: .*Gloo all-reduce failed", words)
-        assert "Task 1 heartbeat timeout" in words
+    words = {victim: last_words(pair[1 - victim]) for victim, pair in enumerate(pairs)}
+    for said in words.values():
+        assert "Terminating process because the JAX distributed service detected fatal errors" in said
+    # The coordinator ends the others at once, and lives to see its own step fail.
+    assert re.search("JaxRuntimeError: .*Gloo all-reduce failed", words[1])
+    assert "Task 1 heartbeat timeout" in words[1]
 
 
 def test_an_address_without_coordinator_and_a_process_that_never_comes_end_in_an_error(processes):

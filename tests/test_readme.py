@@ -132,16 +132,15 @@ def test_the_test_fails_with_the_report_at_its_own_line(tmp_path):
     assert "jaxmlp/verify" not in done.stdout
 
 
-def test_the_commands_check_the_file(tmp_path):
+def test_the_commands_check_the_file_and_train(tmp_path):
     (tmp_path / "backprop.py").write_text(FILE, encoding="utf-8")
     commands = [re.split(r" *[#|]", command)[0] for command in COMMANDS]
-    for command, (status, out) in zip(commands, in_turn(COMMANDS_IN_TURN, commands, tmp_path), strict=True):
+    done = in_turn(COMMANDS_IN_TURN, [*commands, *TRAINING], tmp_path)
+    checked, trained = done[: len(commands)], done[len(commands) :]
+    for command, (status, out) in zip(commands, checked, strict=True):
         assert status == (0 if "backward" in command or command.startswith("new") else 1), command
         assert '"verdict": "wrong"' in out if "--json" in command else "is " in out, command
         assert "--html" not in command or (tmp_path / "report.html").is_file()
-
-
-def test_the_commands_train(tmp_path):
-    for command, (status, out) in zip(TRAINING, in_turn(COMMANDS_IN_TURN, TRAINING, tmp_path), strict=True):
+    for command, (status, out) in zip(TRAINING, trained, strict=True):
         assert status == 0 and "finished after 2,000 steps" in out, command
         assert all((tmp_path / path).exists() for path in re.findall(r"--(?:checkpoint|metrics|plot) (\S+)", command))

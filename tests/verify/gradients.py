@@ -3,17 +3,19 @@
 import jax
 import jax.numpy as jnp
 
+from ..helpers import normal
+
 
 def problem(key, dtype="float32"):
     """A 3-4-2 network, all its activations tanh but the last, five examples and real targets."""
     keys = jax.random.split(key, 6)
     params = {
-        "w1": jax.random.normal(keys[0], (3, 4), dtype),
-        "b1": jax.random.normal(keys[1], (4,), dtype),
-        "w2": jax.random.normal(keys[2], (4, 2), dtype),
-        "b2": jax.random.normal(keys[3], (2,), dtype),
+        "w1": normal(keys[0], (3, 4), dtype),
+        "b1": normal(keys[1], (4,), dtype),
+        "w2": normal(keys[2], (4, 2), dtype),
+        "b2": normal(keys[3], (2,), dtype),
     }
-    return params, jax.random.normal(keys[4], (5, 3), dtype), jax.random.normal(keys[5], (5, 2), dtype)
+    return params, normal(keys[4], (5, 3), dtype), normal(keys[5], (5, 2), dtype)
 
 
 def loss(params, x, y):

@@ -13,6 +13,7 @@ from jaxmlp import check
 from jaxmlp.verify import assert_gradients, GradientError
 from jaxmlp.verify._mistake import _diagnose
 
+from ..helpers import normal
 from .gradients import changed, grads, loss, problem, without
 
 
@@ -157,8 +158,8 @@ def batch_norm_loss(params, x, y):
 
 
 def test_a_leaf_that_is_zero_up_to_rounding_on_both_sides_is_right(getkey):
-    params = {"w": jax.random.normal(getkey(), (3, 2)), "b": jax.random.normal(getkey(), (1, 2))}
-    x, y = jax.random.normal(getkey(), (6, 3)), jax.random.normal(getkey(), (6, 2))
+    params = {"w": normal(getkey(), (3, 2)), "b": normal(getkey(), (1, 2))}
+    x, y = normal(getkey(), (6, 3)), normal(getkey(), (6, 2))
 
     def hand(params, x, y):
         z = x @ params["w"] + params["b"]
@@ -368,7 +369,7 @@ def test_arguments_that_are_not_arrays_are_passed_as_they_are(getkey):
         return sum((w**power)[i] for i in range(power))
 
     hand = lambda w, power, name: jnp.where(jnp.arange(len(w)) < power, power * w ** (power - 1), 0)
-    w = jax.random.normal(getkey(), (4,))
+    w = normal(getkey(), (4,))
     assert check(power_loss, hand, w, 3, "sum").ok
     assert not check(power_loss, hand, w, 3, "sum").findings
     assert not check(power_loss, lambda w, power, name: hand(w, power + 1, name), w, 3, "sum").ok
@@ -378,7 +379,7 @@ def test_a_loss_that_reads_its_arguments_in_python_is_still_differentiated(getke
     def picky_loss(w, y):
         return (w**2).sum() if y[0] > 0 else w.sum()
 
-    w = jax.random.normal(getkey(), (3,))
+    w = normal(getkey(), (3,))
     assert check(picky_loss, lambda w, y: 2 * w, w, jnp.ones(2)).ok
     assert check(picky_loss, lambda w, y: jnp.ones_like(w), w, -jnp.ones(2)).ok
 

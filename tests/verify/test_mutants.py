@@ -13,6 +13,8 @@ from jaxmlp.verify._line._bench import Bench
 from jaxmlp.verify._mutants import mutants
 from jaxmlp.verify._program._trace import traced
 
+from ..helpers import normal
+
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -38,7 +40,7 @@ def holds(found, cause, *leaves):
 
 
 def test_each_operator_makes_the_mistake_that_it_names(getkey):
-    x, w, v = (jax.random.normal(key, (3, 3)) for key in jax.random.split(getkey(), 3))
+    x, w, v = (normal(key, (3, 3)) for key in jax.random.split(getkey(), 3))
 
     def by_hand(x, w, v):
         a = jnp.tanh(x @ w)
@@ -70,7 +72,7 @@ def test_each_operator_makes_the_mistake_that_it_names(getkey):
 
 
 def test_leaves_of_one_shape_are_swapped_and_a_logistic_slope_is_replaced(getkey):
-    x, v = jax.random.normal(getkey(), (4,)), jax.random.normal(getkey(), (4,))
+    x, v = normal(getkey(), (4,)), normal(getkey(), (4,))
 
     def by_hand(x, v):
         p = jax.nn.sigmoid(x)

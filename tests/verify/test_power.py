@@ -11,6 +11,7 @@ import pytest
 from jaxmlp import check, check_pair
 from jaxmlp.verify._report._planted import Power, Survivor
 
+from ..helpers import normal
 from .gradients import changed, grads, loss, problem
 
 
@@ -86,7 +87,7 @@ def test_the_power_of_a_pair_and_with_the_value(getkey):
         dz = dout * (1 - jnp.tanh(x @ w) ** 2)
         return dz @ w.T, x.T @ dz
 
-    inputs = jax.random.normal(getkey(), (5, 3)), jax.random.normal(getkey(), (3, 3))
+    inputs = normal(getkey(), (5, 3)), normal(getkey(), (3, 3))
     power = check_pair(fwd, bwd, *inputs).power()
     assert power.planted == power.caught > 10
     with_value = check(loss, lambda *args: (loss(*args), grads(*args)), *problem(getkey()), has_value=True)

@@ -1,11 +1,12 @@
 """The sieve lets through whatever the screen would, and so changes no diagnosis."""
 
-import jax
 import jax.numpy as jnp
 import pytest
 
 from jaxmlp import check
 from jaxmlp.verify._line._sieve import Sieve
+
+from ...helpers import normal
 
 
 def loss(params, x, y):
@@ -40,8 +41,8 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_a_diagnosis_is_the_same_without_it(getkey, monkeypatch, name):
     shapes = {"w": (3, 4), "b": (4,), "v": (4, 2)}
-    params = {key: jax.random.normal(getkey(), shape) for key, shape in shapes.items()}
-    x, y = jax.random.normal(getkey(), (5, 3)), jax.random.normal(getkey(), (5, 2))
+    params = {key: normal(getkey(), shape) for key, shape in shapes.items()}
+    x, y = normal(getkey(), (5, 3)), normal(getkey(), (5, 2))
     sieved = check(loss, grads_with(RIGHT | WRONG[name]), params, x, y)
     seen = []
     monkeypatch.setattr(Sieve, "results", lambda self, position, others: seen.append(position) or {})

@@ -1,8 +1,8 @@
 """What a report finds, in short, and numbers to find it at."""
 
-import jax
-
 from jaxmlp import check
+
+from ...helpers import normal
 
 
 def named(report):
@@ -21,6 +21,6 @@ def said(loss, grads, *inputs):
     return named(check(loss, grads, *inputs))
 
 
-def normal(getkey, *shapes):
+def normals(getkey, *shapes):
     """Random arrays of these shapes."""
-    return [jax.random.normal(getkey(), shape) for shape in shapes]
+    return [normal(getkey(), shape) for shape in shapes]

@@ -8,7 +8,7 @@ import pytest
 
 from jaxmlp import check
 
-from .findings import normal, said
+from .findings import normals, said
 
 
 ERROR = 'error = out + y if wrong == "sign" else z2 - y if wrong == "operand" else out - y'
@@ -37,7 +37,7 @@ def test_a_statement_that_one_change_turns_into_a_cotangent_beside_another_mista
         seen = x if wrong is None else x * jnp.abs(x)
         return {"w1": seen.T @ dz1, "w2": (h if wrong is None else jnp.cos(h)).T @ dz2}
 
-    w1, w2, x, y = normal(getkey, (3, 3), (3, 2), (5, 3), (5, 2))
+    w1, w2, x, y = normals(getkey, (3, 3), (3, 2), (5, 3), (5, 2))
     params = {"w1": w1, "w2": w2}
     assert check(loss, grads, params, x, y).ok
     assert said(loss, partial(grads, wrong=wrong), params, x, y)[0] == (cause, line)
@@ -54,7 +54,7 @@ def test_what_a_value_of_the_loss_soon_comes_of_is_right(getkey):
         seen = x if right else x * jnp.abs(x)
         return {"w": seen.T @ dz}
 
-    w, x, y = normal(getkey, (3, 4), (5, 3), (5, 4))
+    w, x, y = normals(getkey, (3, 4), (5, 3), (5, 4))
     params, y = {"w": w}, jax.nn.softmax(y)
     assert check(loss, partial(grads, right=True), params, x, y).ok
     assert said(loss, grads, params, x, y) == [("sign", "dz = p - y if right else p + y")]
@@ -75,7 +75,7 @@ def test_a_row_that_meets_a_column_after_a_squeeze_is_a_matter_of_shape(getkey):
         dz = jnp.sum(da / size - a * along[..., None], axis=1)
         return {"w": x.T @ dz}
 
-    w, x, y = normal(getkey, (4, 3), (5, 4), (5, 3))
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
     with jax.numpy_rank_promotion("allow"):
         found = said(_unit_rows, grads, {"w": w}, x, y)
     assert found == [("shape", "along = jnp.sum(da * a, axis=-1) / jnp.squeeze(size)")]
@@ -90,5 +90,5 @@ def test_a_row_that_meets_a_column_where_it_must_is_not_accused(getkey):
         d = (a - y) * jnp.cos(x @ params["w"])
         return {"w": x[:, None] * d[None, :]}
 
-    w, x, y = normal(getkey, (4, 4), (4,), (4,))
+    w, x, y = normals(getkey, (4, 4), (4,), (4,))
     assert [cause for cause, _ in said(loss, grads, {"w": w}, x, y)] == ["wrong-activation-derivative"]

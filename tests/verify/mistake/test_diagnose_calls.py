@@ -8,6 +8,7 @@ import pytest
 
 from jaxmlp import check
 
+from ...helpers import normal
 from .. import gradients
 
 
@@ -22,8 +23,8 @@ def said(loss, grads, *inputs):
 @pytest.fixture
 def deep(getkey):
     keys = jax.random.split(getkey(), 5)
-    params = {f"w{i}": jax.random.normal(keys[i], shape) for i, shape in enumerate(((3, 4), (4, 5), (5, 2)))}
-    return params, jax.random.normal(keys[3], (6, 3)), jax.random.normal(keys[4], (6, 2))
+    params = {f"w{i}": normal(keys[i], shape) for i, shape in enumerate(((3, 4), (4, 5), (5, 2)))}
+    return params, normal(keys[3], (6, 3)), normal(keys[4], (6, 2))
 
 
 def loss(params, x, y):
@@ -218,7 +219,7 @@ def test_the_slope_of_the_layer_beside_is_called_for_wrongly_and_one_in_the_wron
 ):
     keys = jax.random.split(getkey(), 5)
     shapes = (3, 4), (4, 4), (4, 2), (6, 3), (6, 2)
-    *weights, x, y = (jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True))
+    *weights, x, y = (normal(key, shape) for key, shape in zip(keys, shapes, strict=True))
     params = {f"w{i}": w for i, w in enumerate(weights)}
     grads = partial(_grads_of_mixed, table=[first_of_table, RELU, SIGMOID], shift=shift)
     assert said(_mixed, grads, params, x, y) == ("wrong-activation-derivative", line)

@@ -7,12 +7,13 @@ import pytest
 
 from jaxmlp import check
 
-from .findings import normal, said
+from ...helpers import normal
+from .findings import normals, said
 
 
 @pytest.fixture
 def line_data(getkey):
-    x = jax.random.normal(getkey(), (5,))
+    x = normal(getkey(), (5,))
     return {"slope": jnp.asarray(0.7), "offset": jnp.asarray(-0.4)}, x, jnp.sin(3 * x)
 
 
@@ -51,7 +52,7 @@ def logistic(params, x, y):
 @pytest.fixture
 def labelled(getkey):
     keys = jax.random.split(getkey(), 2)
-    return {"w": jax.random.normal(keys[0], (3,))}, jax.random.normal(keys[1], (6, 3)), jnp.array([0.0, 1, 1, 0, 1, 0])
+    return {"w": normal(keys[0], (3,))}, normal(keys[1], (6, 3)), jnp.array([0.0, 1, 1, 0, 1, 0])
 
 
 def test_the_slope_of_the_output_alone(labelled):
@@ -73,7 +74,7 @@ def test_another_slope_is_no_slope_alone(getkey):
         return {"w": x.T @ dz}
 
     keys = jax.random.split(getkey(), 2)
-    found = said(loss, grads, {"w": jax.random.normal(keys[0], (3,))}, jax.random.normal(keys[1], (6, 3)))
+    found = said(loss, grads, {"w": normal(keys[0], (3,))}, normal(keys[1], (6, 3)))
     assert found == [("wrong-activation-derivative", "dz = a * (1 - a)")]
 
 
@@ -96,8 +97,8 @@ SLOPES = {"swish": swish_slope, "tanh": lambda z: 1 - jnp.tanh(z) ** 2}
 @pytest.fixture
 def layers(getkey):
     keys = jax.random.split(getkey(), 4)
-    params = {"w1": jax.random.normal(keys[0], (3, 4)), "w2": jax.random.normal(keys[1], (4, 2))}
-    return params, jax.random.normal(keys[2], (5, 3)), jax.random.normal(keys[3], (5, 2))
+    params = {"w1": normal(keys[0], (3, 4)), "w2": normal(keys[1], (4, 2))}
+    return params, normal(keys[2], (5, 3)), normal(keys[3], (5, 2))
 
 
 def swish_bwd(params, x, y, name="swish"):
@@ -153,9 +154,7 @@ def test_a_slope_of_a_single_number_at_the_output_of_its_function(getkey):
         dz = -2 * jax.nn.sigmoid(out) * (1 - jax.nn.sigmoid(out)) * (y - out)
         return {"w": dz[:, None] * x[None, :]}
 
-    found = said(
-        loss, grads, {"w": jax.random.normal(getkey(), (1, 3))}, jax.random.normal(getkey(), (3,)), jnp.asarray(0.3)
-    )
+    found = said(loss, grads, {"w": normal(getkey(), (1, 3))}, normal(getkey(), (3,)), jnp.asarray(0.3))
     line = "dz = -2 * jax.nn.sigmoid(out) * (1 - jax.nn.sigmoid(out)) * (y - out)"
     assert found == [("wrong-activation-derivative", line)]
 
@@ -177,8 +176,8 @@ def test_factors_side_by_side_are_no_layers(getkey):
             dusers, ditems = dusers.at[i].add(du), ditems.at[j].add(dv)
         return {"users": dusers, "items": ditems}
 
-    params = {name: jax.random.normal(getkey(), (3, 4)) for name in ("users", "items")}
-    assert said(loss, grads, params, jax.random.normal(getkey(), (3, 3))) == [("wrong-operand", "du = error * u")]
+    params = {name: normal(getkey(), (3, 4)) for name in ("users", "items")}
+    assert said(loss, grads, params, normal(getkey(), (3, 3))) == [("wrong-operand", "du = error * u")]
 
 
 def test_a_sign_that_one_of_several_has_already(getkey):
@@ -192,8 +191,8 @@ def test_a_sign_that_one_of_several_has_already(getkey):
         ups["log"] = jnp.sum((x - params["mean"][None, :]) ** 2, axis=0) * scale - len(x)
         return {name: -up for name, up in ups.items()}
 
-    params = {"mean": jax.random.normal(getkey(), (3,)), "log": 0.3 * jax.random.normal(getkey(), (3,))}
-    found = said(lambda params, x: -log_likelihood(params, x), grads, params, jax.random.normal(getkey(), (5, 3)))
+    params = {"mean": normal(getkey(), (3,)), "log": 0.3 * normal(getkey(), (3,))}
+    found = said(lambda params, x: -log_likelihood(params, x), grads, params, normal(getkey(), (5, 3)))
     assert found == [("sign", 'ups["mean"] = -jnp.sum(x - params["mean"][None, :], axis=0) * scale')]
 
 
@@ -205,9 +204,7 @@ def test_a_sign_is_not_wrong_in_ones(getkey):
         ones = jnp.ones_like(x)
         return ones @ (x - params)
 
-    assert said(loss, grads, jnp.asarray(0.3), jax.random.normal(getkey(), (5,))) == [
-        ("sign", "return ones @ (x - params)")
-    ]
+    assert said(loss, grads, jnp.asarray(0.3), normal(getkey(), (5,))) == [("sign", "return ones @ (x - params)")]
 
 
 def test_the_error_of_the_output_in_the_place_of_a_hidden_neuron_s(getkey):
@@ -228,8 +225,8 @@ def test_the_error_of_the_output_in_the_place_of_a_hidden_neuron_s(getkey):
             dw = [d + a * error for d, a in zip(dw, row, strict=True)]
         return {"w": jnp.stack(dw), "v": dv}
 
-    x = np.asarray(jax.random.normal(getkey(), (4, 3)))
-    params = {"w": jax.random.normal(getkey(), (3,)), "v": jnp.asarray(0.8)}
+    x = np.asarray(normal(getkey(), (4, 3)))
+    params = {"w": normal(getkey(), (3,)), "v": jnp.asarray(0.8)}
     [found] = said(loss, grads, params, x, jnp.array([0.0, 1, 1, 0]))
     assert found == ("wrong-operand", "dw = [d + a * error for d, a in zip(dw, row, strict=True)]")
 
@@ -256,7 +253,7 @@ def test_an_upstream_number_that_a_function_is_given_and_never_reads(bwd, found,
     def grads(params, x, y, weight):
         return {"w": x.T @ bwd(weight, x @ params["w"], y)}
 
-    w, x, y = normal(getkey, (3, 2), (6, 3), (6, 2))
+    w, x, y = normals(getkey, (3, 2), (6, 3), (6, 2))
     report = check(loss, grads, {"w": w}, x, y, jnp.asarray(2.5))
     assert report.ok == (not found)
     assert [(finding.cause, finding.line and finding.line.text) for finding in report.findings] == found

@@ -5,7 +5,7 @@ from functools import partial
 import jax.numpy as jnp
 import pytest
 
-from .findings import normal, said
+from .findings import normals, said
 
 
 def _smoothed(params, x, y):
@@ -35,5 +35,5 @@ SET = "dh = dh.at[place(d, m)].set(row)"
     ],
 )
 def test_rows_that_are_put_in_one_place_are_not_rows_that_are_left_out(place, stop, expected, getkey):
-    w, x, y = normal(getkey, (3, 4), (5, 3), (4, 4))
+    w, x, y = normals(getkey, (3, 4), (5, 3), (4, 4))
     assert said(_smoothed, partial(_grads, place=place, stop=stop), {"w": w}, x, y) == [expected]

@@ -1,8 +1,8 @@
 """The diagnosis of gradients that objects send to each other, and of what a helper does not transpose."""
 
-import jax
 import jax.numpy as jnp
 
+from ...helpers import normal
 from .findings import said
 
 
@@ -47,8 +47,8 @@ def test_a_node_that_sends_its_gradient_on_once_for_each_of_its_users(getkey):
         out.backward()
         return {"w": w.grad, "v": v.grad}
 
-    params = {name: jax.random.normal(getkey(), (4,)) for name in ("w", "v")}
-    found = said(loss, grads, params, jax.random.normal(getkey(), (4,)))
+    params = {name: normal(getkey(), (4,)) for name in ("w", "v")}
+    found = said(loss, grads, params, normal(getkey(), (4,)))
     assert found == [("double-counted-term", "source.backward()")]
 
 
@@ -64,6 +64,6 @@ def test_a_transpose_that_is_missing_twice(getkey):
         inverse = jnp.linalg.inv(params)
         return quadratic_bwd(inverse, inverse @ x @ x.T)
 
-    matrix = 2 * jnp.eye(3) + 0.3 * jax.random.normal(getkey(), (3, 3))
-    found = said(loss, grads, matrix, jax.random.normal(getkey(), (3, 2)))
+    matrix = 2 * jnp.eye(3) + 0.3 * normal(getkey(), (3, 3))
+    found = said(loss, grads, matrix, normal(getkey(), (3, 2)))
     assert found == [("transposed", "return -(inverse @ dy @ inverse)")]

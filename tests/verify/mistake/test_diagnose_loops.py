@@ -8,14 +8,15 @@ import pytest
 
 from jaxmlp import check, check_rule
 
-from .findings import first, normal, said
+from ...helpers import normal
+from .findings import first, normals, said
 
 
 @pytest.fixture
 def network(getkey):
     keys = jax.random.split(getkey(), 5)
-    params = {f"w{i}": jax.random.normal(keys[i], shape) for i, shape in enumerate(((4, 3), (3, 4), (2, 3)))}
-    return params, jax.random.normal(keys[3], (5, 3)), jax.random.normal(keys[4], (5, 2))
+    params = {f"w{i}": normal(keys[i], shape) for i, shape in enumerate(((4, 3), (3, 4), (2, 3)))}
+    return params, normal(keys[3], (5, 3)), normal(keys[4], (5, 2))
 
 
 def layered_loss(params, xs, ys):
@@ -103,8 +104,8 @@ def lost_sign(params, xs, y):
 
 def test_a_sign_that_comes_in_by_its_powers(getkey):
     keys = jax.random.split(getkey(), 4)
-    params = {"wh": jax.random.normal(keys[0], (3, 3)), "wx": jax.random.normal(keys[1], (3, 2))}
-    problem = params, jax.random.normal(keys[2], (4, 2)), jax.random.normal(keys[3], (3,))
+    params = {"wh": normal(keys[0], (3, 3)), "wx": normal(keys[1], (3, 2))}
+    problem = params, normal(keys[2], (4, 2)), normal(keys[3], (3,))
     assert first(check(recurrent_loss, lost_sign, *problem)) == ("sign", 'dh = -params["wh"].T @ dz')
 
 
@@ -118,8 +119,8 @@ def test_a_column_that_meets_a_row(getkey):
         return {"w": 2 * x.T @ err / len(y)}
 
     keys = jax.random.split(getkey(), 3)
-    problem = {"w": jax.random.normal(keys[0], (3, 1))}, jax.random.normal(keys[1], (6, 3))
-    report = check(loss, grads, *problem, jax.random.normal(keys[2], (6,)))
+    problem = {"w": normal(keys[0], (3, 1))}, normal(keys[1], (6, 3))
+    report = check(loss, grads, *problem, normal(keys[2], (6,)))
     assert first(report) == ("shape", 'err = x @ params["w"] - y')
     assert "(6, 6)" in report.findings[0].message
 
@@ -138,7 +139,7 @@ def test_a_mask_drawn_from_a_key_and_then_forgotten(getkey):
         dz = 2 * dropped
         return {"w": x.T @ dz}
 
-    problem = {"w": jax.random.normal(getkey(), (3, 2))}, jax.random.normal(getkey(), (6, 3)), jax.random.key(0)
+    problem = {"w": normal(getkey(), (3, 2))}, normal(getkey(), (6, 3)), jax.random.key(0)
     assert first(check(loss, grads, *problem)) == ("missing-activation-derivative", "dz = 2 * dropped")
 
 
@@ -161,8 +162,8 @@ def test_a_line_that_calls_many_functions_is_not_blamed(getkey):
     def loss(params, x, y):
         return 0.5 * jnp.sum((jnp.tanh(x @ params["w1"]) @ params["w2"] - y) ** 2)
 
-    params = {"w1": jax.random.normal(getkey(), (3, 4)), "w2": jax.random.normal(getkey(), (4, 2))}
-    report = check(loss, grads, params, jax.random.normal(getkey(), (5, 3)), jax.random.normal(getkey(), (5, 2)))
+    params = {"w1": normal(getkey(), (3, 4)), "w2": normal(getkey(), (4, 2))}
+    report = check(loss, grads, params, normal(getkey(), (5, 3)), normal(getkey(), (5, 2)))
     assert first(report) == ("sign", "return lambda d: (None, -d * (1 - a**2))")
 
 
@@ -179,7 +180,7 @@ def test_a_rule_is_read_line_by_line(getkey):
         return a, (x, w, a)
 
     layer.defvjp(fwd, bwd)
-    report = check_rule(layer, jax.random.normal(getkey(), (5, 3)), jax.random.normal(getkey(), (3, 2)))
+    report = check_rule(layer, normal(getkey(), (5, 3)), normal(getkey(), (3, 2)))
     assert first(report) == ("wrong-activation-derivative", "dz = da * (1 - a)")
 
 
@@ -204,7 +205,7 @@ def test_the_same_part_of_an_argument_in_each_step(masked, getkey):
             dh = (1 - gate) * dh + dz
         return {"w": dw}
 
-    w, x, y, gates = normal(getkey, (3, 2), (4, 5, 3), (1, 5, 2), (4, 5, 2))
+    w, x, y, gates = normals(getkey, (3, 2), (4, 5, 3), (1, 5, 2), (4, 5, 2))
     gates = (gates > 0).astype(x.dtype) if masked else jax.nn.sigmoid(gates)
     assert check(loss, partial(grads, moves_on=True), {"w": w}, x, y, gates).ok
     cause = "wrong-mask" if masked else "wrong-operand"

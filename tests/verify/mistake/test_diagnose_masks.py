@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from jaxmlp import check
 
-from .findings import first, normal
+from ...helpers import normal
+from .findings import first, normals
 
 
 def test_a_threshold_on_the_signed_difference_is_another_condition(getkey):
@@ -21,7 +22,7 @@ def test_a_threshold_on_the_signed_difference_is_another_condition(getkey):
         d = jnp.where(error < 0.7, error, 0.7 * jnp.sign(error))
         return {"w": x.T @ (d / error.size)}
 
-    w, x, y = (jax.random.normal(getkey(), shape) for shape in ((4, 2), (8, 4), (8, 2)))
+    w, x, y = (normal(getkey(), shape) for shape in ((4, 2), (8, 4), (8, 2)))
     line = "d = jnp.where(error < 0.7, error, 0.7 * jnp.sign(error))"
     assert first(check(loss, grads, {"w": w}, x, 2 * y)) == ("wrong-mask", line)
 
@@ -35,7 +36,7 @@ def test_a_missing_factor_is_not_looked_for_in_a_mask(getkey):
         signed = -y * open_
         return {"w": x.T @ signed}
 
-    w, x, y = (jax.random.normal(getkey(), shape) for shape in ((4, 1), (9, 4), (9, 1)))
+    w, x, y = (normal(getkey(), shape) for shape in ((4, 1), (9, 4), (9, 1)))
     assert first(check(loss, grads, {"w": w}, x, jnp.sign(y))) == ("scale-batch", "signed = -y * open_")
 
 
@@ -53,7 +54,7 @@ def test_the_diagonal_of_softmax_is_known_behind_a_mask(getkey):
         ds = p * (1 - p) * dp
         return {"q": x.T @ ds @ x}
 
-    q, x, y = (jax.random.normal(getkey(), shape) for shape in ((3, 3), (5, 3), (5, 3)))
+    q, x, y = (normal(getkey(), shape) for shape in ((3, 3), (5, 3), (5, 3)))
     assert first(check(loss, grads, {"q": 0.3 * q}, x, y)) == (
         "softmax-jacobian-diagonal-only",
         "ds = p * (1 - p) * dp",
@@ -72,7 +73,7 @@ def test_the_scale_of_dropout_that_is_not_that_of_the_forward_pass(getkey):
         ds = p * (dp - jnp.sum(dp * p, axis=1, keepdims=True))
         return {"q": x.T @ ds @ x}
 
-    q, x, y = normal(getkey, (3, 3), (5, 3), (5, 3))
+    q, x, y = normals(getkey, (3, 3), (5, 3), (5, 3))
     mask = (jnp.arange(25).reshape(5, 5) % 3 > 0).astype(x.dtype)
     assert first(check(loss, grads, {"q": 0.3 * q}, x, y, mask, jnp.asarray(0.3))) == (
         "scale-constant",
@@ -94,7 +95,7 @@ def test_scores_that_take_the_probabilities_after_dropout(getkey):
         ds = p * (dp * mask - inner) if right else dropped * (dp - inner)
         return {"q": x.T @ ds @ x}
 
-    q, x, y = normal(getkey, (3, 3), (5, 3), (5, 3))
+    q, x, y = normals(getkey, (3, 3), (5, 3), (5, 3))
     mask = (jnp.arange(25).reshape(5, 5) % 3 > 0).astype(x.dtype) / 0.7
     params = {"q": 0.3 * q}
     assert check(loss, partial(grads, right=True), params, x, y, mask).ok
@@ -122,7 +123,7 @@ def test_a_condition_that_lets_too_much_through_is_the_wrong_mask(getkey):
     def back(d, z):
         return jnp.where(z < 3, d / 6, 0.0)
 
-    w1, w2, x, y = normal(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
     found = first(check(_hard_sigmoid, partial(_grads_of_a_hard_sigmoid, back=back), {"w1": w1 * 3, "w2": w2}, x, y))
     assert found == ("wrong-mask", "return jnp.where(z < 3, d / 6, 0.0)")
 
@@ -158,6 +159,6 @@ def test_a_mask_of_the_data_is_not_the_condition_that_a_slope_lacks(getkey):
         dz = jnp.where(keep > 0, dh, 0.0)
         return {"w1": x.T @ dz, "w2": h.T @ d}
 
-    w1, w2, x, y = normal(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
     keep = (jnp.arange(45).reshape(9, 5) % 3 > 0).astype(x.dtype)
     assert first(check(loss, grads, {"w1": w1, "w2": w2}, x, y, keep))[0] == "missing-activation-derivative"

@@ -8,7 +8,7 @@ import pytest
 
 from jaxmlp import check
 
-from .findings import normal, said
+from .findings import normals, said
 
 
 def loss(params, x, y):
@@ -47,7 +47,7 @@ def through_neurons(slope):
 
 
 def test_the_slope_of_another_activation_in_every_neuron_of_layers_of_several_sizes(getkey):
-    hidden, output, x, y = normal(getkey, (3, 4), (2, 3), (4,), (2,))
+    hidden, output, x, y = normals(getkey, (3, 4), (2, 3), (4,), (2,))
     params = {"hidden": hidden, "output": output}
     assert check(loss, through_neurons(lambda out: 1 - out * out), params, x, y).ok
     found = said(loss, through_neurons(lambda out: out * (1 - out)), params, x, y)
@@ -75,7 +75,7 @@ def test_a_slope_that_wants_the_weighted_sum_and_is_given_the_activation(getkey)
         dz1 = dz2 @ params["w2"].T * sigmoid(z1 if wants_sums else h, True)
         return {"w1": x.T @ dz1, "w2": h.T @ dz2}
 
-    w1, w2, x, y = normal(getkey, (3, 4), (4, 1), (5, 3), (5, 1))
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 1), (5, 3), (5, 1))
     params = {"w1": w1, "w2": w2}
     assert check(loss, grads, params, x, y).ok
     assert said(loss, partial(grads, wants_sums=False), params, x, y) == [
@@ -99,7 +99,7 @@ def test_slopes_of_an_error_beside_another_mistake(getkey):
         dw1 = (x if right else x * h[:, :3]).T @ dz1
         return {"w1": dw1, "w2": h.T @ dz2}
 
-    w1, w2, x, y = normal(getkey, (3, 4), (4, 1), (5, 3), (5, 1))
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 1), (5, 3), (5, 1))
     params = {"w1": w1, "w2": w2}
     assert check(loss, partial(grads, right=True), params, x, y).ok
     assert said(loss, grads, params, x, y) == [("wrong-activation-derivative", "dz1 = dh * at * (1 - at)")]
@@ -121,7 +121,7 @@ def test_deltas_that_are_sent_back_without_the_slope_of_the_output_and_then_coll
         both = jnp.stack([first, second])
         return {"w1": jnp.outer(both * h * (1 - h), x), "w2": jnp.outer(delta, h)}
 
-    w1, w2, x, y = normal(getkey, (2, 3), (1, 2), (3,), (1,))
+    w1, w2, x, y = normals(getkey, (2, 3), (1, 2), (3,), (1,))
     params = {"w1": w1, "w2": w2}
     assert check(loss, partial(grads, right=True), params, x, y).ok
     assert said(loss, grads, params, x, y) == [
@@ -149,7 +149,7 @@ def test_the_value_of_the_next_neuron_is_sent_back_where_its_error_belongs(getke
             dw2 = dw2 + h * error
         return {"w1": dw1, "w2": dw2}
 
-    w1, w2, x, y = normal(getkey, (3, 2), (2,), (4, 3), (4,))
+    w1, w2, x, y = normals(getkey, (3, 2), (2,), (4, 3), (4,))
     params = {"w1": w1, "w2": w2}
     assert check(loss, partial(grads, right=True), params, x, y).ok
     line = 'sent += (error if right else value) * params["w2"][k]'
@@ -171,7 +171,7 @@ def test_a_slope_where_it_ought_to_be_multiplied_by_what_comes_in(where, getkey)
         dz1 = sigmoid(z1, True) * (1 if "z1" in forgets else sent)
         return {"w1": x.T @ dz1, "w2": jax.nn.sigmoid(z1).T @ dz2}
 
-    w1, w2, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
     params = {"w1": w1, "w2": w2}
     assert check(loss, grads, params, x, y).ok
     found = said(loss, partial(grads, forgets=where), params, x, y)
@@ -208,7 +208,7 @@ def test_a_method_that_never_reads_what_comes_in_lacks_it(right, getkey):
         dh = (layer.backward_weighted if right else layer.backward)(h, dout)
         return {"w1": x.T @ dh, "w2": dout.T @ h}
 
-    w1, w2, x, y = normal(getkey, (3, 4), (2, 4), (5, 3), (5, 2))
+    w1, w2, x, y = normals(getkey, (3, 4), (2, 4), (5, 3), (5, 2))
     report = check(loss, grads, {"w1": w1, "w2": w2}, x, y)
     assert report.ok == right
     assert [finding.cause for finding in report.findings] == ([] if right else ["missing-upstream"])
@@ -230,7 +230,7 @@ def test_what_is_made_with_its_slope_and_then_not_used_lacks_the_slope(sent, get
         below = params["w2"].T @ (delta if sent == "delta" else error)
         return {"w1": (below * h * (1 - h)) @ x.T, "w2": delta @ h.T}
 
-    w1, w2, x, y = normal(getkey, (4, 3), (2, 4), (3,), (2,))
+    w1, w2, x, y = normals(getkey, (4, 3), (2, 4), (3,), (2,))
     line = 'below = params["w2"].T @ (delta if sent == "delta" else error)'
     if sent == "delta":
         assert check(loss, grads, {"w1": w1, "w2": w2}, x, y).ok

@@ -8,7 +8,7 @@ import pytest
 
 from jaxmlp import check
 
-from .findings import normal, said
+from .findings import normals, said
 
 
 def named(report):
@@ -36,7 +36,7 @@ def triplet_grads(params, anchors, near, far):
 
 
 def test_zeros_that_are_passed_on_are_blamed_where_they_are_made(getkey):
-    w, b, *xs = normal(getkey, (4, 3), (3,), (5, 4), (5, 4), (5, 4))
+    w, b, *xs = normals(getkey, (4, 3), (3,), (5, 4), (5, 4), (5, 4))
     [finding] = named(check(triplet_loss, triplet_grads, {"w": w, "b": b}, *xs))
     assert finding == ("missing-term", "dp = jnp.zeros_like(p)", ("w", "b"))
 
@@ -65,14 +65,14 @@ def recurrent_grads(params, xs, slope, biased):
 
 
 def test_zeros_that_a_sum_starts_with_are_not_blamed(getkey):
-    w, c, xs = normal(getkey, (3, 3), (3,), (4, 3))
+    w, c, xs = normals(getkey, (3, 3), (3,), (4, 3))
     grads = lambda params, xs: recurrent_grads(params, xs, lambda h: 1 - h**2, biased=False)
     [finding] = named(check(recurrent_loss, grads, {"w": w, "c": c}, xs))
     assert finding == ("zero-gradient", "dc = dc + dy if biased else dc + dc", ("c",))
 
 
 def test_what_is_zero_at_the_first_step_is_not_blamed_either(getkey):
-    w, c, xs = normal(getkey, (3, 3), (3,), (4, 3))
+    w, c, xs = normals(getkey, (3, 3), (3,), (4, 3))
     grads = lambda params, xs: recurrent_grads(params, xs, lambda h: h * (1 - h), biased=True)
     [finding] = named(check(recurrent_loss, grads, {"w": w, "c": c}, xs))
     assert finding == ("wrong-activation-derivative", "dz = (dh + dy) * slope(states[t + 1])", ("w",))
@@ -91,7 +91,7 @@ def test_a_number_in_two_statements_is_named_in_both_with_the_leaves_of_each(get
         db = jnp.sum(dz, axis=(0, 1), keepdims=True) / steps
         return {"w": dw, "b": db}
 
-    w, b, x, y = normal(getkey, (4, 3), (1, 1, 3), (5, 7, 4), (5, 3))
+    w, b, x, y = normals(getkey, (4, 3), (1, 1, 3), (5, 7, 4), (5, 3))
     report = check(pooled_loss, grads, {"w": w, "b": b}, x, y)
     assert named(report) == [
         ("scale-constant", 'dw = jnp.einsum("npk,npc->kc", x, dz) / steps', ("w",)),
@@ -117,7 +117,7 @@ def test_a_function_that_must_give_what_it_is_given_is_blamed_at_its_call(getkey
         dz = sigmoid_backward(da, a)
         return {"w": x.T @ dz, "b": jnp.sum(dz, axis=0)}
 
-    w, b, x, y = normal(getkey, (4, 1), (1,), (6, 4), (6, 1))
+    w, b, x, y = normals(getkey, (4, 1), (1,), (6, 4), (6, 1))
     [finding] = named(check(loss, grads, {"w": w, "b": b}, x, (y > 0).astype(x.dtype)))
     assert finding == ("extra-activation-derivative", "dz = sigmoid_backward(da, a)", ("w", "b"))
 
@@ -147,7 +147,7 @@ def test_runs_that_lead_to_one_leaf_are_told_from_the_others(getkey):
             dh = drh * r + params["ur"].T @ dr
         return found
 
-    ur, uh, xs = normal(getkey, (3, 3), (3, 3), (4, 3))
+    ur, uh, xs = normals(getkey, (3, 3), (3, 3), (4, 3))
     report = check(gated_loss, grads, {"ur": ur, "uh": uh}, xs)
     assert named(report) == [("missing-factor", "found[name] = found[name] + jnp.outer(d, before)", ("uh",))]
     assert "`r`" in report.findings[0].message
@@ -190,7 +190,7 @@ def test_steps_that_nothing_wrong_comes_of_are_not_named(getkey):
         found["w1"] = x.T @ ((d2 @ net["w2"].T) * (1 - h**2))
         return found
 
-    w1, w2, b2, x, y = normal(getkey, (3, 4), (4, 2), (1, 2), (5, 3), (5, 2))
+    w1, w2, b2, x, y = normals(getkey, (3, 4), (4, 2), (1, 2), (5, 3), (5, 2))
     found = named(check(loss, grads, {"w1": w1, "w2": w2, "b2": b2}, x, y))
     assert found == [("stale-weights", 'net["w2"] = net["w2"] - 0.1 * found["w2"]', ("w1",))]
 
@@ -213,7 +213,7 @@ def test_gradients_that_are_collected_before_the_penalty_is_added(getkey):
             added.append((name, grad + 0.1 * params[name] / size(params)))
         return collected if too_early else dict(added)
 
-    w1, w2, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
     params = {"w1": w1, "w2": w2}
     assert check(loss, partial(grads, too_early=False), params, x, y).ok
     assert said(loss, grads, params, x, y) == [
@@ -241,7 +241,7 @@ def test_a_product_of_one_number_where_a_matrix_belongs_stands_in_the_method_tha
         network = Network(params, x)
         return network.backward(params["w2"] @ network.h - y, right)
 
-    w1, w2, x, y = normal(getkey, (4, 3), (2, 4), (3,), (2,))
+    w1, w2, x, y = normals(getkey, (4, 3), (2, 4), (3,), (2,))
     params = {"w1": w1, "w2": w2}
     assert check(loss, partial(grads, right=True), params, x, y).ok
     [(cause, line)] = said(loss, grads, params, x, y)

@@ -9,16 +9,17 @@ import pytest
 
 from jaxmlp import check
 
-from .findings import normal, said
+from ...helpers import normal
+from .findings import normals, said
 
 
 @pytest.fixture
 def pairs(getkey):
     """Vectors of users and items, and which of them belong together."""
     keys = jax.random.split(getkey(), 3)
-    params = {"users": jax.random.normal(keys[0], (3, 4)), "items": jax.random.normal(keys[1], (5, 4))}
+    params = {"users": normal(keys[0], (3, 4)), "items": normal(keys[1], (5, 4))}
     rows = np.array([[0, 1], [0, 3], [1, 0], [2, 4], [2, 1]], np.int32)
-    return params, rows, jax.random.normal(keys[2], (5,)), jnp.asarray(0.2)
+    return params, rows, normal(keys[2], (5,)), jnp.asarray(0.2)
 
 
 def loss(params, rows, ratings, lam):
@@ -104,9 +105,9 @@ def test_a_penalty_inside_the_bracket_of_the_error(pairs):
 def test_a_penalty_and_the_data_both_wrong_in_one_sum(getkey):
     keys = jax.random.split(getkey(), 3)
     inputs = (
-        {"w": jax.random.normal(keys[0], (4,))},
-        jax.random.normal(keys[1], (6, 4)),
-        jax.random.normal(keys[2], (6,)),
+        {"w": normal(keys[0], (4,))},
+        normal(keys[1], (6, 4)),
+        normal(keys[2], (6,)),
     )
 
     def lasso(params, x, y):
@@ -152,7 +153,7 @@ def test_deltas_that_are_rounded(getkey):
         dz1 = jnp.round(dz2 @ params["w2"].T * (1 - h**2), digits)
         return {"w1": x.T @ dz1, "w2": h.T @ dz2}
 
-    w1, w2, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
     params = {"w1": w1, "w2": w2}
     assert said(loss, grads, params, x, y) == [
         ("precision", "dz2 = jnp.round((out - y) * (1 - out**2), digits)"),
@@ -170,5 +171,5 @@ def test_a_number_that_passes_through_an_integer(getkey):
         cents = (100 * error).astype(int)
         return {"w": x.T @ (cents / 100)}
 
-    w, x, y = normal(getkey, (3,), (5, 3), (5,))
+    w, x, y = normals(getkey, (3,), (5, 3), (5,))
     assert said(loss, grads, {"w": w}, x, y) == [("precision", "cents = (100 * error).astype(int)")]

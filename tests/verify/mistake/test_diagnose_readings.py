@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxmlp import check
 
-from .findings import named, normal
+from .findings import named, normals
 
 
 def test_a_sign_that_is_lost_for_some_examples(getkey):
@@ -19,7 +19,7 @@ def test_a_sign_that_is_lost_for_some_examples(getkey):
         factor = jnp.where(y == 0, 0.0, 1.0) * jnp.abs(y) / len(y)
         return {"w": x.T @ (factor * (1 - score**2))}
 
-    w, x, y = normal(getkey, (3,), (6, 3), (6,))
+    w, x, y = normals(getkey, (3,), (6, 3), (6,))
     assert named(check(loss, grads, {"w": w}, x, y)) == [
         ("sign", "factor = jnp.where(y == 0, 0.0, 1.0) * jnp.abs(y) / len(y)")
     ]
@@ -38,7 +38,7 @@ def test_a_minibatch_is_a_batch_too(getkey):
             total = total + step
         return {"w": total}
 
-    w, x, y = normal(getkey, (3, 1), (15, 3), (15, 1))
+    w, x, y = normals(getkey, (3, 1), (15, 3), (15, 1))
     assert named(check(loss, grads, {"w": w}, x, y)) == [("scale-batch", 'step = 2 * xs.T @ (xs @ params["w"] - ys)')]
 
 
@@ -57,7 +57,7 @@ def test_an_upstream_gradient_that_is_overwritten_at_one_place(getkey):
         dz = dz.at[0, 1].set(jnp.where(arrived == 0, arrived, slope))
         return {"w": x.T @ dz}
 
-    w, x = normal(getkey, (3, 2), (4, 3))
+    w, x = normals(getkey, (3, 2), (4, 3))
     line = "dz = dz.at[0, 1].set(jnp.where(arrived == 0, arrived, slope))"
     assert named(check(loss, grads, {"w": w}, x)) == [("missing-upstream", line)]
 
@@ -75,7 +75,7 @@ def test_a_kernel_gradient_in_reverse_order(getkey):
         dk = correlated(x, error)
         return {"k": dk}
 
-    k, x, y = normal(getkey, (3,), (7,), (5,))
+    k, x, y = normals(getkey, (3,), (7,), (5,))
     report = check(loss, grads, {"k": k}, x, y)
     assert named(report) == [("transposed", "dk = correlated(x, error)")]
     assert "in reverse order along axis 0" in report.findings[0].message
@@ -91,7 +91,7 @@ def test_a_threshold_that_forgets_the_other_side(getkey):
         slope = jnp.where(r <= 0.5, r, 0.5 * r)
         return {"w": x.T @ slope}
 
-    w, x, y = normal(getkey, (3,), (12, 3), (12,))
+    w, x, y = normals(getkey, (3,), (12, 3), (12,))
     assert named(check(loss, grads, {"w": w}, x, y)) == [("wrong-mask", "slope = jnp.where(r <= 0.5, r, 0.5 * r)")]
 
 
@@ -108,7 +108,7 @@ def test_a_product_that_goes_on_from_one_feature_to_the_next(getkey):
                 total = total.at[i].add(delta)
         return {"w": total}
 
-    w, x = normal(getkey, (3,), (4, 3))
+    w, x = normals(getkey, (3,), (4, 3))
     report = check(loss, grads, {"w": w}, x, jnp.asarray([0.0, 1.0, 1.0, 0.0], x.dtype))
     assert named(report) == [("wrong-operand", "delta = delta * x[n, i]")]
     assert "the value before the loop" in report.findings[0].message
@@ -126,7 +126,7 @@ def test_the_output_where_its_sigmoid_belongs_in_the_derivative_of_a_loss(getkey
         dz = ((1 - y) / (1 - out) - y / out) * p * (1 - p)
         return {"w": x.T @ ((dz @ params["v"].T) * (1 - h**2)), "v": h.T @ dz}
 
-    w, v, x = normal(getkey, (3, 4), (4, 1), (6, 3))
+    w, v, x = normals(getkey, (3, 4), (4, 1), (6, 3))
     y = jnp.asarray([[0.0], [1.0], [1.0], [0.0], [1.0], [0.0]], x.dtype)
     assert named(check(loss, grads, {"w": w, "v": v}, x, y)) == [
         ("wrong-operand", "dz = ((1 - y) / (1 - out) - y / out) * p * (1 - p)")
@@ -144,7 +144,7 @@ def test_the_slope_of_a_sigmoid_after_an_error_that_has_it(getkey):
         dz = error * p * (1 - p)
         return {"w": x.T @ dz}
 
-    w, x = normal(getkey, (3, 2), (4, 3))
+    w, x = normals(getkey, (3, 2), (4, 3))
     y, weight = jnp.asarray(np.eye(2)[[0, 1, 1, 0]], x.dtype), jnp.asarray([[1.0], [0.0], [1.0], [1.0]], x.dtype)
     report = check(loss, grads, {"w": w}, x, y, weight)
     assert named(report) == [("extra-activation-derivative", "dz = error * p * (1 - p)")]
@@ -167,7 +167,7 @@ def test_the_other_sign_of_a_cotangent_beside_another_mistake(getkey):
         dz = dz - jnp.sum(dout * inverse, axis=0, keepdims=True)
         return {"w": x.T @ dz}
 
-    w, x = normal(getkey, (3, 2), (5, 3))
+    w, x = normals(getkey, (3, 2), (5, 3))
     cause, line = named(check(loss, grads, {"w": w}, x))[0]
     assert (cause, line) == ("sign", "dvar = jnp.sum(dout * centred, axis=0, keepdims=True) * inverse**3 / 2")
 
@@ -184,7 +184,7 @@ def test_a_number_that_is_lacking_is_a_factor_and_no_upstream_gradient(getkey):
         dw = jnp.einsum("ni,nj->ij", x, dz)
         return {"w": dw}
 
-    w, x, y = normal(getkey, (3, 2), (5, 3), (5, 2))
+    w, x, y = normals(getkey, (3, 2), (5, 3), (5, 2))
     [(cause, _)] = named(check(loss, grads, {"w": w}, x, y))
     assert cause in ("missing-factor", "scale-constant")
 
@@ -200,6 +200,6 @@ def test_a_slope_at_the_output_of_its_square_is_another_slope(getkey):
         dpre = 2 * act * dact
         return {"w": x.T @ dpre, "v": act.T @ dout}
 
-    w, v, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    w, v, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
     [(cause, line)] = named(check(loss, grads, {"w": w, "v": v}, x, y))
     assert cause in ("wrong-activation-derivative", "wrong-operand") and line == "dpre = 2 * act * dact"

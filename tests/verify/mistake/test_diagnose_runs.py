@@ -6,6 +6,7 @@ import pytest
 
 from jaxmlp import check
 
+from ...helpers import normal
 from .findings import said
 
 
@@ -17,8 +18,8 @@ def sigmoid(z):
 def columns(getkey):
     """A network on columns, with as many outputs as examples: both axes of the output may be those of the examples."""
     keys = jax.random.split(getkey(), 4)
-    params = {"w1": jax.random.normal(keys[0], (4, 5)), "w2": jax.random.normal(keys[1], (3, 4))}
-    return params, jax.random.normal(keys[2], (5, 3)), jax.random.uniform(keys[3], (3, 3))
+    params = {"w1": normal(keys[0], (4, 5)), "w2": normal(keys[1], (3, 4))}
+    return params, normal(keys[2], (5, 3)), jax.random.uniform(keys[3], (3, 3))
 
 
 def loss_of_columns(params, x, y):
@@ -103,8 +104,8 @@ def test_a_loop_over_units(columns):
 @pytest.fixture
 def sequence(getkey):
     keys = jax.random.split(getkey(), 4)
-    params = {"wx": jax.random.normal(keys[0], (4, 2)), "wh": 0.6 * jax.random.normal(keys[1], (4, 4))}
-    return params, jax.random.normal(keys[2], (3, 2)), jax.random.normal(keys[3], (3, 4))
+    params = {"wx": normal(keys[0], (4, 2)), "wh": 0.6 * normal(keys[1], (4, 4))}
+    return params, normal(keys[2], (3, 2)), normal(keys[3], (3, 4))
 
 
 def loss_of_steps(params, xs, ys):
@@ -138,9 +139,9 @@ def test_a_loop_through_time(sequence, slope):
 def test_windows_that_overwrite_each_other(getkey):
     keys = jax.random.split(getkey(), 3)
     inputs = (
-        {"w": jax.random.normal(keys[0], (6, 3))},
-        jax.random.normal(keys[1], (3,)),
-        jax.random.normal(keys[2], (4,)),
+        {"w": normal(keys[0], (6, 3))},
+        normal(keys[1], (3,)),
+        normal(keys[2], (4,)),
     )
 
     def loss(params, x, y):
@@ -205,7 +206,7 @@ def test_a_sum_over_statements_that_lacks_a_product(columns):
 
 def test_a_leaf_that_a_loop_makes_anew_in_each_run_lacks_the_sum(getkey):
     keys = jax.random.split(getkey(), 4)
-    params = {"w": jax.random.normal(keys[0], (3, 2)), "b": jax.random.normal(keys[1], (2,))}
+    params = {"w": normal(keys[0], (3, 2)), "b": normal(keys[1], (2,))}
 
     def loss(params, x, y):
         return jnp.sum((jnp.tanh(x @ params["w"] + params["b"][None, :]) - y) ** 2) / 2
@@ -219,7 +220,7 @@ def test_a_leaf_that_a_loop_makes_anew_in_each_run_lacks_the_sum(getkey):
             db = dz
         return {"w": dw, "b": db}
 
-    report = check(loss, grads, params, jax.random.normal(keys[2], (4, 3)), jax.random.normal(keys[3], (4, 2)))
+    report = check(loss, grads, params, normal(keys[2], (4, 3)), normal(keys[3], (4, 2)))
     [finding] = report.findings
     assert (finding.cause, finding.leaves) == ("missing-term", ("b",))
     assert finding.line and finding.line.text == "db = dz"
@@ -264,6 +265,6 @@ def test_what_a_recurrent_network_hands_on_or_reads_wrongly(getkey, line, findin
             ds = dz @ params["w"].T
         return {"w": dw}
 
-    params, xs = {"w": jax.random.normal(getkey(), (3, 3))}, jax.random.normal(getkey(), (3, 4, 3))
+    params, xs = {"w": normal(getkey(), (3, 3))}, normal(getkey(), (3, 4, 3))
     report = check(recurrent_loss, without_the_slope if slope_is_lost else with_the_new_states, params, xs)
     assert [(found.cause, found.line and found.line.text) for found in report.findings] == [(finding, line)]

@@ -10,6 +10,7 @@ import pytest
 from jaxmlp import check
 from jaxmlp.verify import _findings
 
+from ...helpers import normal
 from .. import gradients
 
 
@@ -97,8 +98,8 @@ def test_a_mistake_in_a_helper_of_another_module_is_named_there(getkey, tmp_path
 def deep_problem(key):
     """Three square layers without biases."""
     keys = jax.random.split(key, 5)
-    params = [jax.random.normal(k, (3, 3)) for k in keys[:3]]
-    return params, jax.random.normal(keys[3], (4, 3)), jax.random.normal(keys[4], (4, 3))
+    params = [normal(k, (3, 3)) for k in keys[:3]]
+    return params, normal(keys[3], (4, 3)), normal(keys[4], (4, 3))
 
 
 def deep_loss(params, x, y):
@@ -142,8 +143,8 @@ def test_the_weights_of_another_layer_are_named(getkey):
 
 def rnn_problem(key):
     keys = jax.random.split(key, 4)
-    params = {"u": jax.random.normal(keys[0], (2, 3)), "w": jax.random.normal(keys[1], (3, 3))}
-    return params, jax.random.normal(keys[2], (4, 5, 2)), jax.random.normal(keys[3], (5, 3))
+    params = {"u": normal(keys[0], (2, 3)), "w": normal(keys[1], (3, 3))}
+    return params, normal(keys[2], (4, 5, 2)), normal(keys[3], (5, 3))
 
 
 def rnn_loss(params, xs, y):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from .findings import normal, said
+from .findings import normals, said
 
 
 def _cosine(params, x, y):
@@ -40,7 +40,7 @@ def _added_to_a_name_of_its_own(params, x, y):
     ],
 )
 def test_a_term_without_the_factor_of_what_it_is_added_to(grads, expected, getkey):
-    w, x, y = normal(getkey, (3, 4), (6, 3), (6, 4))
+    w, x, y = normals(getkey, (3, 4), (6, 3), (6, 4))
     assert said(_cosine, grads, {"w": w}, x, y) == [expected]
 
 
@@ -66,7 +66,7 @@ def _signs_of_one_error(params, x, y):
 
 
 def test_signs_are_wrong_where_each_difference_is_made(getkey):
-    w, b, x, y = normal(getkey, (3, 4), (1, 4), (6, 3), (6, 4))
+    w, b, x, y = normals(getkey, (3, 4), (1, 4), (6, 3), (6, 4))
     inputs = {"w": w, "b": b}, x, jax.nn.softmax(y, axis=1)
     assert said(_softmax, _signs_of_their_own, *inputs) == [("sign", "d = y - p"), ("sign", "d_of_b = y - p")]
     assert said(_softmax, _signs_of_one_error, *inputs) == [("sign", "d = y - p")]

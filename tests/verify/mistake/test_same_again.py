@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from .findings import normal, said
+from .findings import normals, said
 
 
 def _deep(params, x, y):
@@ -36,7 +36,7 @@ CALL = 'grads[f"w{i}"], sent[i] = _layer(sent[3 if last else i + 1], zs[i], a[i]
 
 
 def test_a_loop_that_always_sends_what_the_last_layer_sent(getkey):
-    *weights, last, x, y = normal(getkey, (4, 4), (4, 4), (4, 4), (4, 2), (7, 4), (7, 2))
+    *weights, last, x, y = normals(getkey, (4, 4), (4, 4), (4, 4), (4, 2), (7, 4), (7, 2))
     params = {f"w{i}": w for i, w in enumerate([*weights, last])}
     assert said(_deep, partial(_grads, last=True), params, x, y) == [("wrong-operand", CALL)]
 
@@ -58,5 +58,5 @@ def test_branches_that_share_a_cotangent_are_not_called_with_another_ones(getkey
         dz2 = _leaky(d, z2, 0.1)
         return {"w1": x.T @ dz1, "w2": x.T @ dz2}
 
-    w1, w2, x, y = normal(getkey, (4, 3), (4, 3), (7, 4), (7, 3))
+    w1, w2, x, y = normals(getkey, (4, 3), (4, 3), (7, 4), (7, 3))
     assert "wrong-operand" not in {cause for cause, _ in said(loss, grads, {"w1": w1, "w2": w2}, x, y)}

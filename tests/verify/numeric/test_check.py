@@ -13,6 +13,7 @@ from jaxmlp.verify._numeric._opinion import LeafOpinion
 from jaxmlp.verify._numeric._words import autodiff_differs, unmeasured, values_differ
 from jaxmlp.verify._report._sentence import said
 
+from ...helpers import normal
 from .. import gradients as net
 
 
@@ -87,7 +88,7 @@ def test_what_is_wrong_beside_a_loss_in_numpy_is_named(getkey, change, cause):
 
 
 def test_a_large_leaf_is_measured_along_directions(getkey):
-    w = np.asarray(jax.random.normal(getkey(), (30, 20)))
+    w = np.asarray(normal(getkey(), (30, 20)))
     loss = lambda w: np.sin(np.asarray(w)).sum()
     assert numeric(loss, lambda w: np.cos(w), w).ok
     assert causes(numeric(loss, lambda w: -np.cos(w), w)) == ["sign"]

@@ -7,6 +7,7 @@ import pytest
 
 from jaxmlp.verify._numeric._gradient import COORDINATES, DIRECTIONS, numeric_gradient
 
+from ...helpers import normal
 from .. import gradients as net
 
 
@@ -64,8 +65,8 @@ def test_every_number_of_a_small_tree_is_within_its_bar(getkey, loss, precision,
 
 
 def test_a_large_tree_is_measured_along_directions_and_small_leaves_number_by_number(getkey):
-    params = {"b": jax.random.normal(getkey(), (3,)), "w": jax.random.normal(getkey(), (COORDINATES, 3)) / 20}
-    x = jax.random.normal(getkey(), (4, COORDINATES))
+    params = {"b": normal(getkey(), (3,)), "w": normal(getkey(), (COORDINATES, 3)) / 20}
+    x = normal(getkey(), (4, COORDINATES))
 
     def loss(params, x):
         return jnp.sum(jnp.tanh(x @ params["w"] + params["b"][None, :]) ** 2)

@@ -9,13 +9,15 @@ from jaxmlp.verify._numeric._gradient import numeric_gradient
 from jaxmlp.verify._numeric._opinion import opinion
 from jaxmlp.verify._numeric._structured import dense_differences
 
+from ...helpers import normal
+
 
 SIZES = (3, 6, 5, 2)
 
 
 @pytest.fixture
 def network(getkey):
-    draw = lambda *shape: jax.random.normal(getkey(), shape)
+    draw = lambda *shape: normal(getkey(), shape)
     layers = tuple((draw(m, n), draw(n)) for m, n in zip(SIZES, SIZES[1:], strict=False))
     return layers, draw(4, SIZES[0])
 

@@ -9,6 +9,8 @@ from jaxmlp.verify._program import _call, _interpret
 from jaxmlp.verify._program._interpret import interpreted, is_small
 from jaxmlp.verify._program._trace import program_of
 
+from ...helpers import normal
+
 
 def scan_and_gather(x, index):
     total, steps = jax.lax.scan(lambda carry, row: (carry + jnp.sin(row).sum(), carry * 2), jnp.zeros(()), x)
@@ -16,7 +18,7 @@ def scan_and_gather(x, index):
 
 
 def test_it_gives_what_jax_gives(getkey):
-    x, index = jax.random.normal(getkey(), (3, 4)), jnp.asarray([2, 0])
+    x, index = normal(getkey(), (3, 4)), jnp.asarray([2, 0])
     expected = jax.jit(scan_and_gather)(x, index)
     actual = interpreted(scan_and_gather, x, index)
     assert jax.tree.structure(actual) == jax.tree.structure(expected)
@@ -25,7 +27,7 @@ def test_it_gives_what_jax_gives(getkey):
 
 def test_a_small_function_compiles_nothing(getkey, monkeypatch):
     monkeypatch.setattr(_interpret, "_compiled", pytest.fail)
-    x = jax.random.normal(getkey(), (3, 4))
+    x = normal(getkey(), (3, 4))
     np.testing.assert_allclose(interpreted(lambda x: jnp.tanh(x) @ x.T, x), jnp.tanh(x) @ x.T, rtol=1e-13)
 
 
@@ -34,7 +36,7 @@ def test_random_keys_pass_through(getkey):
         one, _ = jax.random.split(key)
         return jnp.where(jax.random.bernoulli(one, 0.5, x.shape), x, 0.0)
 
-    x, key = jax.random.normal(getkey(), (3, 4)), jax.random.key(3)
+    x, key = normal(getkey(), (3, 4)), jax.random.key(3)
     np.testing.assert_array_equal(interpreted(masked, x, key), masked(x, key))
 
 
@@ -55,7 +57,7 @@ def single(x, index):
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere float32 is left to the compiler")
 def test_float32_is_rounded_at_each_operation(getkey, monkeypatch):
-    x, index = jax.random.normal(getkey(), (3, 4), "float32"), jnp.asarray([2, 0], "int32")
+    x, index = normal(getkey(), (3, 4), "float32"), jnp.asarray([2, 0], "int32")
     expected = jax.jit(single)(x, index)
     monkeypatch.setattr(_interpret, "_compiled", pytest.fail)
     actual = interpreted(single, x, index)

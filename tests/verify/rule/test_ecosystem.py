@@ -8,9 +8,11 @@ from jaxtyping import Array, Float, jaxtyped
 
 from jaxmlp import check, check_rule
 
+from ...helpers import normal
+
 
 def data(getkey, dtype="float64"):
-    return jax.random.normal(getkey(), (5, 3), dtype), jax.random.normal(getkey(), (5, 2), dtype)
+    return normal(getkey(), (5, 3), dtype), normal(getkey(), (5, 2), dtype)
 
 
 def minus(grads):

@@ -8,6 +8,8 @@ import jaxmlp
 from jaxmlp import check_pair, Dense
 from jaxmlp._dense import dense_bwd, dense_fwd
 
+from ...helpers import normal
+
 
 ACTIVATIONS = (
     "elu", "gelu", "gelu_tanh", "identity", "leaky_relu", "relu", "sigmoid", "silu", "softmax", "softplus", "tanh"
@@ -17,7 +19,7 @@ ACTIVATIONS = (
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_activation_is_a_right_pair(getkey, name):
     activation = getattr(jaxmlp, name)
-    report = check_pair(activation.fwd, activation.bwd, 2 * jax.random.normal(getkey(), (4, 3)))
+    report = check_pair(activation.fwd, activation.bwd, 2 * normal(getkey(), (4, 3)))
     assert report.verdict == "right"
     assert [leaf.path for leaf in report.leaves] == ["z"]
 
@@ -43,14 +45,14 @@ def test_the_stabilized_gradient_is_wrong_by_its_bias(getkey):
 
 
 def test_a_dense_layer_is_a_right_pair_with_named_leaves(getkey):
-    layer, x = Dense(jax.random.normal(getkey(), (3, 2)), jnp.zeros(2)), jax.random.normal(getkey(), (4, 3))
+    layer, x = Dense(normal(getkey(), (3, 2)), jnp.zeros(2)), normal(getkey(), (4, 3))
     report = check_pair(dense_fwd, dense_bwd, layer, x)
     assert report.ok and [leaf.path for leaf in report.leaves] == ["layer.w", "layer.b", "x"]
 
 
 def test_a_whole_network_is_a_right_pair(getkey):
     params = jaxmlp.init_params(getkey(), (3, 4, 2), dtype=jnp.float64)
-    assert check_pair(jaxmlp.forward, jaxmlp.backward, params, jax.random.normal(getkey(), (5, 3))).ok
+    assert check_pair(jaxmlp.forward, jaxmlp.backward, params, normal(getkey(), (5, 3))).ok
 
 
 def tanh_fwd(z):
@@ -70,25 +72,25 @@ WRONG = {
 @pytest.mark.parametrize("mistake", WRONG)
 def test_a_wrong_backward_is_caught(getkey, mistake):
     bwd, cause = WRONG[mistake]
-    report = check_pair(tanh_fwd, bwd, jax.random.normal(getkey(), (4, 3)))
+    report = check_pair(tanh_fwd, bwd, normal(getkey(), (4, 3)))
     assert report.verdict == "wrong"
     assert report.findings[0].cause == cause
 
 
 def test_a_softmax_with_only_the_diagonal_of_its_jacobian_is_caught(getkey):
-    z = jax.random.normal(getkey(), (4, 3))
+    z = normal(getkey(), (4, 3))
     report = check_pair(jaxmlp.softmax.fwd, lambda a, da: (da * a * (1 - a),), z)
     assert report.verdict == "wrong"
 
 
 def test_a_single_cotangent_may_come_bare(getkey):
-    assert check_pair(tanh_fwd, lambda a, da: da * (1 - a * a), jax.random.normal(getkey(), (4, 3))).ok
+    assert check_pair(tanh_fwd, lambda a, da: da * (1 - a * a), normal(getkey(), (4, 3))).ok
 
 
 def test_out_may_be_a_tree(getkey):
     fwd = lambda x, y: ({"sum": x + y, "product": x * y}, (x, y))
     bwd = lambda xy, d: (d["sum"] + xy[1] * d["product"], d["sum"] + xy[0] * d["product"])
-    x, y = jax.random.normal(getkey(), (2, 3))
+    x, y = normal(getkey(), (2, 3))
     assert check_pair(fwd, bwd, x, y).ok
     swapped = check_pair(fwd, lambda xy, d: bwd(xy, d)[::-1], x, y)
     assert {leaf.path for leaf in swapped.leaves if not leaf.ok} == {"x", "y"}
@@ -96,7 +98,7 @@ def test_out_may_be_a_tree(getkey):
 
 def test_an_output_may_hold_integers(getkey):
     fwd = lambda z: ({"a": jnp.tanh(z), "top": jnp.argmax(z, axis=-1)}, jnp.tanh(z))
-    assert check_pair(fwd, lambda a, d: (d["a"] * (1 - a * a),), jax.random.normal(getkey(), (4, 3))).ok
+    assert check_pair(fwd, lambda a, d: (d["a"] * (1 - a * a),), normal(getkey(), (4, 3))).ok
     with pytest.raises(TypeError, match="no floating numbers, so it has no derivative"):
         check_pair(lambda z: (jnp.argmax(z), None), lambda _, d: (d,), jnp.ones(2))
     with pytest.raises(TypeError, match="complex"):
@@ -106,7 +108,7 @@ def test_an_output_may_hold_integers(getkey):
 def test_outputs_may_differ_in_dtype(getkey):
     fwd = lambda z: ((jnp.tanh(z), jnp.tanh(z).astype("float16")), jnp.tanh(z))
     bwd = lambda a, d: ((d[0] + d[1].astype(a.dtype)) * (1 - a * a),)
-    assert check_pair(fwd, bwd, jax.random.normal(getkey(), (4, 3))).verdict != "wrong"
+    assert check_pair(fwd, bwd, normal(getkey(), (4, 3))).verdict != "wrong"
 
 
 BENT = {
@@ -120,14 +122,14 @@ BENT = {
 @pytest.mark.parametrize("mistake", BENT)
 def test_a_backward_that_is_not_linear_is_named(getkey, mistake):
     bwd, cause = BENT[mistake]
-    report = check_pair(tanh_fwd, bwd, jax.random.normal(getkey(), (4, 3)))
+    report = check_pair(tanh_fwd, bwd, normal(getkey(), (4, 3)))
     assert report.verdict == "wrong" and [finding.cause for finding in report.findings] == [cause]
     assert "`da`" in report.findings[0].message
 
 
 def test_a_right_pair_is_right_at_every_dout(getkey):
     softmax = jaxmlp.softmax
-    assert check_pair(softmax.fwd, softmax.bwd, jax.random.normal(getkey(), (4, 3))).ok
+    assert check_pair(softmax.fwd, softmax.bwd, normal(getkey(), (4, 3))).ok
 
 
 def test_inputs_of_a_function_without_names_are_numbered():

@@ -1,5 +1,7 @@
 """A gradient that is judged where it is: as one that is small enough for the host."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +12,7 @@ import jaxmlp
 from jaxmlp import check
 from jaxmlp.verify._verdict import _evidence, _streamed
 
+from ...helpers import normal
 from ..gradients import changed, grads, loss, problem
 
 
@@ -39,6 +42,19 @@ def both(monkeypatch, *args, **kwargs):
     with monkeypatch.context() as patch:
         patch.setattr(_streamed, "LARGE", 0)
         return whole, check(*args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def reports():
+    """`reports(name)`: the problem, and the two reports on the gradient of `WRONG`, or the right one for None."""
+    args = problem(jax.random.key(0), "float32")
+
+    @cache
+    def on(name):
+        with pytest.MonkeyPatch.context() as patch:
+            return args, *both(patch, loss, WRONG.get(name, grads), *args)
+
+    return on
 
 
 def assert_alike(report, expected):
@@ -71,8 +87,8 @@ def test_a_right_gradient_is_right_and_takes_two_programs(getkey, streaming, dty
     assert all(shapes <= {(), (4, 4)} for shapes in streaming), "four numbers of each of four leaves"
 
 
-def test_numbers_in_the_callers_dtype_are_as_on_the_host(getkey, monkeypatch):
-    whole, streamed = both(monkeypatch, loss, grads, *problem(getkey(), "float32"))
+def test_numbers_in_the_callers_dtype_are_as_on_the_host(reports):
+    _, whole, streamed = reports(None)
     assert_alike(streamed, whole)
     assert all(leaf.autodiff_ulps is not None for leaf in streamed.leaves)
 
@@ -91,8 +107,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_gradient_is_wrong_for_the_same_reason(getkey, monkeypatch, name):
-    whole, streamed = both(monkeypatch, loss, WRONG[name], *problem(getkey()))
+def test_a_wrong_gradient_is_wrong_for_the_same_reason(reports, name):
+    _, whole, streamed = reports(name)
     assert whole.verdict == "wrong"
     assert [leaf.verdict for leaf in streamed.leaves] == [leaf.verdict for leaf in whole.leaves]
     # No line of a large gradient is looked for, and without its line a batch axis that is kept is a shape.
@@ -165,12 +181,12 @@ def test_a_mistake_hidden_by_a_symmetric_point_is_seen_near_it(getkey, streaming
 def test_one_wrong_number_among_two_million_is_found():
     """Off by a thousandth of a typical one: 7e-7 of the norm, and in a leaf ten times as large below what it shows."""
     rows, columns = 1000, 2000
-    x = jax.random.normal(jax.random.key(0), (1, columns), "float32")
+    x = normal(jax.random.key(0), (1, columns), "float32")
     quadratic = lambda w, x: ((w @ x.T) ** 2).sum() / 2
     right = lambda w, x: (w @ x.T) @ x
     typical = lambda g: jnp.sqrt((g**2).mean())
     wrong = lambda w, x: right(w, x).at[123, 1567].add(1e-3 * typical(right(w, x)))
-    w = jax.random.normal(jax.random.key(1), (rows, columns), "float32")
+    w = normal(jax.random.key(1), (rows, columns), "float32")
     report = check(quadratic, wrong, w, x)
     assert report.verdict == "wrong" and report.findings[0].cause == "unknown"
     (leaf,) = report.leaves
@@ -233,8 +249,8 @@ def test_the_callers_dtype_is_that_of_the_callers_configuration(getkey, monkeypa
     assert_alike(streamed, whole)
 
 
-def test_power_can_still_be_asked_for(getkey, monkeypatch):
-    whole, streamed = both(monkeypatch, loss, grads, *problem(getkey()))
+def test_power_can_still_be_asked_for(reports):
+    _, whole, streamed = reports(None)
     assert streamed.power() == whole.power()
 
 
@@ -249,7 +265,6 @@ def spread(problem, mesh=MESH):
 
 
 @pytest.mark.parametrize("mistake", (None, "in every leaf another", "transposed"))
-def test_parameters_spread_over_eight_devices_give_the_same_report(getkey, streaming, mistake):
-    args = problem(getkey(), "float32")
-    candidate = WRONG.get(mistake, grads)
-    assert_alike(check(loss, candidate, *spread(args)), check(loss, candidate, *args))
+def test_parameters_spread_over_eight_devices_give_the_same_report(reports, streaming, mistake):
+    args, _, expected = reports(mistake)
+    assert_alike(check(loss, WRONG.get(mistake, grads), *spread(args)), expected)

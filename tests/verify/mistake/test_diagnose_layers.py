@@ -1,0 +1,94 @@
+"""The diagnosis in networks of two layers: what is of the other layer, or of the parameters after their step."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxmlp import check
+
+from ...helpers import normal
+from .findings import first
+
+
+def tanh_loss(params, x, y):
+    out = jnp.tanh(x @ params["w1"]) @ params["w2"]
+    return jnp.sum((out - y) ** 2) / 2 + 0.05 * sum(jnp.sum(w**2) for w in params.values())
+
+
+@pytest.fixture
+def two_layers(getkey):
+    keys = jax.random.split(getkey(), 4)
+    params = {"w1": normal(keys[0], (3, 4)), "w2": normal(keys[1], (4, 2))}
+    return params, normal(keys[2], (5, 3)), normal(keys[3], (5, 2))
+
+
+def test_a_parameter_after_its_step_is_stale_where_it_is_used(two_layers):
+    def grads(params, x, y):
+        w1, w2 = params["w1"], params["w2"]
+        h = jnp.tanh(x @ w1)
+        e = h @ w2 - y
+        dw2 = h.T @ e + 0.1 * w2
+        w2 = w2 - 0.5 * dw2
+        dz = (e @ w2.T) * (1 - h**2)
+        return {"w1": x.T @ dz + 0.1 * w1, "w2": dw2}
+
+    cause, line = first(check(tanh_loss, grads, *two_layers))
+    assert cause == "stale-weights" and line.startswith(("w2 =", "dz ="))
+
+
+def test_a_penalty_of_the_square_of_a_parameter(two_layers):
+    def grads(params, x, y):
+        w1, w2 = params["w1"], params["w2"]
+        h = jnp.tanh(x @ w1)
+        e = h @ w2 - y
+        dz = (e @ w2.T) * (1 - h**2)
+        return {"w1": x.T @ dz + 0.1 * w1, "w2": h.T @ e + 0.1 * jnp.square(w2)}
+
+    cause, line = first(check(tanh_loss, grads, *two_layers))
+    assert cause == "wrong-regularization" and line.startswith("return")
+
+
+def test_a_pre_activation_is_of_the_same_layer(two_layers):
+    def grads(params, x, y):
+        z = x @ params["w1"]
+        h = jnp.tanh(z)
+        e = h @ params["w2"] - y
+        dw2 = z.T @ e + 0.1 * params["w2"]
+        return {"w1": x.T @ ((e @ params["w2"].T) * (1 - h**2)) + 0.1 * params["w1"], "w2": dw2}
+
+    cause, line = first(check(tanh_loss, grads, *two_layers))
+    assert cause == "wrong-operand" and line.startswith("dw2 =")
+
+
+def test_a_term_that_lacks_the_slope_which_the_other_one_has(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2) + 0.3 * jnp.sum(jnp.mean(h, axis=0) ** 2)
+
+    def grads(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        d2 = h @ params["w2"] - y
+        sparsity = 0.6 * jnp.mean(h, axis=0, keepdims=True) / len(x)
+        dz = (d2 @ params["w2"].T) * h * (1 - h) + sparsity
+        return {"w1": x.T @ dz, "w2": h.T @ d2}
+
+    w1, w2, x, y = (normal(getkey(), shape) for shape in ((3, 4), (4, 2), (5, 3), (5, 2)))
+    found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
+    assert found == ("missing-activation-derivative", 'dz = (d2 @ params["w2"].T) * h * (1 - h) + sparsity')
+
+
+def test_the_error_of_another_layer_beside_a_slope(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jax.nn.sigmoid(jax.nn.sigmoid(x @ params["w1"]) @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        out = jax.nn.sigmoid(h @ params["w2"])
+        error = out - y
+        d2 = error * out * (1 - out)
+        d1 = error * (h * (1 - h))
+        return {"w1": x.T @ d1, "w2": h.T @ d2}
+
+    w1, w2, x, y = (normal(getkey(), shape) for shape in ((3, 4), (4, 1), (5, 3), (5, 1)))
+    found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
+    assert found == ("wrong-operand", "d1 = error * (h * (1 - h))")
