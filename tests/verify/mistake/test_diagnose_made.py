@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from .findings import normal, said
+from .findings import normals, said
 
 
 def network(params, x, y):
@@ -12,7 +12,7 @@ def network(params, x, y):
 
 
 def inputs(getkey):
-    w1, w2, x, y = normal(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
     return {"w1": w1, "w2": w2}, x, y
 
 
@@ -31,7 +31,7 @@ def test_what_several_statements_read_is_wrong_where_it_is_made(getkey):
         dv = x.T @ dv
         return {"u": du, "v": dv}
 
-    u, v, x, y = normal(getkey, (3, 3), (3, 3), (5, 3), (5, 3))
+    u, v, x, y = normals(getkey, (3, 3), (3, 3), (5, 3), (5, 3))
     assert said(loss, grads, {"u": u, "v": v}, x, y) == [("wrong-operand", "x = x.at[:, :].set(out)")]
 
 
@@ -101,7 +101,7 @@ def test_pieces_of_a_gradient_in_each_others_place(getkey):
             change[3] += db * x[i, 1]
         return -jnp.stack(change)
 
-    w, x, y = normal(getkey, (4,), (5, 2), (5,))
+    w, x, y = normals(getkey, (4,), (5, 2), (5,))
     assert said(loss, grads, w, x, y) == [
         ("wrong-operand", "change[1] += db * x[i, 0]"),
         ("wrong-operand", "change[2] += da * x[i, 1]"),
@@ -116,7 +116,7 @@ def test_a_matrix_product_that_is_missing(getkey):
         scatter = x.T @ x
         return 2 * scatter
 
-    a, x = normal(getkey, (3, 3), (5, 3))
+    a, x = normals(getkey, (3, 3), (5, 3))
     assert said(loss, grads, a, x) == [("missing-factor", "scatter = x.T @ x")]
 
 
@@ -134,7 +134,7 @@ def test_a_softmax_over_the_examples_is_wrong_and_not_the_error_that_reads_it(ge
         dz = (p - y) / len(x)
         return x.T @ dz
 
-    w, x, _ = normal(getkey, (3, 4), (5, 3), ())
+    w, x, _ = normals(getkey, (3, 4), (5, 3), ())
     y = jnp.eye(4)[jnp.array([0, 1, 3, 2, 1])]
     [(cause, line)] = said(loss, grads, w, x, y)
     assert cause == "wrong-forward" and line in ("p = softmax(x @ w)", "return e / sum(e)[None, :]")

@@ -141,7 +141,7 @@ def test_a_mask_that_was_drawn_is_not_missing_in_the_condition_of_the_activation
         dz = jnp.where(z > 0, dh, 0.0)
         return {"w1": x.T @ dz, "w2": h.T @ d}
 
-    w1, w2, x, y = normal(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
     keep = (jnp.arange(45).reshape(9, 5) % 3 > 0).astype(x.dtype)
     cause, line = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y, keep))
     assert (cause, line) == ("missing-factor", 'dh = d @ params["w2"].T / 0.7')

@@ -239,7 +239,7 @@ def test_what_is_made_with_its_slope_and_then_not_used_lacks_the_slope(sent, get
 
 
 def test_a_sum_in_a_loop_is_wrong_and_not_the_slope_function_that_takes_it(getkey):
-    w, u, x, h, y = normal(getkey, (3, 2), (3, 3), (2,), (3,), (3,))
+    w, u, x, h, y = normals(getkey, (3, 2), (3, 3), (2,), (3,), (3,))
 
     def cell(params, x, h, y):
         return 0.5 * jnp.sum((jnp.tanh(params["w"] @ x + params["u"] @ (jax.nn.sigmoid(x[0]) * h)) - y) ** 2)

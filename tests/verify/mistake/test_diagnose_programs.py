@@ -136,7 +136,7 @@ def test_a_penalty_has_the_wrong_sign_where_it_is_made_or_where_it_is_added(getk
         penalty = 0.3 * w
         return -((y - x @ w) @ x + penalty) / len(x)
 
-    inputs = normal(getkey, (4,), (6, 4), (6,))
+    inputs = normals(getkey, (4,), (6, 4), (6,))
     assert said(ridge, made_wrong, *inputs) == [("wrong-regularization", "penalty = -0.3 * w")]
     line = "return -((y - x @ w) @ x + penalty) / len(x)"
     assert said(ridge, added_wrong, *inputs) == [("wrong-regularization", line)]
