@@ -92,7 +92,7 @@ def _loss_repeated(subject: Subject, params: Any, first: float) -> tuple[str, ..
 
 
 def _both_values(second: Again, first: float) -> tuple[np.ndarray, np.ndarray]:
-    *before, after = map(on_host, second.results or (np.asarray(first),) * 2)
+    *before, after = map(on_host, second.results or (np.asarray(first),))
     return (before[0] if before else np.asarray(first, after.dtype)), after
 
 

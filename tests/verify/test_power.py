@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxmlp import check, check_pair
+from jaxmlp.verify._power import _batch, _drawn
 from jaxmlp.verify._report._planted import Power, Survivor
 
 from .gradients import changed, grads, loss, problem
@@ -113,3 +114,25 @@ def test_many_places_are_folded():
     lines = str(Power(21, 1, survivors)).splitlines()
     assert lines[0] == "1 of 21 planted mistakes would have been caught."
     assert lines[2:4] == ["20 mistakes do not show: Why.", "  mul0: sign"] and lines[-1] == "  ..." and len(lines) == 12
+
+
+def test_where_nothing_is_special_all_numbers_are_of_the_size_of_one_and_signs_stay():
+    there = _drawn({"zeros": np.zeros(50), "w": np.asarray([1e9, -1e-9])})
+    assert {"zeros", "w"} == set(there) and np.sign(there["w"]).tolist() == [1, -1]
+    for array in there.values():
+        assert np.all((0.5 <= np.abs(array)) & (np.abs(array) <= 1.5))
+    assert set(np.sign(there["zeros"]).tolist()) == {-1, 1}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "batch"),
+    (
+        (((5, 3), (5, 1)), 5),
+        (((1, 3), (1, 2)), 1),
+        (((1, 3), (2,)), None),
+        ((), None),
+    ),
+    ids=str,
+)
+def test_the_number_of_examples_is_what_all_shapes_have_in_common(shapes, batch):
+    assert _batch((*map(np.ones, shapes), 3, "mean")) == batch

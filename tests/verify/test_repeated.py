@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from jaxmlp import assert_gradients, check, check_pair, check_rule, GradientError
+from jaxmlp.verify._repeated import _changes, _loss_repeated
+from jaxmlp.verify._verdict._evidence import Subject
 
 from .gradients import grads, loss, problem
 
@@ -121,6 +123,20 @@ def test_a_random_loss_is_named_in_the_place_of_a_wrong_gradient(data):
 
     report = check(random_loss, grads, *data)
     assert report.verdict == "undecided" and report.reasons[0].startswith("Two calls of `loss`")
+
+
+def test_a_loss_that_fails_at_a_second_call_is_named(data):
+    def exhausted(*args):
+        raise StopIteration("no more data")
+
+    (reason,) = _loss_repeated(Subject("grads", exhausted, grads, data[1:]), data[0], 1.0)
+    assert "`loss`" in reason and "second time" in reason and "no more data" in reason
+
+
+def test_leaves_of_two_kinds_differ_by_no_number():
+    floats, integers = {"w": np.full(3, 2.5)}, {"w": np.full(3, 2)}
+    assert _changes(floats, floats) == _changes(integers, integers) == {}
+    assert _changes(floats, integers) == _changes(integers, floats) == {"w": float("inf")}
 
 
 def test_what_is_kept_of_a_trace_is_named(data):
