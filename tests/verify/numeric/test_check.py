@@ -167,6 +167,15 @@ def test_beside_a_lie_the_other_leaves_are_judged_as_exactly_as_without():
     assert sorted(causes(twice)) == ["autodiff-differs", "scale-constant", "sign"], "each is told once"
 
 
+@pytest.mark.parametrize(("at_zero", "verdict"), ((0.5, "right"), (0.0, "undecided")))
+def test_beside_a_lie_reasons_are_given_for_what_is_undecided_alone(at_zero, verdict):
+    loss = lambda w, z: jnp.sum(jax.lax.stop_gradient(w) ** 2) + jnp.sum(jnp.maximum(z, 0))
+    grads = lambda p: {"w": 2 * p["w"], "z": jnp.where(p["z"] == 0, at_zero, jnp.where(p["z"] > 0, 1.0, 0.0))}
+    report = numeric(lambda p: loss(**p), grads, {"w": jnp.ones(2), "z": jnp.asarray([1.0, 0.0])})
+    assert report.verdict == verdict and causes(report) == ["autodiff-differs"]
+    assert ["`z[1]`" in reason for reason in report.reasons] == ([] if verdict == "right" else [True])
+
+
 def test_every_leaf_that_the_values_contradict_is_told_and_a_mistake_in_two_once():
     loss = lambda params: max(sum((np.asarray(leaf) ** 2).sum() for leaf in params), 0.0)
     params = [np.asarray([1.0, -2.0, 0.5])] * 2
@@ -183,6 +192,13 @@ def test_a_slope_that_rounding_hides_from_the_values_is_in_doubt():
     assert check(loss, jnp.ones_like, jnp.ones(2)).ok
     report = numeric(loss, jnp.ones_like, jnp.ones(2))
     assert report.verdict == "undecided" and "unused or dead" in report.reasons[0]
+
+
+def test_at_a_kink_the_slope_of_autodiff_is_in_doubt_too():
+    loss, w = lambda w: jnp.maximum(w, 0).sum(), jnp.asarray([1.0, 0.0])
+    assert check(loss, jax.grad(loss), w).ok
+    report = numeric(loss, jax.grad(loss), w)
+    assert report.verdict == "undecided" and "kink" in report.reasons[0]
 
 
 def test_a_nan_that_only_autodiff_gives_is_no_obstacle():
