@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxmlp import check, check_pair
-from jaxmlp.verify._power import _batch, _drawn
+from jaxmlp.verify._power import _batch, _drawn, _moved, _thinned, MOST
 from jaxmlp.verify._report._planted import Power, Survivor
 
 from .gradients import changed, grads, loss, problem
@@ -117,11 +118,21 @@ def test_many_places_are_folded():
 
 
 def test_where_nothing_is_special_all_numbers_are_of_the_size_of_one_and_signs_stay():
-    there = _drawn({"zeros": np.zeros(50), "w": np.asarray([1e9, -1e-9])})
-    assert {"zeros", "w"} == set(there) and np.sign(there["w"]).tolist() == [1, -1]
+    arrays = {"zeros": np.zeros(50), "w": np.asarray([1e9, -1e-9, 1.0, -1.0] * 25)}
+    there = _drawn(arrays)
     for array in there.values():
-        assert np.all((0.5 <= np.abs(array)) & (np.abs(array) <= 1.5))
+        assert np.all((0.5 <= np.abs(array)) & (np.abs(array) <= 1.5)) and len(np.unique(array)) == array.size
     assert set(np.sign(there["zeros"]).tolist()) == {-1, 1}
+    for elsewhere in (there, _moved(arrays)):
+        np.testing.assert_array_equal(np.sign(elsewhere["w"]), np.sign(arrays["w"]))
+
+
+def test_of_too_many_mistakes_the_first_and_the_last_and_some_between_are_planted():
+    few: Any = list(range(MOST))
+    many: Any = list(range(3 * MOST))
+    assert _thinned(few) == few
+    taken = np.asarray(_thinned(many))
+    assert len(taken) == MOST and (taken[0], taken[-1]) == (0, 3 * MOST - 1) and set(np.diff(taken)) <= {3, 4}
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,27 @@ def test_the_line_that_draws_random_numbers_is_named(data, right):
     assert finding.line and "+ noise" in finding.line.text and finding.line.source
 
 
+def test_the_line_that_calls_what_is_random_is_named_with_that_in_it(data):
+    def disturbed(leaf):
+        noise = 1e-3 * np.random.default_rng().normal(size=leaf.shape)
+        return leaf + noise
+
+    def calling(params, x, y):
+        found = grads(params, x, y)
+        found["w1"] = disturbed(found["w1"])
+        return found
+
+    (finding,) = check(loss, calling, *data).findings
+    assert finding.line and finding.line.text == 'found["w1"] = disturbed(found["w1"])'
+    assert finding.line.within and finding.line.within.text == "return leaf + noise"
+
+
+def test_a_value_that_varies_is_named_beside_a_gradient_that_does_not(data):
+    varying = lambda *args: (loss(*args) * (1 + np.random.default_rng().random()), grads(*args))
+    (reason,) = check(loss, varying, *data, has_value=True).reasons
+    assert "`(value)` changed by up to" in reason and "w1" not in reason
+
+
 def test_the_leaves_that_vary_are_named_and_by_how_much(data):
     (reason,) = check(loss, noisy(grads), *data).reasons
     assert "`w1` changed by up to 0.0" in reason and "b1" not in reason
