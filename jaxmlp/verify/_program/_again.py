@@ -166,8 +166,8 @@ def _parting(first: Program, second: Program) -> tuple[Stack, ...] | None:
 
 
 def _is_same_atom(one: Any, two: Any, first: Program, second: Program) -> bool:
-    if isinstance(one, Literal) and isinstance(two, Literal):
-        return _is_same_array(one.value, two.value)
+    if isinstance(one, Literal) or isinstance(two, Literal):
+        return isinstance(one, Literal) and isinstance(two, Literal) and _is_same_array(one.value, two.value)
     in_first, in_second = one in first.constants, two in second.constants
     if in_first and in_second:
         return _is_same_array(first.constants[one], second.constants[two])

@@ -25,7 +25,7 @@ def adjoints_of(function, args, random, opaque=(), cut=()):
         if wanted.intersection(program.equations[index].outputs):
             order.insert(0, index)
             wanted.update(atom for atom in program.equations[index].inputs if isinstance(atom, int))
-    return program, projections, adjoints(program, order, leaf, read, projections, set(opaque), set(cut))
+    return program, projections, adjoints(program, order, leaf, read, projections, set(opaque), frozenset(cut))
 
 
 W = np.linspace(-1, 1, 6).reshape(3, 2)

@@ -4,6 +4,7 @@ import ast
 import functools
 import inspect
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -246,7 +247,7 @@ def test_what_calls_a_function_is_the_line_after_its_last():
 
 def test_an_equation_that_jax_makes_of_a_function_stands_where_that_calls():
     """As those of `jax.grad(f)`, from which `f` is called back and the gradient is not."""
-    made = lambda *stacks: SimpleNamespace(stacks=stacks)
+    made: Any = lambda *stacks: SimpleNamespace(stacks=stacks)
     assert _called_back(made((), (HELPER, OTHER, None, OWN)), {}) == OTHER
     assert _called_back(made((), (None, OWN)), {}) is None
 

@@ -1,5 +1,7 @@
 """A gradient that is judged where it is: as one that is small enough for the host."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -187,7 +189,8 @@ def test_points_that_show_how_an_error_scatters_are_looked_at_once(monkeypatch):
 def test_all_points_that_moves_lead_to_are_of_one_program(getkey):
     params, *args = problem(getkey())
     view = _streamed.StreamedView(_evidence.Subject("grads", loss, grads, tuple(args)), params, wide=True)
-    assert len({view.at(step).value for step in NUDGES}) == len(NUDGES) and view._compiled._cache_size() == 1
+    compiled: Any = view._compiled
+    assert len({view.at(step).value for step in NUDGES}) == len(NUDGES) and compiled._cache_size() == 1
 
 
 def test_a_mistake_hidden_by_a_symmetric_point_is_seen_near_it(getkey, streaming):
