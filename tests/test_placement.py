@@ -37,6 +37,11 @@ def test_arrays_old_and_new_lie_on_the_platform(platform):
         assert isinstance(tree["numpy"], np.ndarray)
 
 
+def test_the_first_device_of_several_is_the_first():
+    devices = jax.local_devices(backend="cpu")
+    assert len(devices) > 1 and first_device("cpu") == devices[0]
+
+
 def test_the_available_platforms_are_those_of_the_other_tests():
     assert available_platforms() == platforms()
 

@@ -48,6 +48,12 @@ def test_maps_over_seeds_and_rates_with_minibatches_and_adam(getkey):
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-12)
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere all are carried through together")
+def test_on_a_cpu_256_are_carried_through_together():
+    jaxpr = jax.make_jaxpr(population(jnp.sin))(jnp.ones(768))
+    assert [e.params["length"] for e in jaxpr.jaxpr.eqns if e.primitive.name == "scan"] == [3]
+
+
 def test_axes_other_than_the_first(getkey):
     a, b = normal(getkey(), (3, 5)), normal(getkey(), (5,))
     f = lambda a, b, c: (a.sum() * b, c)

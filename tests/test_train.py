@@ -1,6 +1,7 @@
 """`fit` is a plain loop of optax updates, compiled as one program."""
 
 from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any
 
 import chex
@@ -271,6 +272,11 @@ WRONG = {
     "steps a bool": (dict(steps=True), TypeError, "`steps` must be a Python integer, got a bool"),
     "no optimizer": (
         dict(optimizer=optax.adam),
+        TypeError,
+        "`optimizer` must be an optax transformation such as optax",
+    ),
+    "half an optimizer": (
+        dict(optimizer=SimpleNamespace(init=lambda params: ())),
         TypeError,
         "`optimizer` must be an optax transformation such as optax",
     ),

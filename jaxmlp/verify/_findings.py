@@ -11,18 +11,10 @@ from ._in_jax import gradient_in_jax
 from ._mistake._black_box import recognized
 from ._mistake._diagnose import diagnosed, Patient
 from ._mistake._leaf import batch_sizes, explained, WrongLeaf
-from ._program._call import is_traceable
 from ._program._tree import is_array
 from ._report._gradient_report import Finding
 from ._verdict._evidence import AnyView, Evidence, Subject, VALUE
 from ._verdict._formula import Formula
-
-
-def _readable(patient: Patient, subject: Subject) -> Patient:
-    """The patient, by the gradient that was checked where that which can be read cannot be traced."""
-    if is_traceable(patient.grads, patient.points[0], *patient.args):
-        return patient
-    return replace(patient, grads=subject.gradient)
 
 
 def found(
@@ -42,11 +34,13 @@ def found(
     points = [in_arrays(view.params_at()), *(view.params_at(step) for step in steps)]
     truth = [{path: leaf for path, leaf in at.expected.items() if path != VALUE} for at in seen]
     batches = batch_sizes(subject.args)
-    patient = Patient(subject.loss, subject.program, subject.source or subject.grads, points, view.args, truth, batches)
+    patient = Patient(
+        subject.loss, subject.gradient, subject.source or subject.grads, points, view.args, truth, batches
+    )
     try:
         with jax.enable_x64(True):
             if view.is_traceable:
-                findings = diagnosed(_readable(patient, subject), [leaf.path for leaf in floating])
+                findings = diagnosed(patient, [leaf.path for leaf in floating])
             elif (program := gradient_in_jax(subject, points, view.args, seen)) is not None:
                 findings = diagnosed(replace(patient, grads=program), [leaf.path for leaf in floating])
             else:

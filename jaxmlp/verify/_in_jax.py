@@ -28,7 +28,7 @@ def gradient_in_jax(
     To be called where 64-bit types are on.
     """
     try:
-        program = replace(subject, grads=as_jax(subject.grads), readable=None).program
+        program = replace(subject, grads=as_jax(subject.grads)).gradient
         leaves = [named_leaves(interpreted(program, params, *args)) for params in points]
     except Exception:  # torch, a compiled kernel, a branch on a number
         return None

@@ -1,6 +1,5 @@
 """What a right verdict is worth: mistakes planted in the gradient's own program, and how many the check catches."""
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from ._line._bench import Bench
 from ._mistake._leaf import batch_sizes
 from ._mistake._names import line_of
 from ._mutants import Mutant, mutants
-from ._program._call import compiled, joined, split
+from ._program._call import compiled, input_names, joined, split
 from ._program._source import Source
 from ._program._trace import traced
 from ._program._tree import is_array, is_floating, named_leaves
@@ -54,7 +53,7 @@ class _Powered:
         points += _elsewhere(gradient, (params, *args))
         self.generic = range(self.judging, len(points))
         self.moved: dict[str, int] = {}
-        for position, name in enumerate(_names(subject.loss, len(args)), start=1):
+        for position, name in enumerate(input_names(subject.loss, 1 + len(args))[1:], start=1):
             if any(map(is_floating, jax.tree.leaves(args[position - 1]))):
                 self.moved[name] = len(points)
                 points.append(tuple(_changed(p, _moved) if i == position else p for i, p in enumerate((params, *args))))
@@ -151,15 +150,6 @@ def _drawn(arrays: dict[str, Any]) -> dict[str, Any]:
         sign = np.where(values == 0, random.choice((-1.0, 1.0), values.shape), np.sign(values))
         drawn[path] = jnp.asarray(sign * random.uniform(0.5, 1.5, values.shape))
     return drawn
-
-
-def _names(loss: Callable[..., Any], count: int) -> list[str]:
-    """What the loss calls its arguments after the parameters."""
-    try:
-        names = [p.name for p in inspect.signature(loss).parameters.values() if p.kind is not p.VAR_POSITIONAL][1:]
-    except (TypeError, ValueError):
-        names = []
-    return [names[i] if i < len(names) else f"args[{i}]" for i in range(count)]
 
 
 def _batch(args: tuple[Any, ...]) -> int | None:

@@ -92,7 +92,7 @@ def _loss_repeated(subject: Subject, params: Any, first: float) -> tuple[str, ..
 
 
 def _both_values(second: Again, first: float) -> tuple[np.ndarray, np.ndarray]:
-    *before, after = map(on_host, second.results or (np.asarray(first),) * 2)
+    *before, after = map(on_host, second.results or (np.asarray(first),))
     return (before[0] if before else np.asarray(first, after.dtype)), after
 
 
@@ -148,9 +148,9 @@ def _names(function: Callable[..., Any], count: int) -> tuple[str, ...]:
 def _place_of_parting(subject: Subject, second: Again, args: tuple[Any, ...], source: Source) -> Place:
     """The line of the gradient from which on two calls differ, with the line of what it calls."""
     stacks = second.stacks
-    if subject.readable or not stacks:
+    if not stacks:
         try:
-            stacks = parting(subject.readable or as_jax(subject.grads), *args)
+            stacks = parting(as_jax(subject.grads), *args)
         except Exception:  # torch, a compiled kernel, a branch on a number
             return Place()
     frames = [frame for stack in reversed(stacks) for frame in stack if frame]

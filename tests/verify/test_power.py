@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from jaxmlp import check, check_pair
+from jaxmlp.verify._power import _batch, _drawn, _moved, _thinned, MOST
 from jaxmlp.verify._report._planted import Power, Survivor
 
 from ..helpers import normal
@@ -114,3 +116,35 @@ def test_many_places_are_folded():
     lines = str(Power(21, 1, survivors)).splitlines()
     assert lines[0] == "1 of 21 planted mistakes would have been caught."
     assert lines[2:4] == ["20 mistakes do not show: Why.", "  mul0: sign"] and lines[-1] == "  ..." and len(lines) == 12
+
+
+def test_where_nothing_is_special_all_numbers_are_of_the_size_of_one_and_signs_stay():
+    arrays = {"zeros": np.zeros(50), "w": np.asarray([1e9, -1e-9, 1.0, -1.0] * 25)}
+    there = _drawn(arrays)
+    for array in there.values():
+        assert np.all((0.5 <= np.abs(array)) & (np.abs(array) <= 1.5)) and len(np.unique(array)) == array.size
+    assert set(np.sign(there["zeros"]).tolist()) == {-1, 1}
+    for elsewhere in (there, _moved(arrays)):
+        np.testing.assert_array_equal(np.sign(elsewhere["w"]), np.sign(arrays["w"]))
+
+
+def test_of_too_many_mistakes_the_first_and_the_last_and_some_between_are_planted():
+    few: Any = list(range(MOST))
+    many: Any = list(range(3 * MOST))
+    assert _thinned(few) == few
+    taken = np.asarray(_thinned(many))
+    assert len(taken) == MOST and (taken[0], taken[-1]) == (0, 3 * MOST - 1) and set(np.diff(taken)) <= {3, 4}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "batch"),
+    (
+        (((5, 3), (5, 1)), 5),
+        (((1, 3), (1, 2)), 1),
+        (((1, 3), (2,)), None),
+        ((), None),
+    ),
+    ids=str,
+)
+def test_the_number_of_examples_is_what_all_shapes_have_in_common(shapes, batch):
+    assert _batch((*map(np.ones, shapes), 3, "mean")) == batch

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from jaxmlp import assert_gradients, check, check_pair, check_rule, GradientError
+from jaxmlp.verify._repeated import _changes, _loss_repeated
+from jaxmlp.verify._verdict._evidence import Subject
 
 from .gradients import grads, loss, problem
 
@@ -90,6 +92,27 @@ def test_the_line_that_draws_random_numbers_is_named(data, right):
     assert finding.line and "+ noise" in finding.line.text and finding.line.source
 
 
+def test_the_line_that_calls_what_is_random_is_named_with_that_in_it(data):
+    def disturbed(leaf):
+        noise = 1e-3 * np.random.default_rng().normal(size=leaf.shape)
+        return leaf + noise
+
+    def calling(params, x, y):
+        found = grads(params, x, y)
+        found["w1"] = disturbed(found["w1"])
+        return found
+
+    (finding,) = check(loss, calling, *data).findings
+    assert finding.line and finding.line.text == 'found["w1"] = disturbed(found["w1"])'
+    assert finding.line.within and finding.line.within.text == "return leaf + noise"
+
+
+def test_a_value_that_varies_is_named_beside_a_gradient_that_does_not(data):
+    varying = lambda *args: (loss(*args) * (1 + np.random.default_rng().random()), grads(*args))
+    (reason,) = check(loss, varying, *data, has_value=True).reasons
+    assert "`(value)` changed by up to" in reason and "w1" not in reason
+
+
 def test_the_leaves_that_vary_are_named_and_by_how_much(data):
     (reason,) = check(loss, noisy(grads), *data).reasons
     assert "`w1` changed by up to 0.0" in reason and "b1" not in reason
@@ -121,6 +144,20 @@ def test_a_random_loss_is_named_in_the_place_of_a_wrong_gradient(data):
 
     report = check(random_loss, grads, *data)
     assert report.verdict == "undecided" and report.reasons[0].startswith("Two calls of `loss`")
+
+
+def test_a_loss_that_fails_at_a_second_call_is_named(data):
+    def exhausted(*args):
+        raise StopIteration("no more data")
+
+    (reason,) = _loss_repeated(Subject("grads", exhausted, grads, data[1:]), data[0], 1.0)
+    assert "`loss`" in reason and "second time" in reason and "no more data" in reason
+
+
+def test_leaves_of_two_kinds_differ_by_no_number():
+    floats, integers = {"w": np.full(3, 2.5)}, {"w": np.full(3, 2)}
+    assert _changes(floats, floats) == _changes(integers, integers) == {}
+    assert _changes(floats, integers) == _changes(integers, floats) == {"w": float("inf")}
 
 
 def test_what_is_kept_of_a_trace_is_named(data):

@@ -24,7 +24,7 @@ from ._linear import linearity
 from ._pullback import differentiable, pulled, random_dout
 from ._questions import forward_mode, second_order
 from ._refused import refusal_of, refused_report
-from ._target import direct_pullback_of, pullback_of, Target, target
+from ._target import pullback_of, Target, target
 from ._transformed import with_transformations
 from ._values import settled, undifferentiated, values_report
 
@@ -61,11 +61,6 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
     subject, params = pulled(name, primal, pullback, aim.inputs, aim.names, random_dout(out), has_value=True)
     differentiable_loss, no_truth = _differentiable_loss(subject, params)
     subject, values = replace(subject, loss=differentiable_loss, source=aim.source), subject
-    if aim.is_readable:
-        # JAX puts the line of the call in the place of the lines of `bwd`.
-        halves = direct_pullback_of(Same(aim.rule), aim.fixed)
-        direct, _ = pulled(name, primal, halves, aim.inputs, aim.names, random_dout(out), has_value=True)
-        subject = replace(subject, readable=direct.grads)
     untraceable = refusal_of(subject.grads, params, *subject.args)
     if untraceable:
         try:

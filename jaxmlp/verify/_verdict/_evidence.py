@@ -26,8 +26,7 @@ from ._seen import Own, Seen, Shown, VALUE
 class Subject:
     """What is checked: a loss, a function that ought to be its gradient, and what both take besides `params`.
 
-    `source` is the user's function whose lines are to be named, where `grads` only calls it. `readable` gives the same
-    as `grads`, where JAX would hide those lines in it.
+    `source` is the user's function whose lines are to be named, where `grads` only calls it.
     """
 
     name: str
@@ -36,20 +35,11 @@ class Subject:
     args: tuple[Any, ...] = ()
     has_value: bool = False
     source: Callable[..., Any] | None = None
-    readable: Callable[..., Any] | None = None
 
     @cached_property
     def gradient(self) -> Callable[..., Any]:
         """The function that gives the gradient alone."""
         return (lambda *args: _pair(self.grads(*args))[1]) if self.has_value else self.grads
-
-    @cached_property
-    def program(self) -> Callable[..., Any]:
-        """The same, for its lines to be read."""
-        if self.readable is None:
-            return self.gradient
-        readable = self.readable
-        return (lambda *args: _pair(readable(*args))[1]) if self.has_value else readable
 
     def leaves(self, result: Any) -> dict[str, Any]:
         """The leaves of what `grads` returns, the value before them."""

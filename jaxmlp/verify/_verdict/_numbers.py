@@ -31,14 +31,15 @@ class Numbers:
     def mistakes(self) -> tuple[Finding, ...]:
         """Leaves that come in too coarse a dtype, or not finite where the loss and the true gradient are."""
         coarse = tuple(in_a_coarser_dtype(path, self._own.dtypes[path], self._dtypes[path]) for path in self._coarse)
-        return coarse + ((not_finite_in(self._dtypes[self._lost[0]], self._lost),) if self._lost else ())
+        lost = {dtype: tuple(p for p in self._lost if self._dtypes[p] == dtype) for dtype in self._dtypes.values()}
+        return coarse + tuple(not_finite_in(dtype, paths) for dtype, paths in lost.items() if paths)
 
     def warnings(self) -> tuple[Finding, ...]:
-        """Leaves with fewer than half of the digits that their dtype holds."""
+        """Leaves with fewer than half of the digits that their dtype holds, where none is `useless`."""
         poor = {}
         for path, dtype in self._dtypes.items():
             error = self._error(path, self._own.errors)
-            if path in self.useless or self._here.size_of(path) < float(jnp.finfo(dtype).tiny):
+            if self._here.size_of(path) < float(jnp.finfo(dtype).tiny):
                 continue  # what the dtype has no digits for is no loss of digits
             if error is not None and not error <= np.sqrt(_eps(dtype)):
                 poor[path] = (error, self._error(path, self._own.autodiff_errors))

@@ -171,7 +171,7 @@ class _Seen(Seen):
     def scale_of(self, path: str) -> float:
         # One wrong number among many millions is none to the norm: it counts beside the largest number as well.
         largest, size, largest_error, error = self._numbers[path]
-        return min(size, error * largest / largest_error) if largest_error else size
+        return min(size, error / largest_error * largest) if largest_error else size
 
     def compared(self, path: str) -> Comparison:
         return by_norms(self._numbers[path][3], self.scale_of(path))

@@ -12,6 +12,7 @@ from jaxmlp import assert_gradients, check, GradientError
 from jaxmlp.verify._numeric._opinion import LeafOpinion
 from jaxmlp.verify._numeric._words import autodiff_differs, unmeasured, values_differ
 from jaxmlp.verify._report._sentence import said
+from jaxmlp.verify._verdict._accuracy import FORMULA
 
 from ...helpers import normal
 from .. import gradients as net
@@ -149,6 +150,56 @@ def test_beside_a_lie_another_mistake_is_still_named(getkey):
     params, x, y = net.problem(getkey())
     report = numeric(stopped_loss, net.changed(b2=lambda b: -b), params, x, y)
     assert wrong(report) == {"b2"} and causes(report) == ["autodiff-differs", "sign"]
+
+
+def test_beside_a_lie_the_other_leaves_are_judged_as_exactly_as_without():
+    """To the values of a loss a mistake of 5e-7 is none."""
+
+    def loss(params):
+        return sum(jnp.sum(leaf**2) for leaf in (params[0], jax.lax.stop_gradient(params[1]), params[2]))
+
+    double = lambda params, *by: [2.0 * factor * leaf for factor, leaf in zip(by, params, strict=True)]
+    params = [jnp.asarray([1.0, -2.0, 0.5])] * 3
+    right, wrongly = (numeric(loss, lambda p, by=by: double(p, 1, 1, by), params) for by in (1, 1 + 5e-7))
+    exact = [(leaf.path, leaf.allowed, leaf.error < 1e-12) for leaf in right.leaves[::2]]
+    assert right.ok and exact == [("0", FORMULA, True), ("2", FORMULA, True)]
+    assert wrong(wrongly) == {"2"} and wrongly.verdict == "wrong" and causes(wrongly)[0] == "autodiff-differs"
+    twice = numeric(loss, lambda p: double(p, -1, 1, 3), params)
+    assert sorted(causes(twice)) == ["autodiff-differs", "scale-constant", "sign"], "each is told once"
+
+
+@pytest.mark.parametrize(("at_zero", "verdict"), ((0.5, "right"), (0.0, "undecided")))
+def test_beside_a_lie_reasons_are_given_for_what_is_undecided_alone(at_zero, verdict):
+    loss = lambda w, z: jnp.sum(jax.lax.stop_gradient(w) ** 2) + jnp.sum(jnp.maximum(z, 0))
+    grads = lambda p: {"w": 2 * p["w"], "z": jnp.where(p["z"] == 0, at_zero, jnp.where(p["z"] > 0, 1.0, 0.0))}
+    report = numeric(lambda p: loss(**p), grads, {"w": jnp.ones(2), "z": jnp.asarray([1.0, 0.0])})
+    assert report.verdict == verdict and causes(report) == ["autodiff-differs"]
+    assert ["`z[1]`" in reason for reason in report.reasons] == ([] if verdict == "right" else [True])
+
+
+def test_every_leaf_that_the_values_contradict_is_told_and_a_mistake_in_two_once():
+    loss = lambda params: max(sum((np.asarray(leaf) ** 2).sum() for leaf in params), 0.0)
+    params = [np.asarray([1.0, -2.0, 0.5])] * 2
+    for change, told in (
+        (lambda g: g + np.asarray([0, 0.01, 0]), [("values-differ", ("0",)), ("values-differ", ("1",))]),
+        (np.negative, [("sign", ("0", "1"))]),
+    ):
+        report = numeric(loss, lambda params, change=change: [change(2 * leaf) for leaf in params], params)
+        assert [(finding.cause, finding.leaves) for finding in report.findings] == told
+
+
+def test_a_slope_that_rounding_hides_from_the_values_is_in_doubt():
+    loss = lambda w: 1e18 + w.sum()
+    assert check(loss, jnp.ones_like, jnp.ones(2)).ok
+    report = numeric(loss, jnp.ones_like, jnp.ones(2))
+    assert report.verdict == "undecided" and "unused or dead" in report.reasons[0]
+
+
+def test_at_a_kink_the_slope_of_autodiff_is_in_doubt_too():
+    loss, w = lambda w: jnp.maximum(w, 0).sum(), jnp.asarray([1.0, 0.0])
+    assert check(loss, jax.grad(loss), w).ok
+    report = numeric(loss, jax.grad(loss), w)
+    assert report.verdict == "undecided" and "kink" in report.reasons[0]
 
 
 def test_a_nan_that_only_autodiff_gives_is_no_obstacle():

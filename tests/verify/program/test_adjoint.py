@@ -12,7 +12,7 @@ from jaxmlp.verify._program._trace import Literal, traced
 from ...helpers import generator
 
 
-def adjoints_of(function, args, random, opaque=()):
+def adjoints_of(function, args, random, opaque=(), cut=()):
     """The program, two projections of its result, and the adjoints that they give."""
     program = traced(function, *args)
     values = Run(program, [args]).values[0]
@@ -25,7 +25,7 @@ def adjoints_of(function, args, random, opaque=()):
         if wanted.intersection(program.equations[index].outputs):
             order.insert(0, index)
             wanted.update(atom for atom in program.equations[index].inputs if isinstance(atom, int))
-    return program, projections, adjoints(program, order, leaf, read, projections, set(opaque))
+    return program, projections, adjoints(program, order, leaf, read, projections, set(opaque), frozenset(cut))
 
 
 W = np.linspace(-1, 1, 6).reshape(3, 2)
@@ -123,6 +123,14 @@ def test_a_replaced_equation_is_opaque(getkey):
     random = generator(getkey())
     program, _, found = adjoints_of(lambda a: 2 * -a, [random.normal(size=3)], random, opaque=(0,))
     assert program.inputs[0] not in found and program.equations[0].outputs[0] in found
+
+
+def test_through_what_is_held_nothing_passes_and_the_other_paths_remain(getkey):
+    random = generator(getkey())
+    program, projections, found = adjoints_of(lambda a: 3 * -a + a, [random.normal(size=3)], random, cut=(0,))
+    held = program.equations[0].outputs[0]
+    np.testing.assert_allclose(found[program.inputs[0]], projections)
+    np.testing.assert_allclose(found[held], [3 * projection for projection in projections])
 
 
 @pytest.mark.parametrize(

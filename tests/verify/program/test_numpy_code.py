@@ -90,6 +90,15 @@ def test_jax_traces_the_same_numbers(function):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-12), actual, expected)
 
 
+@pytest.mark.parametrize(
+    "convert", (lambda x: np.asarray(x, np.int64), lambda x: np.asarray(x, dtype=np.int64)), ids=("by place", "by name")
+)
+def test_an_array_is_converted_to_the_dtype_that_is_asked_for(convert):
+    found = jax.jit(as_jax(convert))(X)
+    assert found.dtype == jnp.int64
+    np.testing.assert_array_equal(found, convert(X))
+
+
 def test_a_function_of_scipy_that_is_a_ufunc_is_followed():
     special = pytest.importorskip("scipy.special")
     np.testing.assert_allclose(jax.jit(as_jax(lambda x: special.expit(x)))(X), sigmoid(X), rtol=1e-12)

@@ -3,12 +3,14 @@
 import ast
 import functools
 import inspect
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxmlp.verify._program._source import Source
+from jaxmlp.verify._program._source import _called_back, caller, Source
 from jaxmlp.verify._program._stacks import Frame
 from jaxmlp.verify._program._trace import traced
 
@@ -225,6 +227,29 @@ def test_code_without_a_file_has_neither_statements_nor_text():
     [frame] = source.places(traced(namespace["grads"], jnp.ones(3)))
     assert frame is not None and frame.number == 2, "the number of the line is still known"
     assert source.statement(frame) is None
+
+
+OWN, NESTED = (frame_in(plain, text) for text in ("z = x @", "dz = z"))
+HELPER, OTHER = Frame("helpers.py", 3, "helper"), Frame("helpers.py", 9, "other")
+
+
+def test_the_frame_of_a_function_is_its_own_line_or_that_of_what_jax_calls_back_in_it():
+    source = Source(plain)
+    assert source.frame([(HELPER, OWN)]) == source.frame([(), (HELPER,), (OWN,)]) == OWN
+    assert source.frame([(NESTED, OWN)]) == OWN, "a function within, which the line calls"
+    assert source.frame([(NESTED, None, OWN)]) == NESTED and source.frame([(HELPER, None)]) is None
+
+
+def test_what_calls_a_function_is_the_line_after_its_last():
+    assert caller([(HELPER, OWN)], HELPER) == caller([(), (HELPER, HELPER, None, OWN, NESTED)], HELPER) == OWN
+    assert caller([(HELPER,), (OTHER, OWN)], HELPER) is None and caller([(HELPER, OWN)], None) is None
+
+
+def test_an_equation_that_jax_makes_of_a_function_stands_where_that_calls():
+    """As those of `jax.grad(f)`, from which `f` is called back and the gradient is not."""
+    made: Any = lambda *stacks: SimpleNamespace(stacks=stacks)
+    assert _called_back(made((), (HELPER, OTHER, None, OWN)), {}) == OTHER
+    assert _called_back(made((), (None, OWN)), {}) is None
 
 
 def formula(z):

@@ -369,6 +369,18 @@ def test_a_backward_in_numpy_is_checked_and_does_not_work_under_jit(xw):
     assert causes(check_rule(with_vjp(product, product_fwd, wrong), *xw)) == ["sign"]
 
 
+@pytest.mark.parametrize("dtype", ("float16", "float32"))
+def test_a_rule_that_refuses_float64_is_as_linear_as_its_dtype_shows(dtype):
+    def bwd(x, dout):
+        if x.dtype != dtype:
+            raise TypeError(f"this kernel takes {dtype}")
+        x, dout = np.asarray(x), np.asarray(dout)  # of which no rounding can be drawn anew
+        return (np.cos(x) * dout,)
+
+    report = check_rule(with_vjp(jnp.sin, lambda x: (jnp.sin(x), x), bwd), jnp.linspace(0.1, 2, 7, dtype=dtype))
+    assert report.verdict == "undecided" and report.precision == dtype and not report.findings
+
+
 def test_a_value_that_is_kept_outside_is_a_leak(xw):
     kept = []
 

@@ -146,3 +146,9 @@ def test_bad_input_is_named():
         check_pair(tanh_fwd, lambda a, da: da, jnp.arange(2))
     with pytest.raises(TypeError, match="`z` mixes floating arrays with others"):
         check_pair(tanh_fwd, lambda a, da: da, (jnp.ones(2), jnp.arange(2)))
+
+
+def test_an_integer_that_jax_does_not_have_is_named():
+    fwd = lambda x, n: (x * n, n)
+    with pytest.raises(ValueError, match="`n` is 1180591620717411303424, which does not fit the integers of JAX"):
+        check_pair(fwd, lambda n, dout: (n * dout, None), jnp.ones(2), 2**70)

@@ -58,3 +58,16 @@ def test_numbers_of_python_are_wrong_near_by_too():
     report = check(cube, square, {"a": 1.0, "w": np.eye(2)})
     assert [(leaf.path, leaf.verdict) for leaf in report.leaves] == [("a", "wrong"), ("w", "right")]
     assert [(finding.leaves, finding.line is not None) for finding in report.findings] == [(("a",), True)]
+
+
+def test_of_a_mistake_that_shows_at_a_calm_point_no_rounding_is_drawn_at_the_callers(monkeypatch):
+    drawn = set()
+    at = View.at
+
+    def seen(view, *steps, shake=None):
+        drawn.update(() if shake is None else {steps})
+        return at(view, *steps, shake=shake)
+
+    monkeypatch.setattr(View, "at", seen)
+    assert check(lambda w: jnp.sum(w**2), lambda w: 3 * w, np.ones(2)).verdict == "wrong"
+    assert drawn and () not in drawn

@@ -1,6 +1,7 @@
 """A gradient that is judged where it is: as one that is small enough for the host."""
 
 from functools import cache
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
 import jaxmlp
 from jaxmlp import check
 from jaxmlp.verify._verdict import _evidence, _streamed
+from jaxmlp.verify._verdict._points import NUDGES
 
 from ...helpers import normal
 from ..gradients import changed, grads, loss, problem
@@ -171,6 +173,41 @@ def test_what_rounding_and_kinks_do_is_told_as_on_the_host(monkeypatch, name):
     assert [(f.cause, f.leaves) for f in streamed.findings] == [(f.cause, f.leaves) for f in whole.findings]
 
 
+@pytest.mark.parametrize("scale", (1e-200, 1e200))
+def test_numbers_whose_squares_are_none_are_judged_as_others_are(scale):
+    loss, w = lambda w: scale * (w**2).sum(), np.asarray([1.0, -2.0, 0.5])
+    for factor in (2 + 1e-12, 2.001):
+        view = _streamed.StreamedView(
+            _evidence.Subject("grads", loss, lambda w, factor=factor: factor * scale * w), w, wide=True
+        )
+        comparison = view.at().compared("params")
+        assert comparison.verdict == ("right" if factor < 2.001 else "wrong")
+        assert comparison.error == pytest.approx(factor / 2 - 1, rel=1e-3)
+
+
+def test_points_that_show_how_an_error_scatters_are_looked_at_once(monkeypatch):
+    points = []
+    look = _streamed.StreamedView.look
+
+    def seen(view, steps, shake, asked):
+        if shake is not None or (steps and steps[-1] in NUDGES):
+            points.append((steps, shake))
+        return look(view, steps, shake, asked)
+
+    monkeypatch.setattr(_streamed, "LARGE", 0)
+    monkeypatch.setattr(_streamed.StreamedView, "look", seen)
+    assert not check(*ODD["rounding"]).ok
+    assert {len(steps) for steps, shake in points if shake is None} >= {1, 2}, "here and near by"
+    assert any(shake is not None for _, shake in points) and len(points) == len(set(points))
+
+
+def test_all_points_that_moves_lead_to_are_of_one_program(getkey):
+    params, *args = problem(getkey())
+    view = _streamed.StreamedView(_evidence.Subject("grads", loss, grads, tuple(args)), params, wide=True)
+    compiled: Any = view._compiled
+    assert len({view.at(step).value for step in NUDGES}) == len(NUDGES) and compiled._cache_size() == 1
+
+
 def test_a_mistake_hidden_by_a_symmetric_point_is_seen_near_it(getkey, streaming):
     params, x, y = problem(getkey())
     params = jax.tree.map(jnp.zeros_like, params)
@@ -227,6 +264,7 @@ def test_what_refuses_float64_is_judged_as_far_as_it_goes(getkey, monkeypatch):
     whole, streamed = both(monkeypatch, loss, kernel, *problem(getkey(), "float32"))
     assert streamed.verdict == "undecided" and "this kernel takes float32" in " ".join(streamed.reasons)
     assert (streamed.precision, streamed.reasons) == (whole.precision, whole.reasons)
+    assert {leaf.autodiff_ulps for leaf in (*streamed.leaves, *whole.leaves)} == {0.0}, "autodiff is the truth there"
 
 
 def test_a_nan_in_the_callers_dtype_alone_is_found(getkey, monkeypatch):
