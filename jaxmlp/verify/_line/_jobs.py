@@ -27,7 +27,7 @@ _INNOCENT = 1.2
 """What it costs to blame a statement that computes a known quantity: another may only have been meant."""
 
 _UNKNOWN = 0.5
-"""What it costs to replace what a statement gives that reads something unknown: this may be wrong itself."""
+"""What it costs to change the result of a statement that reads something unknown: this may be wrong itself."""
 
 _FITS = 0.6
 """What it takes off the cost that a correction follows from what the statement reads."""
@@ -63,8 +63,8 @@ class Job:
     @cached_property
     def cost(self) -> float:
         """The cost of the correction, without that of a factor."""
-        replaces_the_unknown = self.unknown and self.edit.kind == "known"
-        return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits + _UNKNOWN * replaces_the_unknown
+        of_the_unknown = self.unknown and self.edit.kind in ("known", "times", "over", "plus")
+        return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits + _UNKNOWN * of_the_unknown
 
     @cached_property
     def fits(self) -> bool:
