@@ -133,7 +133,8 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
             found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]
             break
         found += [(mistake.site.first, finding) for finding in explained]
-    return _merged([*findings, *(finding for _, finding in sorted(found, key=lambda item: item[0]))])
+    found.sort(key=lambda item: (item[0], item[1].cause == "unknown"))
+    return _merged([*findings, *(finding for _, finding in found)])
 
 
 def _explained(case: Case, mistake: Mistake) -> list[Finding]:
@@ -247,15 +248,11 @@ def _undoes(mistake: Mistake, factor: float | None) -> bool:
 
 
 def _merged(findings: Sequence[Finding]) -> list[Finding]:
-    """One finding a mistake and line: what is unknown of a line for some leaves is what is known of it for others."""
-    known = [finding for finding in findings if finding.line and finding.cause != "unknown"]
-    told: dict[Any, Finding] = {finding.line: finding for finding in reversed(known)}
+    """One finding a mistake and line."""
     merged: dict[Any, Finding] = {}
     for finding in findings:
-        said = told.get(finding.line, finding) if finding.cause == "unknown" else finding
-        at = said.line and (said.line.file, said.line.number)
-        key = said.cause, at, at is None and said.message
-        before = merged.get(key, said)
-        leaves = dict.fromkeys((*before.leaves, *finding.leaves))
-        merged[key] = replace(before, leaves=tuple(leaves))
+        at = finding.line and (finding.line.file, finding.line.number)
+        key = finding.cause, at, at is None and finding.message
+        leaves = dict.fromkeys((*(merged[key].leaves if key in merged else ()), *finding.leaves))
+        merged[key] = replace(merged.get(key, finding), leaves=tuple(leaves))
     return list(merged.values())

@@ -121,9 +121,7 @@ def test_a_matrix_product_that_is_missing(getkey):
 
 
 def softmax(z):
-    e = jnp.exp(z)
-    total = sum(e, start=jnp.zeros(e.shape[1]))
-    return e / total[None, :]
+    return jnp.exp(z) / sum(jnp.exp(z), start=jnp.zeros(z.shape[1]))[None, :]
 
 
 def test_a_softmax_over_the_examples_is_wrong_and_not_the_error_that_reads_it(getkey):
@@ -137,5 +135,5 @@ def test_a_softmax_over_the_examples_is_wrong_and_not_the_error_that_reads_it(ge
 
     w, x, _ = normals(getkey, (3, 4), (5, 3), ())
     y = jnp.eye(4)[jnp.array([0, 1, 3, 2, 1])]
-    [(cause, line)] = said(loss, grads, w, x, y)
-    assert cause == "wrong-forward" and line in ("p = softmax(x @ w)", "return e / total[None, :]")
+    line = "return jnp.exp(z) / sum(jnp.exp(z), start=jnp.zeros(z.shape[1]))[None, :]"
+    assert said(loss, grads, w, x, y) == [("wrong-forward", line)]
