@@ -60,13 +60,9 @@ def pytest_report_header() -> str:
     return f"jaxmlp: platforms {', '.join(found)}{' (no accelerator here)' if found == ['cpu'] else ''}"
 
 
-def pytest_collection_modifyitems(items):
-    """Hundreds of tests that take no time come last.
-
-    pytest-xdist hands out the last tests by twos: of longer ones a worker would wait for the other's, and compile for
-    itself what the other has compiled for the same module.
-    """
-    items.sort(key=lambda item: item.path.name == "test_architecture.py")
+def pytest_xdist_auto_num_workers() -> int:
+    """A worker more than there are cores: some tests wait for other processes, and for heartbeats that do not come."""
+    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(autouse=True, scope="module")
