@@ -1,11 +1,13 @@
-"""Where a mistake is made, if a statement only collects what others made: in each of the pieces that are wrong."""
+"""Where a mistake is made, if a statement only collects what others made, or takes one of them out again: in each of the
+pieces that are wrong.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from .._program._sites import results, Site
+from .._program._sites import results, Site, wholes
 from .._program._trace import Atom
 from ._bench import Bench, Patches
 from ._edits import Edit
@@ -64,6 +66,37 @@ def in_its_pieces(
     facts = {**mistake.edit.facts, "pieces": made, "permuted": permuted}
     edit = Edit(mistake.edit.kind, mistake.edit.cost, lambda c: patches, False, facts)
     return replace(mistake, edit=edit, patches=patches)
+
+
+def where_it_was_put_in(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The same factor at the statement that makes a piece, where the one that lacks it only takes the piece out of what
+    was collected: `delta[-1]`.
+    """
+    program, run = bench.program, mistake.instances[0]
+    outs = results(program, run)
+    if mistake.edit.kind != "scale" or len(mistake.instances) != 1 or len(outs) != 1:
+        return mistake
+    taken, whole = [], outs[0]
+    for whole in wholes(program, outs[0]):
+        taken += [program.makers[whole]] if whole in program.makers else []
+    last = program.equations[program.makers[whole]] if whole in program.makers else None
+    if last is None or last.name not in ("stack", "concatenate") or not set(run) <= set(taken[:-1]):
+        return mistake
+    right = {path for path in bench.leaves if bench.is_right(path, {})}
+    makers = {out: each for each in program.equations if each.name in _SHAPES for out in each.outputs}
+    for atom in last.inputs:
+        while atom in makers:
+            atom = makers[atom].inputs[0]
+        for site in sites:
+            runs = tuple(each for each in site.instances if isinstance(atom, int) and results(program, each) == [atom])
+            if site.leaf or site is mistake.site or len(runs) != 1:
+                continue
+            changed = lambda c, maker=program.makers[atom]: {maker: after(0, lambda value, point: c * value)}
+            patches = changed(mistake.factor)
+            if all(bench.is_right(path, patches) for path in {*mistake.leaves, *right}):
+                edit = replace(mistake.edit, patches=changed)
+                return replace(mistake, site=site, instances=runs, edit=edit, patches=patches)
+    return mistake
 
 
 def _pieces(bench: Bench, run: Sequence[int], out: int, expected: Values) -> Iterator[tuple[Atom, Values]]:

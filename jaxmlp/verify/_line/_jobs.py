@@ -235,13 +235,15 @@ class Jobs:
             after = following[position] if following else ()
             first = results(bench.program, instances[0])[position]
             slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
+            # Of several results, such as those of `return b * d, a * d`, one may be right, and used wrongly.
+            is_right = role is None and len(instances) == 1 and self.standing.is_as_known(first)
             yield from of_result(
                 bench,
                 instances,
                 position,
                 offers,
                 self.standing.is_innocent,
-                as_known=role,
+                as_known="cotangent" if is_right else role,
                 following=after,
                 slopes=slopes,
                 sieve=sieve,

@@ -7,7 +7,7 @@ from .._program._sites import Site
 from ._addends import in_an_addend
 from ._bench import Bench
 from ._carried import handed_on
-from ._collected import in_its_pieces
+from ._collected import in_its_pieces, where_it_was_put_in
 from ._known import Knowledge
 from ._matching import Known
 from ._offers import Offer
@@ -38,7 +38,7 @@ def localized(
         if planted is None:
             statements = [site for site in sites if not site.is_formula]
             moved = handed_on(bench, statements, where_it_is_made(bench, statements, found), cotangents)
-            moved = in_an_addend(bench, statements, moved, cotangents)
+            moved = in_an_addend(bench, statements, where_it_was_put_in(bench, statements, moved), cotangents)
             moved = in_its_pieces(bench, statements, moved, cotangents, [*knowledge.values.values()])
             if moved is not found:  # what is put in place there may make more leaves right
                 others = (path for path in left if path not in moved.leaves and bench.is_right(path, moved.patches))

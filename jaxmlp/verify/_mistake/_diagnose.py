@@ -101,7 +101,7 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
 
     findings = []
     for path in wrong:
-        finding = born_nonfinite(bench, places, source, inputs, path)
+        finding = born_nonfinite(bench, places, source, path)
         findings += [finding] if finding else []
     findings += swapped(bench, places, source, wrong)
     left = [path for path in wrong if not any(path in finding.leaves for finding in findings)]

@@ -16,26 +16,42 @@ from .._report._words import Place
 from ._names import line_of
 
 
-def born_nonfinite(
-    bench: Bench, places: Sequence[Site], source: Source, names: dict[int, str], path: str
-) -> Finding | None:
-    """The first operation that makes a NaN or inf of finite numbers, on the way to a leaf that is not finite."""
+def born_nonfinite(bench: Bench, places: Sequence[Site], source: Source, path: str) -> Finding | None:
+    """The first operation that makes a NaN or inf of finite numbers, on the way to a leaf that is not finite: each
+    after it reads one and gives one, where a condition may drop those of others.
+    """
     for values in bench.run.values:
-        if np.isfinite(values[bench.leaves[path]]).all():
+        births = _births(bench, values, bench.leaves[path])
+        if not births:
             continue
-        for index in bench.order[path]:
-            equation = bench.program.equations[index]
-            inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
-            if all(np.isfinite(v).all() for v in inputs) and not np.isfinite(values[equation.outputs[0]]).all():
-                site = next((s for s in places if any(index in i for i in s.instances)), None)
-                name = site.statement.target if site and site.statement else None
-                place = Place(line_of(site.frame, source) if site else None, name)
-                where = np.argwhere(~np.isfinite(values[equation.outputs[0]]))[0]
-                shown = [_element(value, where) for value in inputs]
-                symbol = {"div": " / ", "mul": " * ", "sub": " - ", "add": " + "}.get(equation.name)
-                said = symbol.join(shown) if symbol else f"{equation.name}({', '.join(shown)})"
-                return _words.born_nonfinite((path,), operation=said, operands=shown, place=place)
+        equation = bench.program.equations[births[0]]
+        inputs = [atom.value if isinstance(atom, Literal) else values[atom] for atom in equation.inputs]
+        site = next((s for s in places if any(births[0] in i for i in s.instances)), None)
+        name = site.statement.target if site and site.statement else None
+        place = Place(line_of(site.frame, source) if site else None, name)
+        where = np.argwhere(~np.isfinite(values[equation.outputs[0]]))[0]
+        shown = [_element(value, where) for value in inputs]
+        symbol = {"div": " / ", "mul": " * ", "sub": " - ", "add": " + "}.get(equation.name)
+        said = symbol.join(shown) if symbol else f"{equation.name}({', '.join(shown)})"
+        return _words.born_nonfinite((path,), operation=said, operands=shown, place=place)
     return None
+
+
+def _births(bench: Bench, values: dict[int, np.ndarray], leaf: int) -> list[int]:
+    """The equations that make what is not finite of finite numbers, if a leaf is not finite because of them."""
+    is_bad = lambda variable: values[variable].dtype.kind in "fc" and not np.isfinite(values[variable]).all()
+    found, pending = set[int](), [leaf] if is_bad(leaf) else []
+    seen = set(pending)
+    while pending:
+        maker = bench.program.makers.get(pending.pop())
+        if maker is None:
+            continue
+        read = [atom for atom in bench.program.equations[maker].inputs if isinstance(atom, int) and is_bad(atom)]
+        if not read:
+            found.add(maker)
+        pending += [atom for atom in read if atom not in seen]
+        seen.update(read)
+    return sorted(found)
 
 
 def swapped(bench: Bench, places: Sequence[Site], source: Source, wrong: Sequence[str]) -> list[Finding]:
