@@ -26,7 +26,7 @@ _LIMIT, _LIMIT_OF_LOOPS = 4000, 1000
 _INNOCENT = 1.2
 """What it costs to blame a statement that computes a known quantity: another may only have been meant."""
 
-_UNKNOWN = 0.5
+_UNKNOWN = 0.35
 """What it costs to change the result of a statement that reads something unknown: this may be wrong itself."""
 
 _FITS = 0.6
@@ -231,12 +231,13 @@ class Jobs:
     ) -> Iterator[Edit]:
         bench = self.bench
         sieve = Sieve(bench, self.screen, instances, wrong)
-        for position in range(len(results(bench.program, instances[0]))):
+        outs = results(bench.program, instances[0])
+        for position, first in enumerate(outs):
             after = following[position] if following else ()
-            first = results(bench.program, instances[0])[position]
             slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
             # Of several results, such as those of `return b * d, a * d`, one may be right, and used wrongly.
-            is_right = role is None and len(instances) == 1 and self.standing.is_as_known(first)
+            is_one_of_several = role is None and len(instances) == 1 and len(outs) > 1
+            is_right = is_one_of_several and not self.standing.is_returned(first) and self.standing.is_as_known(first)
             yield from of_result(
                 bench,
                 instances,
