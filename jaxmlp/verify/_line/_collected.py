@@ -1,6 +1,4 @@
-"""Where a mistake is made, if a statement only collects what others made, or takes one of them out again: in each of the
-pieces that are wrong.
-"""
+"""Where a mistake is made, if a statement only collects what others made, or takes one of them out again."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -72,29 +70,28 @@ def where_it_was_put_in(bench: Bench, sites: Sequence[Site], mistake: Mistake) -
     """The same factor at the statement that makes a piece, where the one that lacks it only takes the piece out of what
     was collected: `delta[-1]`.
     """
-    program, run = bench.program, mistake.instances[0]
-    outs = results(program, run)
-    if mistake.edit.kind != "scale" or len(mistake.instances) != 1 or len(outs) != 1:
+    program, [run, *others] = bench.program, mistake.instances
+    if mistake.edit.kind != "scale" or others:
         return mistake
-    taken, whole = [], outs[0]
-    for whole in wholes(program, outs[0]):
-        taken += [program.makers[whole]] if whole in program.makers else []
-    last = program.equations[program.makers[whole]] if whole in program.makers else None
-    if last is None or last.name not in ("stack", "concatenate") or not set(run) <= set(taken[:-1]):
+    out = results(program, run)[mistake.edit.facts.get("position", 0)]
+    made_of = [atom for atom in wholes(program, out) if isinstance(atom, int)]
+    [*taken, whole] = [program.makers[atom] for atom in made_of if atom in program.makers]
+    last = program.equations[whole]
+    if last.name not in ("stack", "concatenate") or not mistake.patches.keys() <= set(taken):
         return mistake
     right = {path for path in bench.leaves if bench.is_right(path, {})}
-    makers = {out: each for each in program.equations if each.name in _SHAPES for out in each.outputs}
+    made = {each: equation for equation in program.equations if equation.name in _SHAPES for each in equation.outputs}
     for atom in last.inputs:
-        while atom in makers:
-            atom = makers[atom].inputs[0]
+        while isinstance(atom, int) and atom in made:
+            atom = made[atom].inputs[0]
         for site in sites:
-            runs = tuple(each for each in site.instances if isinstance(atom, int) and results(program, each) == [atom])
-            if site.leaf or site is mistake.site or len(runs) != 1:
+            runs = tuple(each for each in site.instances if results(program, each) == [atom])
+            if site.leaf or site is mistake.site or len(runs) != 1 or not isinstance(atom, int):
                 continue
             changed = lambda c, maker=program.makers[atom]: {maker: after(0, lambda value, point: c * value)}
             patches = changed(mistake.factor)
             if all(bench.is_right(path, patches) for path in {*mistake.leaves, *right}):
-                edit = replace(mistake.edit, patches=changed)
+                edit = replace(mistake.edit, patches=changed, facts={**mistake.edit.facts, "position": 0})
                 return replace(mistake, site=site, instances=runs, edit=edit, patches=patches)
     return mistake
 

@@ -108,6 +108,65 @@ def test_pieces_of_a_gradient_in_each_others_place(getkey):
     ]
 
 
+def _collected(params, x, y):
+    error = x @ params["w"] + params["b"] - y
+    db = jnp.sum(error)
+    dw = x.T @ error / 5
+    return jnp.append(dw, db)
+
+
+def test_a_piece_that_is_taken_out_again_is_wrong_where_it_is_made(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.mean((x @ params["w"] + params["b"] - y) ** 2)
+
+    def grads(params, x, y):
+        theta = _collected(params, x, y)
+        return {"w": theta[:-1], "b": theta[-1]}
+
+    w, b, x, y = normals(getkey, (3,), (), (5, 3), (5,))
+    assert said(loss, grads, {"w": w, "b": b}, x, y) == [("scale-batch", "db = jnp.sum(error)")]
+
+
+def _of_a_product(a, b, d):
+    return b * d, a * d
+
+
+def _of_a_cube(x, d):
+    dx = d * x**2
+    return dx
+
+
+def test_of_two_results_the_right_one_is_not_blamed_for_what_is_done_with_it(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((params["gain"] * (x @ params["w"]) ** 3 - y) ** 2)
+
+    def grads(params, x, y):
+        s = x @ params["w"]
+        error = params["gain"] * s**3 - y
+        dgain, dp = _of_a_product(params["gain"], s**3, error)
+        ds = _of_a_cube(s, dp)
+        return {"gain": jnp.sum(dgain), "w": x.T @ ds}
+
+    gain, w, x, y = normals(getkey, (), (3,), (5, 3), (5,))
+    assert said(loss, grads, {"gain": gain, "w": w}, x, y) == [("scale-constant", "dx = d * x**2")]
+
+
+def test_an_infinity_that_a_condition_drops_is_not_where_a_nan_is_born(getkey):
+    def loss(w, x, y):
+        z = x @ w
+        return 0.5 * jnp.sum((jnp.where(z > 0, z, jnp.expm1(jnp.minimum(z, 0))) - y) ** 2)
+
+    def grads(w, x, y):
+        z = x @ w
+        a = jnp.where(z > 0, z, jnp.exp(z) - 1)
+        below = jnp.asarray(z <= 0, float) * jnp.exp(z)
+        return x.T @ ((a - y) * (jnp.asarray(z > 0, float) + below))
+
+    x, y = normals(getkey, (5, 2), (5,))
+    w = jnp.asarray([800.0, 1.0])
+    assert said(loss, grads, w, x, y) == [("nonfinite", "below = jnp.asarray(z <= 0, float) * jnp.exp(z)")]
+
+
 def test_a_matrix_product_that_is_missing(getkey):
     def loss(a, x):
         return jnp.sum((x @ a.T) ** 2)
