@@ -196,7 +196,7 @@ class Jobs:
         else:
             edits = self._edits(instances, self.offers, role, wrong)
         cheap = self.screen.of(instances, wrong) is not None
-        unknown = not innocent and not forward and self._reads_the_unknown(instances)
+        unknown = self.planted is None and not innocent and not forward and self._reads_the_unknown(instances)
         return [
             Job(
                 site,
@@ -236,7 +236,7 @@ class Jobs:
             after = following[position] if following else ()
             slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
             # Of several results, such as those of `return b * d, a * d`, one may be right, and used wrongly.
-            is_one_of_several = role is None and len(instances) == 1 and len(outs) > 1
+            is_one_of_several = role is None and len(instances) == 1 and len(outs) > 1 and self.planted is None
             is_right = is_one_of_several and not self.standing.is_returned(first) and self.standing.is_as_known(first)
             yield from of_result(
                 bench,

@@ -35,9 +35,9 @@ def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame
     """
     program, source = case.bench.program, case.source
     users = [i for i in program.users.get(out, ()) if set(case.bench.reached((i,))) & set(mistake.leaves)]
-    frames = {case.places[user] for user in users}
-    frame = next(iter(frames), None)
-    if frame is None or mistake.site.frame is None:
+    frames = [case.places[user] for user in users]
+    frame = frames[0] if frames else None
+    if frame is None:
         return None
     if len(users) == 1 and program.equations[users[0]].name in _PASSES:
         statement = source.statement(frame)

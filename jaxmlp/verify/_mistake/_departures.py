@@ -30,6 +30,7 @@ def departed(e: Explanation) -> Finding:
     if given != needed[0]:
         return _words.wrong_shape(e.paths, given, needed[0], place=e.place())
     users = [program.equations[i] for i in program.users.get(e.out, ())] if e.out is not None else []
+    users = [equation for equation in users if equation.name not in ("stack", "concatenate")]
     spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
     if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
