@@ -235,16 +235,14 @@ class Jobs:
         for position, first in enumerate(outs):
             after = following[position] if following else ()
             slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
-            # Of several results, such as those of `return b * d, a * d`, one may be right, and used wrongly.
             is_one_of_several = role is None and len(instances) == 1 and len(outs) > 1 and self.planted is None
-            is_right = is_one_of_several and not self.standing.is_returned(first) and self.standing.is_as_known(first)
             yield from of_result(
                 bench,
                 instances,
                 position,
                 offers,
                 self.standing.is_innocent,
-                as_known="cotangent" if is_right else role,
+                as_known="cotangent" if is_one_of_several and self._is_a_cotangent(first) else role,
                 following=after,
                 slopes=slopes,
                 sieve=sieve,
@@ -252,6 +250,12 @@ class Jobs:
             )
         if role is None:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
+
+    def _is_a_cotangent(self, variable: int) -> bool:
+        """Whether a result is right as a cotangent and used wrongly, such as one of those of `return b * d, a * d`."""
+        standing = self.standing
+        is_right = standing.is_as_known(variable) and not standing.is_a_value(variable)
+        return is_right and not standing.is_returned(variable)
 
     def _reads_the_unknown(self, instances: Instances) -> bool:
         """Whether a statement reads a floating value of the candidate's of which nothing is known."""

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from jaxmlp.verify._program._sites import sites, wholes
+from jaxmlp.verify._program._sites import name_of, sites, wholes
 from jaxmlp.verify._program._source import Source
 from jaxmlp.verify._program._trace import program_of
 
@@ -54,3 +54,21 @@ def test_a_sum_and_a_product_are_parts_of_nothing():
     for function in (lambda x: x[1].sum(), lambda x: 2 * x[1]):
         program = program_of(function, jnp.ones((3, 4)))
         assert list(wholes(program, program.outputs[0])) == [program.outputs[0]]
+
+
+def _scaled(h, factor):
+    half = h / 2
+    return factor * half
+
+
+def _layers(x, w):
+    out = _scaled(x @ w, 4.0)
+    z = out @ w
+    return z
+
+
+def test_a_name_belongs_to_what_a_function_returns_and_not_to_what_it_is_given():
+    program, source = program_of(_layers, jnp.ones((2, 2)), jnp.ones((2, 2))), Source(_layers)
+    found = sites(program, source, [])
+    named = [(site.statement.target, name_of(program, site)) for site in found if site.statement]
+    assert named == [("out", None), ("half", "half"), (None, None), ("z", "z")]

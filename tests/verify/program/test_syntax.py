@@ -1,11 +1,14 @@
-"""What is read of a function's syntax tree: a return that ends a loop, a body of one expression."""
+"""What is read of a function's syntax tree: a return that ends a loop, a body of one expression, what an
+argument is passed as.
+"""
 
+import ast
 import inspect
 
 import pytest
 
 from jaxmlp.verify._program._stacks import Frame
-from jaxmlp.verify._program._syntax import is_one_line, return_in_a_loop
+from jaxmlp.verify._program._syntax import argument_passed_as, is_one_line, return_in_a_loop
 
 
 def ends_its_loop(rows):
@@ -53,3 +56,20 @@ def test_a_function_of_several_statements_is_not():
 def test_what_has_no_source_is_neither():
     frame = Frame("nowhere.py", 1, "f")
     assert not is_one_line(frame) and return_in_a_loop(frame) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        ("dx = layer.backward(error, cache)", "dout"),
+        ("dx = backward(layer, error)", "dout"),
+        ("dx = layer.backward(cache, error)", "cache"),
+        ("dx = layer.backward(cache=error)", "cache"),
+        ("dx = layer.backward(2 * error)", None),
+        ("dx = layer.forward(error)", None),
+        ("dx = error", None),
+    ],
+)
+def test_what_a_function_calls_an_argument(call, argument):
+    [function] = ast.parse("def backward(self, dout, cache=None): pass").body
+    assert argument_passed_as(ast.parse(call).body[0], "error", function) == argument
