@@ -11,7 +11,17 @@ from ._bench import Bench, Patch, Patches
 from ._edits import axes_of, Edit
 from ._edits_of_operands import in_several_places, replaced
 from ._offers import Instances, Offer
-from ._patches import added, aligned, divided, product_of, then_scaled, with_input, with_inputs
+from ._patches import (
+    added,
+    aligned,
+    divided,
+    elementwise,
+    product_of,
+    then_scaled,
+    with_input,
+    with_inputs,
+    without_count,
+)
 from ._sieve import Sieve
 
 
@@ -48,7 +58,19 @@ def of_equations(
         summed: Patches = {index: added(equations[index]) for index in puts}
         yield Edit("added", 1.2, lambda c: summed)
     yield from _begun_anew(bench, instances)
+    yield from unturned(bench, instances)
     yield from in_several_places(bench, instances, offers, is_innocent, sieve)
+
+
+def unturned(bench: Bench, instances: Instances) -> Iterator[Edit]:
+    """What a statement transposes that must stay as it is."""
+    equations = bench.program.equations
+    for place, index in enumerate(instances[0]):
+        if equations[index].name == "transpose":
+            patches: Patches = {
+                instance[place]: lambda inputs, evaluate, read, point: [inputs[0]] for instance in instances
+            }
+            yield Edit("transpose", 0.8, lambda c, p=patches: p)
 
 
 def _begun_anew(bench: Bench, instances: Instances) -> Iterator[Edit]:
@@ -161,6 +183,8 @@ def _of_equation(
         for position in (0, 1):
             if not isinstance(equation.inputs[1 - position], Literal):
                 yield edit("dropped", 1.9, lambda c, p=position: kept(p), dropped=equation.inputs[1 - position])
+    if name == "div" and not isinstance(equation.inputs[1], Literal):
+        yield edit("counted", 1.0, lambda c: then_scaled(without_count, c), factor=True)
     if name in ("mul", "div", "add", "sub"):
         for which in (0, 1):
             yield edit("aligned", 1.0, lambda c, w=which: aligned(w))
@@ -188,6 +212,7 @@ def _of_equation(
                     # That no sum belongs there at all is less likely, and that a named value does (2.0) less than that.
                     yield edit("axes", 1.6 if axes else 1.95, scaled_too, factor=axes != was, axes=axes, was=was)
     if name == "dot_general":
+        yield edit("elementwise", 1.5, lambda c: then_scaled(elementwise, c), factor=True)
         for swap in (False, True):
             for turn in ((False, False), (True, False), (False, True), (True, True)):
                 if swap or any(turn):

@@ -25,7 +25,7 @@ def of_operands(
     names = {tuple(bench.program.equations[index].name for index in instance) for instance in instances}
     for atom, uses in _outside(bench, instances[0]).items() if len(names) == 1 else ():
         if is_innocent(atom):
-            yield from replaced(bench, instances, uses, atom, offers, sieve)
+            yield from replaced(bench, instances, uses, atom, offers, sieve, of_any_kind=True)
 
 
 def in_several_places(
@@ -64,8 +64,10 @@ def replaced(
     atom: Atom,
     offers: Sequence[Offer],
     sieve: Sieve,
+    *,
+    of_any_kind: bool = False,
 ) -> Iterator[Edit]:
-    """Another value in the place of one that a statement uses."""
+    """Another value in the place of one that a statement uses; a cotangent only where it may be `of_any_kind`."""
     program = bench.program
     first, user = instances[0][0], program.equations[instances[0][uses[0][0]]]
     if isinstance(atom, Literal) and atom.value.ndim == 0 and user.name not in ("mul", "div"):
@@ -88,7 +90,7 @@ def replaced(
             continue
         kind = offer.quantity.kind if offer.quantity else None
         reduced = all(program.equations[instances[0][place]].name == "reduce_sum" for place, _ in uses)
-        if kind in ("cotangent", "part") and not isinstance(atom, Literal):
+        if kind in ("cotangent", "part") and not isinstance(atom, Literal) and not of_any_kind:
             # What is summed up wrongly is made in place; any other cotangent has a statement of its own.
             if not reduced or (fitted_to(offer, shape) is None and (kind == "part" or 1 in offer.shape)):
                 continue

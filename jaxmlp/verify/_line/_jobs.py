@@ -8,7 +8,7 @@ from itertools import chain, islice
 from .._program._sites import results, Site
 from ._bench import Bench
 from ._edits import Edit
-from ._edits_of_equations import of_equations
+from ._edits_of_equations import of_equations, unturned
 from ._edits_of_operands import of_operands
 from ._edits_of_parts import of_parts
 from ._edits_of_programs import of_programs
@@ -186,6 +186,7 @@ class Jobs:
         elif several:
             roles = [*self.standing.roles.offers(instances), *self.repeated, *self._sliced(len(instances))]
             own = [offer for offer in self.alone if offer.name and len(offer.values) == len(instances)]
+            own += self.standing.roles.errors(instances)
             sieve = Sieve(bench, self.screen, instances, wrong)
             edits = chain(
                 of_parts(bench, instances),
@@ -250,6 +251,8 @@ class Jobs:
             )
         if role is None:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
+        else:
+            yield from unturned(bench, instances)
 
     def _is_a_cotangent(self, variable: int) -> bool:
         """Whether a result is right as a cotangent and used wrongly, such as one of those of `return b * d, a * d`."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from .._program._sites import Site
 from ._addends import in_an_addend
+from ._at_a_factor import at_a_count, at_another_slope, at_what_cuts
 from ._bench import Bench
 from ._carried import handed_on
 from ._collected import in_its_pieces, where_it_was_put_in
@@ -40,6 +41,8 @@ def localized(
             moved = handed_on(bench, statements, where_it_is_made(bench, statements, found), cotangents)
             moved = in_an_addend(bench, statements, where_it_was_put_in(bench, statements, moved), cotangents)
             moved = in_its_pieces(bench, statements, moved, cotangents, [*knowledge.values.values()])
+            moved = at_what_cuts(bench, statements, at_a_count(bench, statements, moved, batches))
+            moved = at_another_slope(bench, statements, moved)
             if moved is not found:  # what is put in place there may make more leaves right
                 others = (path for path in left if path not in moved.leaves and bench.is_right(path, moved.patches))
                 found = replace(moved, leaves=(*moved.leaves, *others))

@@ -1,7 +1,7 @@
 """Whether a value is a known quantity, or a simple multiple of one."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -73,17 +73,25 @@ class Known:
 
     def scale(self, values: tuple[np.ndarray, ...]) -> float | None:
         """How many times a cotangent `values` is, if it is a multiple of one: once, if it is one of them."""
+        found = [scale for quantity, scale in self._multiples(values) if quantity.kind == "cotangent"]
+        return next((scale for scale in found if scale == 1), found[0]) if found else None
+
+    def is_simple_multiple(self, values: tuple[np.ndarray, ...]) -> bool:
+        """Whether `values` are several numbers that a known quantity is, up to a factor of few digits."""
+        return values[0].size > 1 and any(_is_simple(scale) for _, scale in self._multiples(values))
+
+    def _multiples(self, values: tuple[np.ndarray, ...]) -> Iterator[tuple[Quantity, float]]:
+        """What `values` are a multiple of, and how many times it."""
         shelf = self._by_size.get(_core(values[0].shape))
         flat = _flat(values) if values[0].dtype.kind == "f" else np.zeros(0)
         size = float(np.linalg.norm(flat))
         if shelf is None or not size or not np.isfinite(size):
-            return None
+            return
         with np.errstate(all="ignore"):
             scales = shelf.flat @ flat / (shelf.flat * shelf.flat).sum(axis=1)
             near = np.linalg.norm(scales[:, None] * shelf.flat - flat, axis=1) <= RIGHT * size
-        near &= shelf.is_cotangent
-        found = [snapped(float(scale)) for scale in scales[near]]
-        return next((scale for scale in found if scale == 1), found[0]) if found else None
+        for index in np.flatnonzero(near):
+            yield shelf.quantities[index], snapped(float(scales[index]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +128,12 @@ def snapped(factor: float) -> float:
     return factor
 
 
+def _is_simple(factor: float) -> bool:
+    """Whether a factor is a number of few digits, such as somebody writes."""
+    size = Fraction(abs(factor)).limit_denominator(4096)
+    return abs(float(size) - abs(factor)) <= 1e-7 * abs(factor) and size.numerator * size.denominator <= 1024
+
+
 def scale_cost(factor: float, batches: frozenset[int], *, alone: bool) -> float:
     """How much it takes to describe a factor: a sign and the batch size are what people get wrong most."""
     if factor == 1:
@@ -131,7 +145,7 @@ def scale_cost(factor: float, batches: frozenset[int], *, alone: bool) -> float:
         cost = 1.0
     elif any(size in (batch, Fraction(1, batch)) for batch in batches):
         cost = 1.0
-    elif abs(float(size) - abs(factor)) <= 1e-7 * abs(factor) and size.numerator * size.denominator <= 1024:
+    elif _is_simple(factor):
         cost = 1.1 + 0.05 * float(np.log2(size.numerator * size.denominator))
     else:
         cost = 2.6

@@ -58,6 +58,22 @@ def product_of(swap: bool, turn: tuple[bool, bool]) -> Patch:
     return patch
 
 
+def without_count(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+    """What is divided by one computed number, undivided."""
+    divided, by = inputs
+    if np.ptp(by) > 0:
+        raise ValueError("this is no number")
+    return [divided]
+
+
+def elementwise(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+    """The product of two matrices number by number, where they were multiplied as matrices."""
+    a, b = inputs
+    if a.shape != b.shape or a.ndim != 2:
+        raise ValueError("these are no two matrices of one shape")
+    return [a * b]
+
+
 def aligned(which: int) -> Patch:
     """An operation on two rows of numbers that paired each with every other: now number by number.
 

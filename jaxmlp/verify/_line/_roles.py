@@ -5,14 +5,14 @@ follows from what the run reads: beside an activation's output belongs its slope
 comes the cotangent of its input. Where the loss takes all examples at once, what belongs to one is a row.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 from typing import TypeAlias
 
 import numpy as np
 
-from .._program._sites import results
+from .._program._sites import results, Site
 from .._program._trace import Atom
 from ._bench import Bench
 from ._known import Knowledge, Quantity
@@ -34,13 +34,21 @@ _MOST = 16
 """How many quantities of one role are offered: those that are nearest in the loss."""
 
 
-def rows(quantities: Sequence[Quantity], batches: frozenset[int]) -> Iterator[Quantity]:
-    """What is known of each example alone, where what is known of all lies along the first axis or the last."""
+def lengths(sites: Iterable[Site]) -> frozenset[int]:
+    """How often the statements of loops run."""
+    return frozenset(len(site.instances) for site in sites) - {1}
+
+
+def rows(quantities: Sequence[Quantity], lengths: frozenset[int]) -> Iterator[Quantity]:
+    """What is known of each example alone, where what is known of all lies along the first axis or the last.
+
+    Of examples, or of whatever else there are as many as one of the `lengths` says.
+    """
     for quantity in quantities:
         shape = quantity.values[0].shape
         axes = dict.fromkeys((0, -1) if len(shape) > 1 else range(len(shape)))
         for axis in axes if quantity.kind != "part" else ():
-            for index in range(shape[axis]) if shape[axis] in batches else ():
+            for index in range(shape[axis]) if shape[axis] in lengths else ():
                 values = tuple(np.take(value, index, axis) for value in quantity.values)
                 if any(value.any() for value in values):
                     yield replace(quantity, values=values, terms=(), row=(axis, index))
@@ -89,6 +97,23 @@ class Roles:
                 if len(kinds) == 1:
                     values = tuple(tuple(scale * v for v in quantity.values) for quantity, scale in options)
                     yield Offer(values, None, options[0][0], fits=True)
+
+    def errors(self, instances: Instances) -> Iterator[Offer]:
+        """The errors that come back to the units whose values each run reads: of what they give, then of what they
+        take in.
+        """
+        for atoms in zip(*(self._atoms(instance) for instance in instances), strict=False):
+            found = [self._match(atom) for atom in atoms]
+            each = [list(self._errors(match[0])) if match and match[0].kind == "value" else [] for match in found]
+            for quantities in zip(*each, strict=False):
+                for scale in self._scales:
+                    values = tuple(tuple(scale * v for v in quantity.values) for quantity in quantities)
+                    yield Offer(values, None, quantities[0], fits=True)
+
+    def _errors(self, value: Quantity) -> Iterator[Quantity]:
+        for variable in dict.fromkeys((*self._variables(value), *(by for _, by in self._after(value)))):
+            if variable in self._knowledge.cotangents:
+                yield _row(self._knowledge.cotangents[variable], value)
 
     def following(self, variable: int) -> Iterator[Following]:
         """If a value is a cotangent of the loss: those that come after it, through one operation or more.

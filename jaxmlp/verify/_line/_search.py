@@ -1,6 +1,6 @@
 """The search for a correction: what is worth a trial, in which order, and which of those that help is believed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .._program._sites import results, Site
@@ -12,7 +12,7 @@ from ._known import Knowledge
 from ._matching import Known
 from ._offers import Instances, Offer
 from ._relate import same
-from ._roles import rows
+from ._roles import lengths, rows
 from ._screen import Screen
 from ._standing import Standing
 
@@ -50,6 +50,14 @@ _BUDGET, _LAST = 80_000, 240_000
 _MORE = 10_000
 
 
+_LITTLE = 1.4
+"""What an edit costs that is tried as long as what costs next to nothing: there are few of a statement."""
+
+
+_TRIED = 3
+"""How many leaves are looked at, at most, of those of which only trying tells."""
+
+
 _TWICE = 1.0
 """What it costs to halve a value that is added twice: once too often is likelier."""
 
@@ -73,9 +81,7 @@ class Search:
         self.budget = _BUDGET
         self.screen = Screen(bench)
         quantities = [offer.quantity for offer in offers if offer.quantity and len(offer.values) == 1]
-        runs = max(len(site.instances) for site in sites)
-        each = rows(quantities, batches) if batches and runs >= min(batches) else ()
-        self.known = Known([*quantities, *each])
+        self.known = Known([*quantities, *rows(quantities, lengths(sites))])
         standing = Standing(bench, sites, knowledge, self.known, wrong)
         self.jobs = Jobs(bench, sites, offers, wrong, standing, self.screen, planted)
         self.factors = Factors(bench, self.known, batches)
@@ -100,7 +106,7 @@ class Search:
 
     def _is_worth_a_trial(self, job: Job) -> bool:
         """Whether it may be better than what was found, and there is time left."""
-        left = _LAST if job.cheap else self.budget
+        left = _LAST if job.cheap or job.edit.cost <= _LITTLE else self.budget
         return (self.bench.evaluations < left or job.edit.kind == "leaf") and self._may_win(job)
 
     def _is_a_guess(self, job: Job) -> bool:
@@ -131,10 +137,8 @@ class Search:
 
     def _try(self, job: Job) -> None:
         site, instances, edit, wrong = job.site, job.instances, job.edit, job.wrong
-        guess = self.screen.passed(instances, edit, wrong)
-        smallest = sorted(wrong, key=lambda path: self.bench.truth[0][path].size)[:1]
-        for path in smallest if guess is None else guess:
-            factor = self.factors.of(instances, edit, path) if guess is None else guess[path]
+        for path, guess in self._promising(instances, edit, wrong):
+            factor = self.factors.of(instances, edit, path) if guess is None else guess
             if factor is None:
                 continue
             patches = edit.patches(factor)
@@ -155,6 +159,19 @@ class Search:
                 )
                 self.is_stray = stray
             return
+
+    def _promising(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> Iterator[tuple[str, float | None]]:
+        """The leaves that a correction may make right, and with which factor; None where only trying tells: of such
+        leaves a few, the smallest.
+        """
+        guess = self.screen.passed(instances, edit, wrong)
+        seen = wrong if guess is not None else [path for path in wrong if self.screen.of(instances, [path], edit)]
+        if guess is None and seen:
+            guess = self.screen.passed(instances, edit, seen)
+        yield from (guess or {}).items()
+        unseen = wrong if guess is None else [path for path in wrong if path not in seen]
+        smallest = sorted(unseen, key=lambda path: self.bench.truth[0][path].size)
+        yield from ((path, None) for path in smallest[:_TRIED])
 
     def _is_added_twice(self, instances: Instances) -> bool:
         """Whether what a statement gives takes part in several sums."""

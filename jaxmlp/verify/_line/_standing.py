@@ -24,6 +24,10 @@ class Standing:
         """Whether a value is right in itself: a number, an argument, or something known."""
         return isinstance(atom, Literal) or atom in self.bench.program.inputs or self._quantity(atom) is not None
 
+    def is_right(self, atom: Atom) -> bool:
+        """Whether a value is right in itself, or a simple multiple of what is: another line may divide it out."""
+        return self.is_innocent(atom) or self.known.is_simple_multiple(self.bench.run.at(atom))
+
     def is_returned(self, variable: int) -> bool:
         """Whether a result is what is returned as a leaf that is wrong: there nothing but its cotangent is right."""
         makers = (self.bench.program.makers[self.bench.leaves[path]] for path in self.wrong)

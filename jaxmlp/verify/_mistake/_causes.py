@@ -14,6 +14,7 @@ from ._departures import departed as departed
 from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss
+from ._purpose import reads_its_mask
 from ._relations import (
     another_factor,
     another_value,
@@ -91,7 +92,8 @@ def slope(e: Explanation) -> Finding | list[Finding]:
     factor = None if corrected is None else _relate.multiple(corrected, e.actual)
     if factor is not None:  # the slope is there, in the wrong scale
         return by_a_factor(e, factor)
-    if corrected is not None and _relate.is_another_mask(e.actual, corrected):
+    masked = corrected is not None and _relate.is_another_mask(e.actual, corrected)
+    if masked or reads_its_mask(e, offer.values[0]):
         return _words.wrong_mask(e.paths, place=e.place())
     found = None if corrected is None else related_by_a_usual_slope(e, e.actual, corrected)
     if found is not None and found.cause == "extra-activation-derivative":
@@ -116,6 +118,8 @@ def known(e: Explanation) -> Finding | list[Finding]:
         return stale(e)
     if is_of_another_condition(e):
         return _words.wrong_mask(e.paths, place=e.place())
+    if e.facts.get("swallows"):
+        return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
     is_a_cotangent = e.case.each_cotangent.scale(expected) is not None
     if quantity.kind == "slope" and is_a_cotangent and (found := related_by_a_slope(e, e.actual, expected)):
         return found

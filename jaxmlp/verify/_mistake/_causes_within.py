@@ -119,6 +119,23 @@ def product(e: Explanation) -> Finding:
     return _words.transposed(e.paths, shape, shape, place=e.place())
 
 
+def counted(e: Explanation) -> Finding:
+    """A number of the examples belongs where another one, which was counted, divides."""
+    number = snapped(1 / e.mistake.factor)
+    if number in e.batches:
+        return _words.counted_batch(e.paths, int(number), place=e.place())
+    used = e.case.names.of(e.facts["equation"].inputs[1])
+    return _words.wrong_operand(e.paths, used=used, instead=f"{number:g}", place=e.place())
+
+
+def elementwise(e: Explanation) -> Finding:
+    bench, equations = e.case.bench, e.case.bench.program.equations
+    multiplied = [i for i in e.run if i in e.mistake.patches]
+    factors = [bench.run.at(atom) for index in multiplied for atom in equations[index].inputs]
+    of_a_slope = any(e.case.slopes.find(values) is not None for values in factors)
+    return _words.matrix_product(e.paths, of_a_slope=of_a_slope, place=e.place())
+
+
 def axes(e: Explanation) -> Finding:
     if not e.facts["axes"]:
         return _words.wrong_axis(e.paths, place=e.place())

@@ -8,7 +8,7 @@ import numpy as np
 from .._line import _relate
 from .._line._bench import Patch, Patches
 from .._line._known import Quantity
-from .._line._patches import with_input, with_inputs
+from .._line._patches import product_of, with_input, with_inputs
 from .._line._relate import Values
 from .._report import _words
 from .._report._gradient_report import Finding
@@ -47,6 +47,8 @@ def _back_to_a_cotangent(e: Explanation) -> Finding | None:
         return None
     if any(_gives_a_cotangent(e, patches) for patches in _negated(e)):
         return _words.sign(e.paths, place=e.place())
+    if any(_gives_a_cotangent(e, patches) for patches in _turned(e)):
+        return _words.transposed(e.paths, e.actual[0].shape, e.actual[0].shape, place=e.place())
     for quantity in e.case.knowledge.cotangents.values():
         fits = quantity.values[0].shape == e.actual[0].shape and not _relate.is_constant(quantity.values)
         found = related_by_a_slope(e, e.actual, quantity.values) if fits else None
@@ -95,6 +97,14 @@ def _negated(e: Explanation) -> Iterator[Patches]:
     for index in e.run:
         if e.case.bench.program.equations[index].name in ("add", "sub"):
             yield {index: with_input(1, np.negative)}
+
+
+def _turned(e: Explanation) -> Iterator[Patches]:
+    """Each matrix product with one of its operands transposed."""
+    for index in e.run:
+        equation = e.case.bench.program.equations[index]
+        if equation.name == "dot_general" and all(e.case.bench.run.at(atom)[0].ndim == 2 for atom in equation.inputs):
+            yield from ({index: product_of(False, turn)} for turn in ((True, False), (False, True)))
 
 
 def _replaced(e: Explanation) -> Iterator[tuple[int, Quantity, Patches]]:

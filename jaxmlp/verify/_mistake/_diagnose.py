@@ -10,18 +10,20 @@ import numpy as np
 
 from .._line._bench import Bench, RIGHT
 from .._line._departed import departed
+from .._line._elements import in_elements
 from .._line._known import known, Run
 from .._line._localize import localized, Mistake
 from .._line._matching import Known, snapped
 from .._line._offers import offered
 from .._line._relate import multiple
+from .._line._roles import lengths, rows
 from .._line._standing import Standing
 from .._program._call import split
 from .._program._fingerprint import fingerprint, Memory, of_arrays
-from .._program._sites import formulas, results, Site, sites
+from .._program._sites import formulas, Site, sites
 from .._program._source import Source
 from .._program._trace import Program, program_of
-from .._program._tree import named_leaves
+from .._program._tree import leaf_of, named_leaves
 from .._report._gradient_report import Finding
 from . import _causes, _causes_within
 from ._calls import at_the_calls
@@ -29,6 +31,7 @@ from ._case import Case
 from ._elsewhere import at_an_early_return, at_its_condition, at_its_pieces, at_its_sum, at_its_users
 from ._explanation import Explanation
 from ._formulas import in_a_formula
+from ._loss_statements import repeated, targets
 from ._names import Names
 from ._plain import born_nonfinite, swapped
 from ._purpose import rephrased
@@ -90,9 +93,31 @@ def _key(patient: Patient, wrong: Sequence[str], program: Program, loss: Program
 
 
 def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> list[Finding]:
-    arrays = [split((params, *patient.args))[0] for params in patient.points]
     paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
+    found = _found(patient, wrong, program, paths, loss)
+    unknown = [path for finding in found if finding.cause == "unknown" for path in finding.leaves]
+    apart = [path for path in dict.fromkeys(unknown) if 1 < patient.truth[0][path].size <= _MOST]
+    arrays = [split((params, *patient.args))[0] for params in patient.points]
+    elements = in_elements(Run(program, arrays), paths, patient.truth, apart) if apart else None
+    if elements is None:
+        return found
+    rest = [path for path in wrong if path not in elements.apart]
+    numbers = [path for path in elements.paths if leaf_of(path) in elements.apart]
+    again = _found(replace(patient, truth=elements.truth), [*rest, *numbers], elements.program, elements.paths, loss)
+    return found if any(finding.cause == "unknown" for finding in again) else again
+
+
+_MOST = 16
+"""How many numbers a leaf has at most that is taken apart."""
+
+
+def _found(
+    patient: Patient, wrong: Sequence[str], program: Program, paths: Sequence[str], loss: Program
+) -> list[Finding]:
+    """The mistakes that make the leaves `wrong` so, each of which is one of the `paths` of what the program returns."""
+    arrays = [split((params, *patient.args))[0] for params in patient.points]
     bench = Bench(program, arrays, paths, patient.truth)
+    wrong = [path for path in wrong if leaf_of(path) == path or not bench.is_right(path, {})]
     source, loss_source = Source(patient.source), Source(patient.loss)
     places = sites(bench.program, source, paths)
     count = len(jax.tree.leaves(patient.points[0]))
@@ -113,20 +138,24 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
     except Exception as error:  # each operation fails in its own way
         raise Unknowable("JAX does not differentiate the loss backwards") from error
     loss_sites = sites(loss, loss_source, [])
-    offers = offered(bench, places, inputs, knowledge, _repeated(loss, loss_sites))
-    names = Names(bench, places, inputs, knowledge, loss_inputs | _targets(loss, loss_sites))
+    offers = offered(bench, places, inputs, knowledge, repeated(loss, loss_sites))
+    names = Names(bench, places, inputs, knowledge, loss_inputs | targets(loss, loss_sites))
     leaves = dict(zip(bench.program.inputs, named_leaves(patient.points[0]), strict=False))
     case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params, leaves)
-    factor = _common_factor(bench, left)
     found: list[tuple[int, Finding]] = []
     statements = [*places, *formulas(bench.program, source)]
+    factor = _common_factor(bench, left) if all(path == leaf_of(path) for path in left) else None
+    if factor is not None:
+        statements = [site for site in statements if _reaches(bench, site) in (1, len(bench.leaves))]
+    each = rows(knowledge.quantities, patient.batches | lengths(statements))
+    in_loops = Known([*knowledge.quantities, *each])
     for mistake in localized(bench, statements, offers, knowledge, left, patient.batches):
         explained = _explained(case, mistake)
         causes = {finding.cause for finding in explained}
         of_a_shape = causes == {"shape"} and mistake.edit.kind == "leaf"
         if causes == {"unknown"} or of_a_shape or _is_of_a_part(bench, mistake):
-            standing = Standing(bench, statements, knowledge, Known(case.each), [*mistake.leaves])
-            is_known = lambda atom, of=standing: of.is_innocent(atom) or case.depends_on(atom).isdisjoint(case.params)
+            standing = Standing(bench, statements, knowledge, in_loops, [*mistake.leaves])
+            is_known = lambda atom, of=standing: of.is_right(atom) or case.depends_on(atom).isdisjoint(case.params)
             moved = departed(bench, statements, mistake, wrong, is_known, standing.is_a_value)
             explained = explained if moved is None else _explained(case, moved)
         if factor is not None and _undoes(mistake, factor):
@@ -196,40 +225,6 @@ def _written(first: str, path: str) -> str:
     return text
 
 
-def _repeated(program: Program, places: Sequence[Site]) -> list[list[int]]:
-    """The variables that one statement of the loss defines time after time."""
-    found = []
-    for site in places:
-        [*earlier, last] = site.instances
-        runs = site.instances if earlier else _of_a_comprehension(program, last)
-        columns = [[out for index in run for out in program.equations[index].outputs] for run in runs]
-        if len(columns) > 1 and len({len(column) for column in columns}) == 1:
-            found += [list(column) for column in zip(*columns, strict=True)]
-    return found
-
-
-def _of_a_comprehension(program: Program, equations: Sequence[int]) -> list[Sequence[int]]:
-    """The runs of a statement that computes the same time after time without leaving its line."""
-    signature = [
-        (program.equations[index].name, *(program.shapes[out].shape for out in program.equations[index].outputs))
-        for index in equations
-    ]
-    for size in range(2, len(equations) // 2 + 1):
-        if len(equations) % size == 0 and signature == signature[:size] * (len(equations) // size):
-            return [equations[start : start + size] for start in range(0, len(equations), size)]
-    return [equations]
-
-
-def _targets(program: Program, places: Sequence[Site]) -> dict[int, str]:
-    """What the loss calls its own values."""
-    names = {}
-    for site in places:
-        outs = results(program, site.instances[0])
-        if site.statement and site.statement.target and len(outs) == 1 and len(site.instances) == 1:
-            names[outs[0]] = site.statement.target
-    return names
-
-
 def _common_factor(bench: Bench, wrong: Sequence[str]) -> float | None:
     """The factor by which all of the gradient is too large, if it is one."""
     factors = set()
@@ -240,6 +235,11 @@ def _common_factor(bench: Bench, wrong: Sequence[str]) -> float | None:
         factor = multiple(bench.run.at(variable), truth)
         factors.add(None if factor is None else snapped(factor))
     return factors.pop() if len(factors) == 1 and len(wrong) > 1 else None
+
+
+def _reaches(bench: Bench, site: Site) -> int:
+    """How many leaves come of a statement."""
+    return len(bench.reached(tuple(index for run in site.instances for index in run)))
 
 
 def _undoes(mistake: Mistake, factor: float | None) -> bool:
@@ -253,6 +253,6 @@ def _merged(findings: Sequence[Finding]) -> list[Finding]:
     for finding in findings:
         at = finding.line and (finding.line.file, finding.line.number)
         key = finding.cause, at, at is None and finding.message
-        leaves = dict.fromkeys((*(merged[key].leaves if key in merged else ()), *finding.leaves))
+        leaves = dict.fromkeys(map(leaf_of, (*(merged[key].leaves if key in merged else ()), *finding.leaves)))
         merged[key] = replace(merged.get(key, finding), leaves=tuple(leaves))
     return list(merged.values())

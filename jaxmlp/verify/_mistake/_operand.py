@@ -35,6 +35,9 @@ def operand(e: Explanation) -> Finding:
     turned = tuple(value.T for value in e.case.bench.run.at(atom))
     if turned[0].ndim == 2 and offer.shape == turned[0].shape and _relate.same(turned, offer.values[0]):
         return _words.transposed(e.paths, offer.shape[::-1], offer.shape, place=e.place())
+    is_an_error = offer.quantity is not None and offer.quantity.kind == "cotangent" and len(e.mistake.instances) > 1
+    if is_an_error and e.case.forward.find(e.case.bench.run.at(atom)) is not None:
+        return _words.wrong_operand(e.paths, used=used, instead=instead, place=_with_operand(e, used, instead))
     if isinstance(atom, int) and offer.quantity is not None:
         found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None:  # nothing is wrong with how it is used

@@ -122,3 +122,19 @@ def _where_it_changes_its_sign(e: Explanation) -> Frame | None:
     corrected = [(bench.value(path, e.mistake.patches, 0), bench.run.at(bench.leaves[path])[0]) for path in e.paths]
     keeps = (after is None or np.vdot(after - before, e.actual[0]) <= 0 for after, before in corrected)
     return None if any(keeps) else e.case.places[users[0]]
+
+
+def reads_its_mask(e: Explanation, slope: _relate.Values) -> bool:
+    """Whether a slope is a mask that the statement reads, and does something else with than multiply by it; perhaps
+    where a relu is open alone.
+    """
+    program = e.case.bench.program
+    read = {atom for index in e.run for atom in program.equations[index].inputs if isinstance(atom, int)}
+    each = [e.case.bench.run.at(atom) for atom in read]
+    masks = [v for v in each if v[0].shape == slope[0].shape and v[0].dtype.kind == "f" and not _relate.is_constant(v)]
+    return any(
+        _relate.is_masked_constant(mask)
+        and _relate.same(tuple(np.where(s != 0, m, 0) for s, m in zip(slope, mask, strict=True)), slope)
+        for mask in masks
+        if not _relate.is_zero(slope)
+    )

@@ -1,6 +1,7 @@
 """A factor that is missing or too much, in words: a sign, the batch size, an upstream number, another constant."""
 
 import ast
+import math
 
 import numpy as np
 
@@ -21,12 +22,24 @@ def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
         signs = [_words.sign(e.paths, place=e.place(joined(e.text, "-({})") if size == 1 else None))]
     if size == 1:
         return signs
+    count: float | None = e.facts.get("number of examples")
+    if count is not None:
+        return [*signs, _words.counted_batch(e.paths, int(count), place=e.place())]
     for batch in e.batches:
-        if size in (batch, snapped(1 / batch)):
+        if size in (batch, snapped(1 / batch)) and not _is_repeated(e, size):
             must = joined(e.text, f"({{}}) {'*' if size > 1 else '/'} {batch}") if not signs else None
             return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
     must = joined(e.text, f"({{}}) * {size:g}") if len(f"{size:g}") < 6 and not signs else None
     return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
+
+
+def _is_repeated(e: Explanation, size: float) -> bool:
+    """Whether the statement repeats parts of what it reads so many times, as the way back from a pooling does."""
+    program, given = e.case.bench.program, e.actual[0].shape
+    shapes = [e.case.bench.run.at(atom)[0].shape for index in e.run for atom in program.equations[index].inputs]
+    alike = [shape for shape in shapes if len(shape) == len(given) and 1 not in shape]
+    copies = {math.prod(given) / math.prod(shape) for shape in alike if math.prod(shape)}
+    return any(copy > 1 and size in (copy, 1 / copy) for copy in copies)
 
 
 def joined(text: str | None, form: str) -> str | None:

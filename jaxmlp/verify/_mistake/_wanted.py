@@ -234,15 +234,18 @@ def _one_term_too_many(e: Explanation) -> list[Finding] | None:
             continue
         rest = tuple(k - x for k, x in zip(kept, expected, strict=True))
         rest = tuple(np.where(np.abs(r) > RIGHT * norm(x), r, 0) for r, x in zip(rest, expected, strict=True))
-        twice = _words.double_counted(e.paths, place=e.place())
+        added = equation.inputs[2 if equation.name == "scatter-add" else 1 - position]
+        own = isinstance(added, int) and e.case.is_of_params_alone(added) and bool(e.case.depends_on(added))
+        words = _words.wrong_regularization if own else _words.double_counted
         if _relate.is_zero(rest):
-            return [twice]
+            return [words(e.paths, place=e.place())]
         for variable in e.case.params:
             values = bench.run.at(variable)
             if values[0].shape == rest[0].shape:
                 along = tuple(np.where(r != 0, v, 0) for r, v in zip(rest, values, strict=True))
                 if _relate.multiple(rest, along) is not None:
-                    return [twice, _words.wrong_regularization(e.paths, place=e.place())]
+                    found = [words(e.paths, place=e.place()), _words.wrong_regularization(e.paths, place=e.place())]
+                    return found[own:]
     return None
 
 

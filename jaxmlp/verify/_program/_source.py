@@ -26,6 +26,7 @@ from ._syntax import (
     statements_of,
 )
 from ._trace import Equation, Program
+from ._tree import leaf_of
 
 
 class Source:
@@ -86,7 +87,7 @@ class Source:
         if not returns:
             return None, None
         statement = returns[-1]
-        entry = entry_of(getattr(statement.node, "value", None), path)
+        entry = entry_of(getattr(statement.node, "value", None), leaf_of(path))
         if entry is not None and entry.lineno > statement.first:
             statement = next((s for s in self.statements if s.node is entry), statement)
         return self._frame(statement), statement
@@ -94,7 +95,7 @@ class Source:
     def assigned(self, path: str) -> tuple[Frame | None, Statement | None] | None:
         """The last assignment to the name that is returned as the leaf `path`."""
         returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
-        entry = entry_of(getattr(returns[-1].node, "value", None), path) if returns else None
+        entry = entry_of(getattr(returns[-1].node, "value", None), leaf_of(path)) if returns else None
         name = getattr(entry, "value", entry)
         if not isinstance(name, ast.Name):
             return None

@@ -74,3 +74,13 @@ def on_host(leaf: Any) -> np.ndarray:
 def in_float64(array: np.ndarray) -> np.ndarray:
     """A floating array in float64; integers and booleans stay what they are, to be told apart."""
     return array.astype(np.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
+
+
+def element(path: str, index: tuple[int, ...]) -> str:
+    """The path of one number of a leaf: `w[0, 1]`."""
+    return f"{path}[{', '.join(map(str, index))}]"
+
+
+def leaf_of(path: str) -> str:
+    """The path of a leaf, of which `path` may be one number."""
+    return path.partition("[")[0]

@@ -85,6 +85,11 @@ def scale_batch(paths: tuple[str, ...], factor: float, batch: int, *, place: Pla
     return finding("scale-batch", paths, place, table=table, factor=factor, batch=batch)
 
 
+def counted_batch(paths: tuple[str, ...], batch: int, *, place: Place | None = None) -> Finding:
+    """The mean is taken over fewer examples, or over more, than the loss takes it."""
+    return finding("scale-batch", paths, place, table="counted-batch", batch=batch)
+
+
 def scale_constant(paths: tuple[str, ...], factor: float, *, place: Place | None = None) -> Finding:
     return finding("scale-constant", paths, place, factor=factor)
 
@@ -113,6 +118,12 @@ def wrong_slope(
     """`used` is the slope that stands there."""
     facts: dict[str, Any] = {"sentence": "used" if used else "message", "used": used, "slope": _slope(slope, at)}
     return finding("wrong-activation-derivative", paths, place, table="wrong-slope", **facts)
+
+
+def matrix_product(paths: tuple[str, ...], *, of_a_slope: bool, place: Place | None = None) -> Finding:
+    """A product of matrices where one of their numbers belongs, perhaps of a slope of an activation."""
+    cause = "wrong-activation-derivative" if of_a_slope else "wrong-operand"
+    return finding(cause, paths, place, table="matrix-product")
 
 
 def _slope(slope: str | None, at: str | None) -> Sentence:

@@ -1,0 +1,116 @@
+"""Where a wrong factor stands already, if another line could make up for it: a count, a slope, what cuts off."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .._program._sites import results, Site
+from .._program._trace import Atom
+from ._bench import Bench, Patches
+from ._edits import Edit
+from ._matching import snapped
+from ._offers import fitted_to, Instances, Offer
+from ._patches import after, then_scaled
+from ._relate import is_constant, same
+from ._search import Mistake
+
+
+_SHAPES = frozenset(("broadcast_in_dim", "reshape", "convert_element_type", "copy", "squeeze"))
+
+
+def at_a_count(bench: Bench, sites: Sequence[Site], mistake: Mistake, batches: frozenset[int]) -> Mistake:
+    """The same factor where a computed number divides, if the number of examples in its place makes up for it: a mean
+    over those alone that a mask leaves.
+    """
+    program, first = bench.program, mistake.site.first
+    if mistake.edit.kind != "scale" or len(mistake.instances) > 1:
+        return mistake
+    for index in (i for i in bench.order[mistake.leaves[0]] if i >= first and program.equations[i].name == "div"):
+        divisor = program.equations[index].inputs[1]
+        counts = bench.run.at(divisor)
+        if divisor not in program.makers or not all(is_constant((count,)) for count in counts):
+            continue
+        wanted = {snapped(float(count.flat[0]) / mistake.factor) for count in counts}
+        if len(wanted) == 1 and wanted <= batches:
+            [number] = wanted
+            scaled = lambda c, i=index: {i: then_scaled(None, c)}
+            edit = replace(mistake.edit, patches=scaled, facts={**mistake.edit.facts, "number of examples": number})
+            moved = _moved(bench, sites, mistake, scaled(mistake.factor), edit)
+            if moved is not None:
+                return moved
+    return mistake
+
+
+def at_another_slope(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The slope that is missing where a factor stands that it swallows: `sign(z)` times the slope of a relu is that
+    slope, so what is wrong is `sign(z)`.
+    """
+    program, edit = bench.program, mistake.edit
+    offer: Offer | None = edit.facts.get("offer")
+    if edit.kind != "times" or len(mistake.instances) > 1 or offer is None or mistake.factor != 1:
+        return mistake
+    out = next(results(program, run)[edit.facts["position"]] for run in mistake.instances)
+    get = fitted_to(offer, bench.run.at(out)[0].shape)
+    if get is None or offer.quantity is None or offer.quantity.kind != "slope":
+        return mistake
+    slope = tuple(get(0, point) for point in range(bench.count))
+    for atom in _factors(bench, out):
+        values = bench.run.at(atom)
+        swallowed = tuple(v * s for v, s in zip(values, slope, strict=True))
+        if not is_constant(values) and not same(values, slope) and same(swallowed, slope):
+            patches: Patches = {program.makers[atom]: after(0, lambda value, point: slope[point])}
+            facts = {"position": 0, "offer": offer, "swallows": True}
+            known = Edit("known", edit.cost, lambda c, p=patches: p, False, facts)
+            moved = _moved(bench, sites, mistake, patches, known)
+            if moved is not None:
+                return moved
+    return mistake
+
+
+def at_what_cuts(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The slope that is missing where a right cotangent goes through a relu itself: a mask is what belongs there."""
+    program, equations = bench.program, range(len(bench.program.equations))
+    outs = [out for run in mistake.instances for out in results(program, run)]
+    cuts = [user for out in outs for user in program.users.get(out, ())]
+    is_cut = len(outs) == len(cuts) and all(program.equations[user].name == "max" for user in cuts)
+    if not is_cut or not mistake.innocent or mistake.edit.kind not in ("known", "times"):
+        return mistake
+    wanted = [bench.values(equations, mistake.patches, point) or {} for point in range(bench.count)]
+    patches: Patches = {
+        cut: after(0, lambda value, point, out=out: wanted[point].get(out, value))
+        for out, cut in zip(outs, cuts, strict=True)
+    }
+    edit = Edit("mask", mistake.edit.cost, lambda c: patches)
+    return _moved(bench, sites, mistake, patches, edit) or mistake
+
+
+def _moved(bench: Bench, sites: Sequence[Site], mistake: Mistake, patches: Patches, edit: Edit) -> Mistake | None:
+    """The mistake at the one statement that the patches are of, if they make the same leaves right."""
+    found = [(site, _runs_of(site, patches)) for site in sites if not site.leaf]
+    found = [(site, runs) for site, runs in found if runs]
+    if len(found) != 1 or not all(bench.is_right(path, patches) for path in mistake.leaves):
+        return None
+    [(site, runs)] = found
+    return replace(mistake, site=site, instances=runs, edit=edit, patches=patches, innocent=False)
+
+
+def _runs_of(site: Site, equations: Collection[int]) -> Instances:
+    return tuple(run for run in site.instances if not set(run).isdisjoint(equations))
+
+
+def _factors(bench: Bench, out: int) -> Iterator[int]:
+    """A value, what it is a product of, in its own shape, and what it is multiplied by next."""
+    program, shape = bench.program, bench.run.at(out)[0].shape
+    users = [program.equations[user] for user in program.users.get(out, ())]
+    pending: list[Atom] = [out, *(atom for user in users if user.name == "mul" for atom in user.inputs if atom != out)]
+    while pending:
+        atom = pending.pop()
+        if not isinstance(atom, int) or atom not in program.makers:
+            continue
+        values = bench.run.at(atom)
+        if values[0].shape == shape and values[0].dtype.kind == "f" and np.isfinite(values[0]).all():
+            yield atom
+        maker = program.equations[program.makers[atom]]
+        if maker.name == "mul" or maker.name in _SHAPES:
+            pending += maker.inputs

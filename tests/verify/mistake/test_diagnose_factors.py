@@ -1,0 +1,105 @@
+"""The diagnosis where the wrong factor stands already: a count, a slope that is none, a mask that is misused."""
+
+import jax
+import jax.numpy as jnp
+
+from .findings import normals, said
+
+
+def hinge(params, x, y):
+    return jnp.mean(jnp.maximum(0.0, 1 - y * (x @ params["w"])))
+
+
+def test_a_mean_over_those_alone_that_a_mask_leaves_is_named_where_it_divides(getkey):
+    def grads(params, x, y):
+        mask = (y * (x @ params["w"]) < 1).astype(x.dtype)
+        picked = (mask * y)[:, None] * x
+        return {"w": -jnp.sum(picked, axis=0) / jnp.sum(mask)}
+
+    w, x, y = normals(getkey, (3,), (12, 3), (12,))
+    found = said(hinge, grads, {"w": w}, x, jnp.sign(y))
+    assert found == [("scale-batch", 'return {"w": -jnp.sum(picked, axis=0) / jnp.sum(mask)}')]
+
+
+def relu_network(params, x, y):
+    h = jax.nn.relu(x @ params["w1"])
+    return jnp.mean(jnp.sum((h @ params["w2"] - y) ** 2, axis=1))
+
+
+def with_a_slope(of):
+    """The gradient of the relu network, of the cotangent of the hidden layer and its pre-activations and mask."""
+
+    def grads(params, x, y):
+        z = x @ params["w1"]
+        h = jnp.maximum(z, 0)
+        d = 2 * (h @ params["w2"] - y) / x.shape[0]
+        return {"w1": x.T @ of(d @ params["w2"].T, z, (z > 0).astype(z.dtype)), "w2": h.T @ d}
+
+    return grads
+
+
+def relu_inputs(getkey):
+    w1, w2, x, y = normals(getkey, (3, 6), (6, 2), (8, 3), (8, 2))
+    return {"w1": w1, "w2": w2}, x, y
+
+
+def test_the_sign_of_a_value_is_no_slope_of_a_relu(getkey):
+    def of(dh, z, mask):
+        slope = jnp.sign(z)
+        return slope * dh
+
+    found = said(relu_network, with_a_slope(of), *relu_inputs(getkey))
+    assert found == [("wrong-activation-derivative", "slope = jnp.sign(z)")]
+
+
+def test_a_relu_of_the_gradient_itself_is_a_wrong_mask(getkey):
+    def of(dh, z, mask):
+        return jnp.maximum(dh, 0)
+
+    w1, w2, x, y = relu_inputs(getkey)[0]["w1"], *normals(getkey, (6, 1), (8, 3), (8, 1))
+    for target in (y, jnp.full_like(y, 1e3)):  # of both signs, and all of one: where it cuts nothing but the closed
+        params = {"w1": w1, "w2": jnp.abs(w2) if target is not y else w2}
+        found = said(relu_network, with_a_slope(of), params, x, -target)
+        assert found[0][0] in ("wrong-mask", "missing-activation-derivative")
+
+
+def test_a_mask_that_is_averaged_or_turned_round_is_a_wrong_mask(getkey):
+    def averaged(dh, z, mask):
+        return dh * jnp.mean(mask, axis=0)[None]
+
+    def turned(dh, z, mask):
+        return dh - dh * mask
+
+    for of, line in ((averaged, "return dh * jnp.mean(mask, axis=0)[None]"), (turned, "return dh - dh * mask")):
+        assert said(relu_network, with_a_slope(of), *relu_inputs(getkey)) == [("wrong-mask", line)]
+
+
+def test_the_way_back_from_a_pooling_lacks_the_size_of_the_window_and_not_of_the_batch(getkey):
+    def loss(params, x, y):
+        pooled = jnp.tanh(x @ params["w"]).reshape(4, 3, 4).mean(axis=2)
+        return 0.5 * jnp.sum((pooled - y) ** 2)
+
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        d = h.reshape(4, 3, 4).mean(axis=2) - y
+        dh = d.repeat(4, axis=1)
+        return {"w": x.T @ (dh * (1 - h**2))}
+
+    w, x, y = normals(getkey, (5, 12), (4, 5), (4, 3))
+    assert said(loss, grads, {"w": w}, x, y) == [("scale-constant", "dh = d.repeat(4, axis=1)")]
+
+
+def test_a_product_of_matrices_where_their_numbers_must_be_multiplied(getkey):
+    def network(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        d = h @ params["w2"] - y
+        dz = (d @ params["w2"].T) @ (h * (1 - h))
+        return {"w1": x.T @ dz, "w2": h.T @ d}
+
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (4, 3), (4, 2))
+    found = said(network, grads, {"w1": w1, "w2": w2}, x, y)
+    assert found == [("wrong-activation-derivative", 'dz = (d @ params["w2"].T) @ (h * (1 - h))')]

@@ -1,0 +1,69 @@
+"""The diagnosis of gradients that are written number by number: each line is judged by what comes of it alone."""
+
+import jax
+import jax.numpy as jnp
+
+from .findings import normals, said
+
+
+def units(params, x):
+    """A network of two hidden units and one that gives a number."""
+    h = [jax.nn.sigmoid(sum(x[i] * params["hidden"][i, j] for i in range(2))) for j in range(2)]
+    return h, jax.nn.sigmoid(sum(h[j] * params["output"][j] for j in range(2)))
+
+
+def of_one(params, x, y):
+    return 0.5 * (units(params, x)[1] - y) ** 2
+
+
+def test_two_lines_that_make_numbers_of_one_leaf_are_both_named(getkey):
+    def loss(params, x, y):
+        return sum(of_one(params, x[n], y[n]) for n in range(3))
+
+    def grads(params, x, y):
+        d_hidden, d_output = jnp.zeros_like(params["hidden"]), jnp.zeros_like(params["output"])
+        for n in range(3):
+            h, out = units(params, x[n])
+            error = out - y[n]
+            dz = error * out * (1 - out)
+            for j in range(2):
+                for i in range(2):
+                    d_hidden = d_hidden.at[i, j].add(dz * params["output"][j] * h[j] * (1 - h[j]) * x[n, i])
+            d_first = error * h[0]
+            d_second = -dz * h[1]
+            d_output = d_output + jnp.stack([d_first, d_second])
+        return {"hidden": d_hidden, "output": d_output}
+
+    hidden, output, x, y = normals(getkey, (2, 2), (2,), (3, 2), (3,))
+    found = said(loss, grads, {"hidden": hidden, "output": output}, x, y)
+    assert found == [
+        ("wrong-operand", "d_first = error * h[0]"),
+        ("sign", "d_second = -dz * h[1]"),
+    ]
+
+
+def test_what_a_unit_gives_stands_where_its_error_belongs(getkey):
+    def network(params, x):
+        h = [jax.nn.sigmoid(sum(x[i] * params["hidden"][i, j] for i in range(2))) for j in range(3)]
+        return h, [jax.nn.sigmoid(sum(h[j] * params["output"][j, k] for j in range(3))) for k in range(2)]
+
+    def loss(params, x, y):
+        out = network(params, x)[1]
+        return sum(0.5 * (out[k] - y[k]) ** 2 for k in range(2))
+
+    def grads(params, x, y):
+        h, out = network(params, x)
+        errors = [(out[k] - y[k]) * out[k] * (1 - out[k]) for k in range(2)]
+        d_hidden, d_output = jnp.zeros_like(params["hidden"]), jnp.zeros_like(params["output"])
+        for j in range(3):
+            back = 0.0
+            for k in range(2):
+                d_output = d_output.at[j, k].add(errors[k] * h[j])
+                back = back + params["output"][j, k] * out[k]
+            for i in range(2):
+                d_hidden = d_hidden.at[i, j].add(back * h[j] * (1 - h[j]) * x[i])
+        return {"hidden": d_hidden, "output": d_output}
+
+    hidden, output, x, y = normals(getkey, (2, 3), (3, 2), (2,), (2,))
+    found = said(loss, grads, {"hidden": hidden, "output": output}, x, y)
+    assert found == [("wrong-operand", 'back = back + params["output"][j, k] * out[k]')]
