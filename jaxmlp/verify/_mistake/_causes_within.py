@@ -93,7 +93,7 @@ def dropped(e: Explanation) -> Finding:
     atom = e.facts["dropped"]
     name, equation = e.case.names.of(atom), e.facts["equation"]
     values = e.case.bench.run.at(atom)
-    if equation.name in ("add", "sub"):
+    if equation.name in ("add", "add_any", "sub"):
         if isinstance(atom, int) and e.case.is_of_params_alone(atom):
             return _words.wrong_regularization(e.paths, term=name, place=e.place())
         return _words.double_counted(e.paths, term=name, place=e.place())

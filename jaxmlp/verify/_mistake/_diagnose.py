@@ -114,7 +114,7 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
         raise Unknowable("JAX does not differentiate the loss backwards") from error
     loss_sites = sites(loss, loss_source, [])
     offers = offered(bench, places, inputs, knowledge, _repeated(loss, loss_sites))
-    names = Names(bench, places, inputs, knowledge, loss_inputs | _targets(loss, loss_sites))
+    names = Names(bench, places, inputs, knowledge, loss_inputs | targets(loss, loss_sites))
     leaves = dict(zip(bench.program.inputs, named_leaves(patient.points[0]), strict=False))
     case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params, leaves)
     factor = _common_factor(bench, left)
@@ -220,7 +220,7 @@ def _of_a_comprehension(program: Program, equations: Sequence[int]) -> list[Sequ
     return [equations]
 
 
-def _targets(program: Program, places: Sequence[Site]) -> dict[int, str]:
+def targets(program: Program, places: Sequence[Site]) -> dict[int, str]:
     """What the loss calls its own values."""
     names = {}
     for site in places:
