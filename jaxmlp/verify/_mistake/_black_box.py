@@ -52,7 +52,7 @@ def recognized(patient: Patient, seen: Sequence[dict[str, np.ndarray]], wrong: S
     offers = offered(bench, places, inputs, knowledge, ())
     mistakes = localized(bench, places, offers, knowledge, wrong, patient.batches, planted=frozenset(_WORDS))
     mutants = (Mutant(case, mistake, source.places(loss), frozenset(multiples)) for mistake in mistakes)
-    return list(map(_said, mutants))
+    return [finding for mutant in mutants for finding in [_said(mutant)] if finding is not None]
 
 
 def _of(leaves: Sequence[dict[str, np.ndarray]], path: str) -> Values:
@@ -79,11 +79,12 @@ def _in(bench: Bench, loss: Run, names: dict[int, str]) -> dict[int, str]:
     return found
 
 
-def _said(m: Mutant) -> Finding:
-    found = _of_a_penalty(m)
+def _said(m: Mutant) -> Finding | None:
+    found, kind = _of_a_penalty(m), m.mistake.edit.kind
     if found is None and m.is_forward:
-        return _words.wrong_forward(m.paths, place=m.place)
-    return found or _WORDS[m.mistake.edit.kind](m)
+        # Nobody adds to a value of the forward pass what the loss has elsewhere: that it gives the same is by chance.
+        return _words.wrong_forward(m.paths, place=m.place) if kind != "plus" else None
+    return found or _WORDS[kind](m)
 
 
 def _of_a_penalty(m: Mutant) -> Finding | None:
@@ -159,12 +160,12 @@ def _dropped(m: Mutant) -> Finding:
 
 def _operand(m: Mutant) -> Finding:
     offer, atom = m.facts["offer"], m.facts["used"]
-    used, instead = m.described(offer), m.case.names.of(atom)
-    if offer.quantity is not None and offer.quantity.kind == "slope":
-        # What was used may be the slope of a part, as `2 * (a - y)` is of `(tanh(z) - y) ** 2`.
-        slope = _slope_between(m, offer, m.case.bench.run.at(atom))
-        return slope or _words.wrong_slope(m.paths, used=used, place=m.place)
-    if not isinstance(atom, Literal) and m.is_slope(m.case.bench.run.at(atom)):
+    used, instead, values = m.described(offer), m.case.names.of(atom), m.case.bench.run.at(atom)
+    # What was used may be the slope of a part, as `2 * (a - y)` is of `(tanh(z) - y) ** 2`.
+    found = None if isinstance(atom, Literal) else _slope_between(m, offer, values)
+    if found is not None:
+        return found
+    if (offer.quantity is not None and m.is_of_an_activation(offer.quantity)) or m.is_slope(values):
         return _words.wrong_slope(m.paths, used=used, place=m.place)
     return _words.wrong_operand(m.paths, used=used, instead=instead, place=m.place)
 
@@ -183,14 +184,9 @@ def _slope_between(m: Mutant, used: Offer, instead: Values) -> Finding | None:
 
 
 def _plus(m: Mutant) -> Finding:
-    offer, factor = m.facts["offer"], m.mistake.factor
     if m.is_within_a_slope:
         return _words.wrong_slope(m.paths, place=m.place)
-    program, run = m.case.bench.program, m.case.bench.run
-    terms = [run.at(atom) for index in m.mistake.patches for atom in program.equations[index].inputs]
-    if any(_relate.same(term, offer.values[0]) for term in terms):
-        return _by(m, 1 + factor, m.place)
-    return (_words.double_counted if factor > 0 else _words.missing_term)(m.paths, place=m.place)
+    return (_words.double_counted if m.mistake.factor > 0 else _words.missing_term)(m.paths, place=m.place)
 
 
 def _transposed(m: Mutant) -> Finding:

@@ -94,7 +94,9 @@ class Mutant:
         """Whether what is changed is a part of what the slope of an activation is made of."""
         found, users = (self.case.backward.find(values) for values in self.changed), self.case.loss.program.users
         used = (q.variable for q in found if q is not None and q.variable is not None)
-        return self.activation is not None and all(len(users.get(variable, ())) < 2 for variable in used)
+        if self.activation is None or any(self.case.forward.find(values) is not None for values in self.changed):
+            return False
+        return all(len(users.get(variable, ())) < 2 for variable in used)
 
     def is_slope(self, values: Values) -> bool:
         """Whether they are the slope of an activation."""

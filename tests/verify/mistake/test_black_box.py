@@ -230,3 +230,60 @@ def test_a_mistake_is_named_by_a_line_of_the_loss(getkey, wrong, expected, said)
     assert (finding.cause, finding.line.text, tuple(sorted(finding.leaves)), finding.factor) == expected
     assert said in finding.message
     assert {leaf.path for leaf in report.leaves if not leaf.ok} == set(finding.leaves)
+
+
+def logistic(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def squared(params, x, y):
+    return ((jnp.tanh(x @ params["w"]) - y) ** 2).mean()
+
+
+def crossed(params, x, y):
+    p = jax.nn.sigmoid(x @ params["w"])
+    return -(y * jnp.log(p) + (1 - y) * jnp.log(1 - p)).mean()
+
+
+def weighted(params, x, y):
+    p = jax.nn.sigmoid(x @ params["w"])
+    return (p * y).sum()
+
+
+TANH, SIGMOID = 'return ((jnp.tanh(x @ params["w"]) - y) ** 2).mean()', 'p = jax.nn.sigmoid(x @ params["w"])'
+LOGS, PRODUCT = "return -(y * jnp.log(p) + (1 - y) * jnp.log(1 - p)).mean()", "return (p * y).sum()"
+
+# The wrong derivative by `x @ w`, from the activation's value and the targets, but for a constant of the loss.
+OF_ONE_LAYER = {
+    "no_slope_in_one_line": (squared, np.tanh, lambda a, y: a - y, "missing-activation-derivative", TANH),
+    "a_slope_twice_in_one_line": (
+        squared,
+        np.tanh,
+        lambda a, y: (a - y) * (1 - a**2) ** 2,
+        "extra-activation-derivative",
+        TANH,
+    ),
+    "the_target_alone": (squared, np.tanh, lambda a, y: -y * (1 - a**2), "missing-term", TANH),
+    "a_part_of_the_slope": (squared, np.tanh, lambda a, y: (a - y) * (1 - a), "wrong-activation-derivative", TANH),
+    "one_of_two_logs": (crossed, logistic, lambda p, y: -y * (1 - p), "missing-term", LOGS),
+    "the_other_target": (crossed, logistic, lambda p, y: p - 1 + y, "wrong-operand", LOGS),
+    "a_slope_too_much": (crossed, logistic, lambda p, y: (p - y) * p * (1 - p), "extra-activation-derivative", SIGMOID),
+    "the_slope_of_tanh": (weighted, logistic, lambda p, y: y * (1 - p**2), "wrong-activation-derivative", SIGMOID),
+    "half_of_the_slope": (weighted, logistic, lambda p, y: y * (1 - p), "wrong-activation-derivative", SIGMOID),
+    "the_other_half": (weighted, logistic, lambda p, y: y * p, "wrong-activation-derivative", SIGMOID),
+    "what_comes_in": (weighted, logistic, lambda p, y: p * (1 - p), "missing-factor", PRODUCT),
+    "nothing_that_is_known": (squared, np.tanh, lambda a, y: np.cosh(a), "unknown", None),
+}
+
+
+@pytest.mark.parametrize(("loss", "activation", "wrong", "cause", "line"), OF_ONE_LAYER.values(), ids=OF_ONE_LAYER)
+def test_a_mistake_of_one_layer_is_named(getkey, loss, activation, wrong, cause, line):
+    def gradient(params, x, y):
+        if np.isnan(x).any():
+            raise ValueError("a missing number")
+        return {"w": x.T @ wrong(activation(x @ params["w"]), y) / share}
+
+    share = {squared: 4, crossed: 8, weighted: 1}[loss]
+    w, x, y = (np.asarray(normal(getkey(), shape)) for shape in ((3, 2), (4, 3), (4, 2)))
+    [finding] = check(loss, gradient, {"w": w}, x, np.abs(y)).findings
+    assert (finding.cause, finding.line and finding.line.text, finding.leaves) == (cause, line, ("w",))
