@@ -171,7 +171,7 @@ def _of_equation(
             )
         elif name in ("exp", "tanh", "logistic", "log", "sin"):
             yield edit("term", 1.2, lambda c, p=position: with_input(p, lambda value: -value), operand=position)
-    if name in ("mul", "div", "add", "add_any", "sub", "max", "min", "pow"):
+    if name in ("mul", "div", "sub", "max", "min", "pow"):  # of a sum, a term is left out by a factor of 0
         kept: Callable[[int], Patch] = lambda p: (
             lambda inputs, evaluate, read, point: [np.broadcast_to(inputs[p], evaluate(inputs)[0].shape)]
         )

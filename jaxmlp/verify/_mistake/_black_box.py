@@ -148,13 +148,13 @@ def _dropped(m: Mutant) -> Finding:
     atom, equation = m.facts["dropped"], m.facts["equation"]
     values = tuple(np.asarray(value, np.float64) for value in m.case.bench.run.at(atom))
     name = m.case.names.of(atom)
-    is_term = equation.name in ("add", "sub", "add_any")
+    is_term = equation.name == "sub"
     if not is_term and atom not in m.case.bench.program.inputs and m.is_slope(values):
         return _words.missing_slope(m.paths, slope=m.case.names.slope(values), place=m.place)
     if m.is_within_a_slope and atom not in m.case.bench.program.inputs:
         return _words.wrong_slope(m.paths, place=m.place)
     if is_term:
-        return _words.missing_term(m.paths, term=name, place=m.place_of_term(atom))
+        return _words.missing_term(m.paths, term=name, place=m.place)
     return _words.missing_factor(m.paths, what=name, place=m.place)
 
 
