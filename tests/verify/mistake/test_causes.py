@@ -32,6 +32,18 @@ def updated_beside_a_penalty(params, x, y, lr):
     return {"w1": x.T @ dz, "w2": dw2}
 
 
+def turned(params, x, y, lr):
+    return ((jnp.tanh(x @ params["w1"]) @ params["w2"].T) * y).sum()
+
+
+def by_the_step_that_is_taken(params, x, y, lr):
+    a = jnp.tanh(x @ params["w1"])
+    new = params["w2"] - lr * (y.T @ a)
+    da = y @ new
+    dz = da * (1 - a**2)
+    return {"w1": x.T @ dz, "w2": (params["w2"] - new) / lr}
+
+
 def a_penalty_too_much(params, x, y, lr):
     a = jnp.tanh(x @ params["w1"])
     d = 2 * (a @ params["w2"] - y)
@@ -108,6 +120,15 @@ def squared_twice(params, x, y, lr):
     return {"w": x.T @ d}
 
 
+def softplus(params, x, y, lr):
+    return jnp.logaddexp(0.0, x @ params["w"]).sum()
+
+
+def softplus_for_its_slope(params, x, y, lr):
+    d = jnp.logaddexp(0.0, x @ params["w"])
+    return {"w": x.T @ d}
+
+
 def sums(params, x, y, lr):
     return (3.0 * (x @ params["w"])).sum()
 
@@ -179,6 +200,11 @@ CASES = {
     "updated weights beside a right sum of them": (
         (layers, updated_beside_a_penalty, {"w1": (3, 4), "w2": (4, 2)}),
         ("stale-weights", 'new = params["w2"] - lr * dw2', ("w1",)),
+        '`new`, which is already updated: the forward pass used `params["w2"]`',
+    ),
+    "updated weights beside the step": (
+        (turned, by_the_step_that_is_taken, {"w1": (3, 4), "w2": (2, 4)}),
+        ("stale-weights", "da = y @ new", ("w1",)),
         '`new`, which is already updated: the forward pass used `params["w2"]`',
     ),
     "a penalty too much": (
@@ -264,6 +290,11 @@ CASES = {
         (added, returning(lambda da, db, params: params["b"]), {"a": (3, 2), "b": (3, 2)}),
         ("wrong-operand", RETURN, ("b",)),
         'uses `params["b"]` where `db` belongs',
+    ),
+    "softplus for its slope": (
+        (softplus, softplus_for_its_slope, {"w": (3, 2)}),
+        ("wrong-operand", 'd = jnp.logaddexp(0.0, x @ params["w"])', ("w",)),
+        "another value than the one that belongs there",
     ),
     "a square for a value": (
         (squares, squared_twice, {"w": (3, 2)}),
