@@ -2,6 +2,7 @@
 alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import jax
@@ -44,12 +45,23 @@ def found(
             elif (program := gradient_in_jax(subject, points, view.args, seen)) is not None:
                 findings = diagnosed(replace(patient, grads=program), [leaf.path for leaf in floating])
             else:
-                strange = {path for finding in alone if finding.cause == "unknown" for path in finding.leaves}
-                same_shape = [path for path in strange if all(at.is_comparable(path) for at in seen)]
-                findings = recognized(patient, [at.actual for at in seen], same_shape) if same_shape else []
+                findings = _of_a_black_box(patient, seen, alone)
     except Exception:
         # What cannot be taken apart, such as a program with effects, still has its verdict and what its leaves show.
         return alone
     known = {path for finding in findings for path in finding.leaves}
     rest = [leaf for leaf in wrong if leaf.path not in known]
     return explained(rest, (), subject.args) + tuple(findings) + explained([], extra, subject.args)
+
+
+def _of_a_black_box(patient: Patient, seen: Sequence[Evidence], alone: Sequence[Finding]) -> list[Finding]:
+    """What leaves show together, where one of them does not show it alone."""
+    by_path = {path: finding.cause for finding in alone for path in finding.leaves}
+    paths = [path for path in by_path if path in patient.truth[0] and all(at.is_comparable(path) for at in seen)]
+    strange = {path for path in paths if by_path[path] == "unknown"}
+    several = [path for path in paths if path in strange or by_path[path] in _FACTORS]
+    findings = recognized(patient, [at.actual for at in seen], several) if strange else []
+    return [finding for finding in findings if not strange.isdisjoint(finding.leaves)]
+
+
+_FACTORS = ("sign", "scale-batch", "scale-constant")

@@ -2,24 +2,29 @@
 
 import pytest
 
+from jaxmlp.verify import _findings
 from jaxmlp.verify._mistake import _diagnose
 
 
 @pytest.fixture(autouse=True)
 def failures(monkeypatch):
     """The exceptions that the diagnosis has raised; there must be none at the end, unless the test takes them out."""
-    raised, diagnosed = [], _diagnose._diagnosed
+    raised = []
 
-    def kept(*args):
-        try:
-            return diagnosed(*args)
-        except _diagnose.Unknowable:
-            raise
-        except Exception as error:
-            raised.append(error)
-            raise
+    def kept(function):
+        def called(*args):
+            try:
+                return function(*args)
+            except _diagnose.Unknowable:
+                raise
+            except Exception as error:
+                raised.append(error)
+                raise
 
-    monkeypatch.setattr(_diagnose, "_diagnosed", kept)
+        return called
+
+    monkeypatch.setattr(_diagnose, "_diagnosed", kept(_diagnose._diagnosed))
+    monkeypatch.setattr(_findings, "recognized", kept(_findings.recognized))
     yield raised
     for error in raised:
         raise AssertionError(f"the diagnosis failed: {error!r}") from error

@@ -137,6 +137,23 @@ def _of_common_axes(bench: Bench, instances: Instances) -> Iterator[Edit]:
                 yield Edit("axes", 1.6, patches, True, {"axes": axes, "was": was})
 
 
+def masked_otherwise(bench: Bench, instances: Instances) -> Iterator[Edit]:
+    """What a condition lets through or stops: the other way round, or all of it let through."""
+    turned: Patch = lambda inputs, evaluate, read, point: evaluate([~inputs[0], *inputs[1:]])
+    for place, index in enumerate(instances[0]):
+        equation = bench.program.equations[index]
+        if equation.name != "select_n" or bench.run.at(equation.inputs[0])[0].dtype.kind != "b":
+            continue
+        yield Edit("mask", 1.5, lambda c, p=place: {instance[p]: turned for instance in instances})
+        for stopped, passed in ((1, 2), (2, 1)):
+            zero, value = (bench.run.at(equation.inputs[position])[0] for position in (stopped, passed))
+            if value.dtype.kind == "f" and not zero.any():
+                whole: Patch = lambda inputs, evaluate, read, point, p=passed: [inputs[p]]
+                patches: Patches = {instance[place]: whole for instance in instances}
+                facts = {"equation": equation, "dropped": equation.inputs[0]}
+                yield Edit("dropped", 1.5, lambda c, p=patches: p, False, facts)
+
+
 def _is_of_an_index(bench: Bench, index: int) -> bool:
     """Whether a comparison only chooses between integers, as JAX asks whether an index counts from the end."""
     program = bench.program
@@ -166,7 +183,7 @@ def _of_equation(
             # What fills an array is seldom what is wrong, if what is done with it may be as well.
             cost = 0.3 if name == "broadcast_in_dim" else 0.0
             yield edit("number", cost, scaled, factor=True, number=float(atom.value), operand=position, below=below)
-        elif name in ("add", "sub") and not isinstance(atom, Literal):
+        elif name in ("add", "add_any", "sub") and not isinstance(atom, Literal):
             yield edit(
                 "term",
                 0.3,
@@ -176,7 +193,7 @@ def _of_equation(
             )
         elif name in ("exp", "tanh", "logistic", "log", "sin"):
             yield edit("term", 1.2, lambda c, p=position: with_input(p, lambda value: -value), operand=position)
-    if name in ("mul", "div", "add", "sub", "max", "min", "pow"):
+    if name in ("mul", "div", "sub", "max", "min", "pow"):  # of a sum, a term is left out by a factor of 0
         kept: Callable[[int], Patch] = lambda p: (
             lambda inputs, evaluate, read, point: [np.broadcast_to(inputs[p], evaluate(inputs)[0].shape)]
         )

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from .._program._sites import results, Site
 from ._bench import Bench
 from ._edits import Edit
-from ._edits_of_equations import of_equations, unturned
+from ._edits_of_equations import masked_otherwise, of_equations, unturned
 from ._edits_of_operands import of_operands
 from ._edits_of_parts import of_parts
 from ._edits_of_programs import of_programs
@@ -253,6 +253,8 @@ class Jobs:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
         else:
             yield from unturned(bench, instances)
+        if self.planted is not None:
+            yield from masked_otherwise(bench, instances)
 
     def _is_a_cotangent(self, variable: int) -> bool:
         """Whether a result is right as a cotangent and used wrongly, such as one of those of `return b * d, a * d`."""

@@ -1,55 +1,30 @@
 """The mistake of a gradient that cannot be looked into: the one that, put into the true gradient, gives the same."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import jax
 import numpy as np
 
 from .._line import _relate
 from .._line._bench import Bench
-from .._line._known import Knowledge, known
-from .._line._localize import localized, Mistake
+from .._line._known import known, Run
+from .._line._localize import localized
 from .._line._matching import snapped
 from .._line._offers import Offer, offered
 from .._line._relate import Values
 from .._program._call import split
-from .._program._sites import sites
+from .._program._sites import Site, sites
 from .._program._source import Source
 from .._program._trace import Literal, Program, traced
 from .._program._tree import named_leaves
 from .._report import _words
 from .._report._gradient_report import Finding
 from .._report._words import Place
-from ._case import is_arithmetic
-from ._diagnose import named_inputs, Patient
-from ._names import line_of, Names
-
-
-@dataclass(frozen=True)
-class _Mutant:
-    """A mistake put into the program of the true gradient, and what its words need."""
-
-    bench: Bench
-    names: Names
-    knowledge: Knowledge
-    mistake: Mistake
-    place: Place
-    batches: frozenset[int]
-    params: dict[int, str]
-    loss: Program
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        return self.mistake.leaves
-
-    def is_slope(self, values: tuple[np.ndarray, ...]) -> bool:
-        slopes = [q.values for q in self.knowledge.quantities if q.kind == "slope"]
-        return any(values[0].shape == slope[0].shape and _relate.same(values, slope) for slope in slopes)
-
-    def described(self, offer: Offer) -> str | None:
-        return offer.name or (self.names.known(offer.quantity) if offer.quantity else None)
+from ._case import Case
+from ._diagnose import named_inputs, Patient, targets
+from ._mutant import Mutant
+from ._names import Names
 
 
 def recognized(patient: Patient, seen: Sequence[dict[str, np.ndarray]], wrong: Sequence[str]) -> list[Finding]:
@@ -57,130 +32,193 @@ def recognized(patient: Patient, seen: Sequence[dict[str, np.ndarray]], wrong: S
 
     The line is the one of the loss whose derivative is wrong. To be called where 64-bit types are on.
     """
-    gradient = jax.grad(patient.loss)
-    program = traced(gradient, patient.points[0], *patient.args)
+    program = traced(jax.grad(patient.loss), patient.points[0], *patient.args)
     loss = traced(patient.loss, patient.points[0], *patient.args)
     arrays = [split((params, *patient.args))[0] for params in patient.points]
     paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
-    targets = [
+    aims = [
         {path: leaves[path] if path in wrong else truth[path] for path in paths}
         for leaves, truth in zip(seen, patient.truth, strict=True)
     ]
-    bench, source = Bench(program, arrays, paths, targets), Source(patient.loss)
-    places = [site for site in sites(bench.program, source, paths) if site.leaf is None]
+    bench, source = Bench(program, arrays, paths, aims), Source(patient.loss)
+    places = [part for site in sites(bench.program, source, paths) if not site.leaf for part in _alike(program, site)]
     params, inputs = named_inputs(program, patient, patient.loss)
-    knowledge = known(loss, loss.inputs[: len(params)], arrays)
-    names = Names(bench, (), inputs, knowledge, inputs)
-    found = []
+    knowledge, run = known(loss, loss.inputs[: len(params)], arrays), Run(loss, arrays)
+    names = Names(bench, (), inputs | _in(bench, run, targets(loss, sites(loss, source, []))), knowledge, {})
+    case = Case(bench, source, names, knowledge, run, patient.batches, params, dict(zip(params, paths, strict=True)))
+    multiples = [
+        path for path in wrong if _relate.multiple(_of(aims, path), bench.run.at(bench.leaves[path])) is not None
+    ]
     offers = offered(bench, places, inputs, knowledge, ())
-    for mistake in localized(bench, places, offers, knowledge, wrong, patient.batches, planted=frozenset(_WORDS)):
-        place = Place(line_of(mistake.site.frame, source))
-        mutant = _Mutant(bench, names, knowledge, mistake, place, patient.batches, params, loss)
-        words = _WORDS.get(mistake.edit.kind)
-        finding = words(mutant) if words else None
-        found += [finding] if finding else []
+    mistakes = localized(bench, places, offers, knowledge, wrong, patient.batches, planted=frozenset(_WORDS))
+    mutants = (Mutant(case, mistake, source.places(loss), frozenset(multiples)) for mistake in mistakes)
+    return [finding for mutant in mutants for finding in [_said(mutant)] if finding is not None]
+
+
+def _of(leaves: Sequence[dict[str, np.ndarray]], path: str) -> Values:
+    return tuple(each[path] for each in leaves)
+
+
+def _alike(program: Program, site: Site) -> Iterator[Site]:
+    """The executions of a line that do the same: those of the forward pass, and those of the way back."""
+    found: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
+    for run in site.instances:
+        found.setdefault(tuple(program.equations[index].name for index in run), []).append(run)
+    yield from (replace(site, instances=tuple(runs), calls=()) for runs in found.values())
+
+
+def _in(bench: Bench, loss: Run, names: dict[int, str]) -> dict[int, str]:
+    """The names of values of the loss, by the variables that have them in the gradient."""
+    found = {}
+    for variable, name in names.items():
+        values = loss.at(variable)
+        for own in bench.program.makers:
+            mine = bench.run.at(own)
+            if all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(mine, values, strict=True)):
+                found.setdefault(own, name)
     return found
 
 
-def _scaled(m: _Mutant) -> Finding:
-    factor = m.mistake.factor
-    size = snapped(abs(factor))
-    if size == 1:
-        return _words.sign(m.paths, place=m.place)
+def _said(m: Mutant) -> Finding | None:
+    found, kind = _of_a_penalty(m), m.mistake.edit.kind
+    if found is None and m.is_forward:
+        # Nobody adds to a value of the forward pass what the loss has elsewhere: that it gives the same is by chance.
+        return _words.wrong_forward(m.paths, place=m.place) if kind != "plus" else None
+    return found or _WORDS[kind](m)
+
+
+def _of_a_penalty(m: Mutant) -> Finding | None:
+    """Where the leaves are right but for what comes of the parameters alone."""
+    bench, factor = m.case.bench, 0.0
+    of_params = [v for v in (*m.case.params, *bench.program.makers) if m.case.depends_on(v)]
+    of_params = [v for v in of_params if bench.run.at(v)[0].dtype.kind == "f" and m.case.is_of_params_alone(v)]
+    for path in m.paths:
+        truth = bench.run.at(bench.leaves[path])
+        excess = tuple(a - b for a, b in zip(_of(bench.truth, path), truth, strict=True))
+        found = [c for v in of_params for c in [_relate.multiple(excess, bench.run.at(v))] if c is not None]
+        if not found:
+            return None
+        factor = found[-1]
+    words = _words.missing_regularization if snapped(factor) == -1 else _words.wrong_regularization
+    return words(m.paths, place=m.place)
+
+
+def _scaled(m: Mutant) -> Finding:
+    return _by(m, m.mistake.factor, m.place)
+
+
+def _term(m: Mutant) -> Finding:
+    atom = m.facts["equation"].inputs[m.facts["operand"]]
+    if m.is_within_a_slope:
+        return _words.wrong_slope(m.paths, place=m.place)
+    return _by(m, m.mistake.factor, m.place_of_term(atom), m.case.names.of(atom))
+
+
+def _by(m: Mutant, factor: float, place: Place, term: str | None = None) -> Finding:
+    """The leaves, or a term of them, are so many times what they must be."""
+    size, part = snapped(abs(factor)), not m.scaled.issuperset(m.paths)
     if size == 0:
-        return _words.missing_term(m.paths, place=m.place)
-    for batch in m.batches:
+        return _words.missing_term(m.paths, term=term, place=place)
+    if part and factor == 2:
+        return _words.double_counted(m.paths, term=term, place=place)
+    if size == 1:
+        return _words.sign(m.paths, part=part, place=place)
+    for batch in m.case.batches:
         if size in (batch, snapped(1 / batch)):
-            return _words.scale_batch(m.paths, size, batch, place=m.place)
-    return _words.scale_constant(m.paths, float(f"{factor:.6g}"), place=m.place)
+            return _words.scale_batch(m.paths, size, batch, part=part, place=place)
+    return _words.scale_constant(m.paths, float(f"{factor:.6g}"), part=part, place=place)
 
 
-def _times(m: _Mutant) -> Finding:
-    offer: Offer = m.mistake.edit.facts["offer"]
-    if offer.quantity is not None and offer.quantity.kind == "slope":
-        return _words.extra_slope(m.paths, slope=m.described(offer), place=m.place)
-    return _words.extra_factor(m.paths, what=m.described(offer), place=m.place)
+def _times(m: Mutant) -> Finding:
+    return _factor(m, _words.extra_slope, _words.extra_factor)
 
 
-def _over(m: _Mutant) -> Finding:
-    offer: Offer = m.mistake.edit.facts["offer"]
-    if offer.quantity is not None and offer.quantity.kind == "slope":
-        return _words.missing_slope(m.paths, slope=m.described(offer), place=m.place)
-    return _words.missing_factor(m.paths, what=m.described(offer), place=m.place)
+def _over(m: Mutant) -> Finding:
+    return _factor(m, _words.missing_slope, _words.missing_factor)
 
 
-def _dropped(m: _Mutant) -> Finding:
-    atom, equation = m.mistake.edit.facts["dropped"], m.mistake.edit.facts["equation"]
-    values, name = m.bench.run.at(atom), m.names.of(atom)
-    if equation.name in ("add", "sub", "add_any"):
+def _factor(m: Mutant, slope: Callable[..., Finding], factor: Callable[..., Finding]) -> Finding:
+    offer: Offer = m.facts["offer"]
+    if offer.quantity is not None and m.is_of_an_activation(offer.quantity):
+        return slope(m.paths, slope=m.described(offer), place=m.place_of(offer.quantity))
+    return factor(m.paths, what=m.described(offer), place=m.place)
+
+
+def _dropped(m: Mutant) -> Finding:
+    atom, equation = m.facts["dropped"], m.facts["equation"]
+    values = tuple(np.asarray(value, np.float64) for value in m.case.bench.run.at(atom))
+    name = m.case.names.of(atom)
+    is_term = equation.name == "sub"
+    if not is_term and atom not in m.case.bench.program.inputs and m.is_slope(values):
+        return _words.missing_slope(m.paths, slope=m.case.names.slope(values), place=m.place)
+    if m.is_within_a_slope and atom not in m.case.bench.program.inputs:
+        return _words.wrong_slope(m.paths, place=m.place)
+    if is_term:
         return _words.missing_term(m.paths, term=name, place=m.place)
-    if m.is_slope(values):
-        return _words.missing_slope(m.paths, slope=m.names.slope(values), place=m.place)
-    if equation.name in ("max", "min"):
-        return _words.wrong_mask(m.paths, place=m.place)
     return _words.missing_factor(m.paths, what=name, place=m.place)
 
 
-def _operand(m: _Mutant) -> Finding | None:
-    facts = m.mistake.edit.facts
-    used, instead = m.described(facts["offer"]), m.names.of(facts["used"])
-    quantity = facts["offer"].quantity
-    if quantity is not None and quantity.kind == "slope":
-        # What was used may be the slope of a part, as `2 * (a - y)` is of `(tanh(z) - y) ** 2`.
-        slope = _slope_between(m, facts["offer"], m.bench.run.at(facts["used"]))
-        if slope is not None:
-            return slope
-        return _words.wrong_slope(m.paths, used=used, place=m.place)
-    if isinstance(facts["used"], Literal):
-        return None
-    if m.is_slope(m.bench.run.at(facts["used"])):
+def _operand(m: Mutant) -> Finding:
+    offer, atom = m.facts["offer"], m.facts["used"]
+    used, instead, values = m.described(offer), m.case.names.of(atom), m.case.bench.run.at(atom)
+    # What was used may be the slope of a part, as `2 * (a - y)` is of `(tanh(z) - y) ** 2`.
+    found = None if isinstance(atom, Literal) else _slope_between(m, offer, values)
+    if found is not None:
+        return found
+    if (offer.quantity is not None and m.is_of_an_activation(offer.quantity)) or m.is_slope(values):
         return _words.wrong_slope(m.paths, used=used, place=m.place)
     return _words.wrong_operand(m.paths, used=used, instead=instead, place=m.place)
 
 
-def _slope_between(m: _Mutant, used: Offer, instead: Values) -> Finding | None:
+def _slope_between(m: Mutant, used: Offer, instead: Values) -> Finding | None:
     """The slope that `used` lacks to be `instead`, or has too much."""
-    actual = tuple(used.at(0, point) for point in range(m.bench.count))
-    for quantity in m.knowledge.slopes.values():
-        if quantity.values[0].shape != actual[0].shape or is_arithmetic(m.loss, quantity):
+    actual = tuple(used.at(0, point) for point in range(m.case.bench.count))
+    for quantity in m.slopes:
+        if quantity.values[0].shape != actual[0].shape:
             continue
         for words, less, more in ((_words.missing_slope, actual, instead), (_words.extra_slope, instead, actual)):
             product = tuple(a * slope for a, slope in zip(less, quantity.values, strict=True))
             if _relate.multiple(product, more) is not None:
-                return words(m.paths, slope=m.names.known(quantity), place=m.place)
+                return words(m.paths, slope=m.case.names.known(quantity), place=m.place_of(quantity))
     return None
 
 
-def _plus(m: _Mutant) -> Finding:
-    offer: Offer = m.mistake.edit.facts["offer"]
-    if offer.variables and set(offer.variables) <= set(m.params):
-        words = _words.wrong_regularization if m.mistake.factor > 0 else _words.missing_regularization
-        return words(m.paths, term=m.described(offer), place=m.place)
+def _plus(m: Mutant) -> Finding:
+    if m.is_within_a_slope:
+        return _words.wrong_slope(m.paths, place=m.place)
     return (_words.double_counted if m.mistake.factor > 0 else _words.missing_term)(m.paths, place=m.place)
 
 
-def _transposed(m: _Mutant) -> Finding:
-    shape = m.bench.run.at(m.bench.leaves[m.paths[0]])[0].shape
-    return _words.transposed(m.paths, shape, shape, place=m.place)
+def _transposed(m: Mutant) -> Finding:
+    return _words.transposed_within(m.paths, place=m.place)
 
 
-def _axes(m: _Mutant) -> Finding:
-    facts = m.mistake.edit.facts
-    return _words.wrong_axis(m.paths, actual=facts["axes"] or None, expected=facts["was"], place=m.place)
+def _axes(m: Mutant) -> Finding:
+    return _words.wrong_axis(m.paths, actual=m.facts["axes"] or None, expected=m.facts["was"], place=m.place)
 
 
-_WORDS: dict[str, Callable[[_Mutant], Any]] = {
+def _mask(m: Mutant) -> Finding:
+    return _words.wrong_mask(m.paths, place=m.place)
+
+
+def _slope(m: Mutant) -> Finding:
+    if not m.is_of_an_activation(m.facts["offer"].quantity):
+        return _words.extra_factor(m.paths, place=m.place)
+    return _words.wrong_slope(m.paths, used=m.described(m.facts["offer"]), place=m.place)
+
+
+_WORDS: dict[str, Callable[[Mutant], Finding]] = {
     "scale": _scaled,
     "number": _scaled,
-    "term": _scaled,
+    "term": _term,
     "times": _times,
     "over": _over,
-    "slope": lambda m: _words.wrong_slope(m.paths, place=m.place),
+    "slope": _slope,
     "dropped": _dropped,
     "operand": _operand,
     "plus": _plus,
     "transpose": _transposed,
     "product": _transposed,
     "axes": _axes,
-    "mask": lambda m: _words.wrong_mask(m.paths, place=m.place),
+    "mask": _mask,
 }

@@ -227,8 +227,6 @@ def returned(e: Explanation) -> Finding:
     if e.is_renamed and e.statement is not None and offer.name:
         used = ast.unparse(getattr(e.statement.node, "value", e.statement.node))
         return _words.wrong_operand(e.paths, used=used, instead=offer.name, place=e.place(offer.name))
-    if _is_another_leaf(e):
-        return _words.swapped_leaves(e.paths, place=e.place())
     if used is None or offer.name is None or used == offer.name:
         return related(e, e.actual, offer.values[0]) or _words.unknown(e.paths, place=e.place())
     return _words.wrong_operand(e.paths, used=used, instead=offer.name, place=e.place())

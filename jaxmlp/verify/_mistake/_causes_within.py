@@ -68,7 +68,7 @@ def _is_beside_a_parameter(e: Explanation) -> bool:
     """Whether the number multiplies what comes from parameters alone, in a statement that reads data too."""
     equation = e.facts.get("equation")
     others = [atom for atom in equation.inputs if isinstance(atom, int)] if equation else []
-    is_alone = bool(others) and all(map(e.case.is_of_params_alone, others))
+    is_alone = all(map(e.case.is_of_params_alone, others)) and any(map(e.case.depends_on, others))
     return is_alone and e.out is not None and not e.case.is_of_params_alone(e.out)
 
 
@@ -93,13 +93,13 @@ def dropped(e: Explanation) -> Finding:
     atom = e.facts["dropped"]
     name, equation = e.case.names.of(atom), e.facts["equation"]
     values = e.case.bench.run.at(atom)
-    if equation.name in ("add", "sub"):
+    if equation.name == "sub":
         if isinstance(atom, int) and e.case.is_of_params_alone(atom):
             return _words.wrong_regularization(e.paths, term=name, place=e.place())
         return _words.double_counted(e.paths, term=name, place=e.place())
     corrected = e.corrected()
     if corrected is not None and _relate.is_constant(corrected):
-        return _words.extra_factor(e.paths, what=e.name, place=e.place())
+        return _words.extra_factor(e.paths, what=name, place=e.place())
     if equation.name in ("max", "min"):
         return _words.wrong_mask(e.paths, place=e.place())
     slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope"]

@@ -40,6 +40,11 @@ def corrected(paths: tuple[str, ...], error: float) -> Sentence:
     return Sentence("evidence.corrected", paths=paths, error=error)
 
 
+def in_the_loss() -> Sentence:
+    """What the line is, of a gradient that cannot be looked into."""
+    return Sentence("evidence.in-the-loss")
+
+
 def planted(caught: int, planted: int, stand_in: bool = False) -> Sentence:
     """How many of the mistakes that were planted on purpose this check caught, at this point."""
     return Sentence("note.planted-in-autodiff" if stand_in else "note.planted", caught=caught, planted=planted)

@@ -13,6 +13,7 @@ from ._reasons import (
     at_a_kink as at_a_kink,
     corrected as corrected,
     drowned as drowned,
+    in_the_loss as in_the_loss,
     no_truth as no_truth,
     only_in as only_in,
     only_of_symmetry as only_of_symmetry,
@@ -55,6 +56,11 @@ def transposed(
     return finding("transposed", paths, place, noticed=noticed)
 
 
+def transposed_within(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    """A square matrix on the way to the leaves."""
+    return finding("transposed", paths, place, table="transposed-within")
+
+
 def reversed_order(paths: tuple[str, ...], axes: tuple[int, ...], *, place: Place | None = None) -> Finding:
     """`axes` are those along which the order is the other way round."""
     return finding("transposed", paths, place, table="reversed", axis=phrase("axis", "number", axis=_axes(axes)))
@@ -76,13 +82,18 @@ def zero_gradient(paths: tuple[str, ...], *, place: Place | None = None) -> Find
     return finding("zero-gradient", paths, place)
 
 
-def sign(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
-    return finding("sign", paths, place, factor=-1.0)
+# In the following, with `part` only some of what the leaves are made of is off by the factor.
 
 
-def scale_batch(paths: tuple[str, ...], factor: float, batch: int, *, place: Place | None = None) -> Finding:
+def sign(paths: tuple[str, ...], *, part: bool = False, place: Place | None = None) -> Finding:
+    return finding("sign", paths, place, factor=-1.0, sentence=_whole_or(part))
+
+
+def scale_batch(
+    paths: tuple[str, ...], factor: float, batch: int, *, part: bool = False, place: Place | None = None
+) -> Finding:
     table = "sum-over-batch" if factor > 1 else "mean-over-batch"
-    return finding("scale-batch", paths, place, table=table, factor=factor, batch=batch)
+    return finding("scale-batch", paths, place, table=table, factor=factor, batch=batch, sentence=_whole_or(part))
 
 
 def counted_batch(paths: tuple[str, ...], batch: int, *, place: Place | None = None) -> Finding:
@@ -90,8 +101,12 @@ def counted_batch(paths: tuple[str, ...], batch: int, *, place: Place | None = N
     return finding("scale-batch", paths, place, table="counted-batch", batch=batch)
 
 
-def scale_constant(paths: tuple[str, ...], factor: float, *, place: Place | None = None) -> Finding:
-    return finding("scale-constant", paths, place, factor=factor)
+def scale_constant(paths: tuple[str, ...], factor: float, *, part: bool = False, place: Place | None = None) -> Finding:
+    return finding("scale-constant", paths, place, factor=factor, sentence=_whole_or(part))
+
+
+def _whole_or(part: bool) -> str:
+    return "part" if part else "message"
 
 
 def missing_slope(

@@ -22,6 +22,16 @@ def _added_to_what_has_the_factor(params, x, y):
     return {"w": dw}
 
 
+def _added_to_what_has_the_factor_behind(params, x, y):
+    size = jnp.linalg.norm(params["w"], axis=0, keepdims=True)
+    a = x @ params["w"] / size
+    d = a - y
+    dw = (x.T @ d) / size * (1 / len(x))
+    along = jnp.sum(d * a, axis=0, keepdims=True)
+    dw = dw - along * params["w"] / size**2
+    return {"w": dw}
+
+
 def _added_to_a_name_of_its_own(params, x, y):
     size = jnp.linalg.norm(params["w"], axis=0, keepdims=True)
     a = x @ params["w"] / size
@@ -36,6 +46,10 @@ def _added_to_a_name_of_its_own(params, x, y):
     ("grads", "expected"),
     [
         (_added_to_what_has_the_factor, ("missing-factor", 'dw = dw - along * params["w"] / size**2')),
+        (
+            _added_to_what_has_the_factor_behind,
+            ("missing-factor", 'dw = dw - along * params["w"] / size**2'),
+        ),
         (_added_to_a_name_of_its_own, ("scale-batch", "along = jnp.sum(d * a, axis=0, keepdims=True)")),
     ],
 )
@@ -70,3 +84,21 @@ def test_signs_are_wrong_where_each_difference_is_made(getkey):
     inputs = {"w": w, "b": b}, x, jax.nn.softmax(y, axis=1)
     assert said(_softmax, _signs_of_their_own, *inputs) == [("sign", "d = y - p"), ("sign", "d_of_b = y - p")]
     assert said(_softmax, _signs_of_one_error, *inputs) == [("sign", "d = y - p")]
+
+
+def _squared(params, x, y):
+    return ((jnp.tanh(x @ params["w"]) - y) ** 2).sum()
+
+
+def _twice_as_much_is_not_used(params, x, y):
+    a = jnp.tanh(x @ params["w"])
+    d = (a - y) * (1 - a**2)
+    both = 2 * d
+    del both
+    return {"w": x.T @ d}
+
+
+def test_a_value_that_is_wrong_itself_is_not_blamed_on_what_reads_it(getkey):
+    w, x, y = normals(getkey, (3, 4), (6, 3), (6, 4))
+    expected = [("scale-constant", "d = (a - y) * (1 - a**2)")]
+    assert said(_squared, _twice_as_much_is_not_used, {"w": w}, x, y) == expected

@@ -29,6 +29,7 @@ FINDINGS = [
     ("shape", _words.paired, {"actual": (6, 6)}),
     ("transposed", _words.transposed, {"actual": (4, 3), "expected": (3, 4)}),
     ("transposed", _words.transposed, {"actual": (3, 3), "expected": (3, 3)}),
+    ("transposed", _words.transposed_within, {}),
     ("nonfinite", _words.nonfinite, {}),
     ("nonfinite", _words.born_nonfinite, {"operation": "log(p)", "operands": "p = 0.0"}),
     ("zero-gradient", _words.zero_gradient, {}),
@@ -151,6 +152,22 @@ def test_every_function_of_the_catalogue_is_tried():
 def test_a_reason_is_an_english_string_that_can_be_said_in_korean(sentence):
     assert isinstance(sentence, str) and said(sentence, "en") == sentence
     assert re.search("[가-힣]", said(sentence, "ko")) and not re.search("[{}]", said(sentence, "ko"))
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    (
+        (_words.sign, ()),
+        (_words.scale_batch, (4.0, 4)),
+        (_words.scale_batch, (0.25, 4)),
+        (_words.scale_constant, (3.0,)),
+    ),
+)
+def test_what_is_wrong_with_a_part_is_not_said_of_the_whole(words, numbers):
+    part, whole = words(W1, *numbers, part=True), words(W1, *numbers)
+    assert part.cause == whole.cause and part.factor == whole.factor and part.fix == whole.fix
+    assert part.message.startswith("A part of the gradient of `w1` and `b1` ") and "A part" not in whole.message
+    assert "한 부분" in part.said("ko").message and "한 부분" not in whole.said("ko").message
 
 
 def test_the_name_in_the_code_leads_the_sentence():
