@@ -31,3 +31,20 @@ def test_the_mistake_of_a_rule_is_named_by_its_own_line():
     sine.defvjp(lambda x: (jnp.sin(x), x), bwd)
     (finding,) = check_rule(sine, jnp.linspace(0.1, 0.9, 5)).findings
     assert finding.cause == "sign" and finding.line and finding.line.text == "slope = -jnp.cos(x)"
+
+
+def test_a_line_is_named_where_the_loss_is_finite_at_one_point_alone():
+    w, x = jnp.array([[0.3, -0.7], [1.1, 0.4]]), jnp.array([[1.0, 2.0], [-0.5, 0.3], [0.8, -1.2]])
+
+    def pinned(params, x):
+        return jnp.sum(jnp.tanh(x @ params)) * jnp.where(jnp.all(params == w), 1.0, jnp.nan)
+
+    def hand(params, x):
+        a = jnp.tanh(x @ params)
+        dz = -(1 - a**2)
+        return x.T @ dz
+
+    report = check(pinned, hand, w, x)
+    (finding,) = report.findings
+    assert report.points == 1 and finding.cause == "sign"
+    assert finding.line and finding.line.text == "dz = -(1 - a**2)"
