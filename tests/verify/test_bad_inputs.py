@@ -224,6 +224,23 @@ def test_an_array_that_a_function_holds_on_to_is_said_to_be_deleted():
     assert "is deleted" in said(check, loss, lambda params, x: grads(params, x) | {"b": held}, PARAMS, X)
 
 
+def test_a_value_that_an_earlier_call_kept_is_said_to_be_unknown():
+    """In float32, for which `loss` is traced again in float64."""
+    kept: list = []
+
+    def keeping(params, x):
+        kept.append(params["w"])
+        return jnp.tanh(x @ kept[max(len(kept) - 2, 0)].astype(x.dtype)).sum()
+
+    params, x = jax.tree.map(lambda leaf: leaf.astype("float32"), IN_NUMPY)
+    negative = lambda params, x: jax.tree.map(jnp.negative, grads(params, x))
+    assert "an earlier call kept" in said(check, keeping, negative, params, x)
+    kept.clear()
+    assert "in keeping\n    return jnp.tanh(x @ kept[" in said(numeric, keeping, negative, params, x)
+    kept.clear()
+    assert "an earlier call kept" in said(trace_nonfinite, lambda state: {"w": keeping(state, x) * state["w"]}, params)
+
+
 @pytest.mark.parametrize("transformation", (jax.jit, jax.grad, jax.vmap))
 def test_inside_of_a_transformation_there_is_nothing_to_check(transformation):
     def inside(x):
