@@ -252,8 +252,8 @@ def test_a_training_that_goes_nonfinite_says_so_in_its_losses(getkey):
 
 # Errors. Each is read, and each names what is wrong and what to do.
 
-_params = (jaxmlp.Dense(jnp.zeros((2, 1)), jnp.zeros(1)),)
-_batch = (jnp.zeros((4, 2)), jnp.zeros((4, 1)))
+_params = (jaxmlp.Dense(np.zeros((2, 1)), np.zeros(1)),)
+_batch = (np.zeros((4, 2)), np.zeros((4, 1)))
 _key = lambda: jax.random.key(0)
 
 WRONG = {

@@ -19,9 +19,11 @@ from ..bad_inputs import _own_arrays, anything, deleted, huge, in_a_tree, Raises
 
 
 PACKAGE = Path(jaxmlp.__file__).parent
-PARAMS = {"w": jnp.linspace(0.1, 0.8, 8).reshape(4, 2), "b": jnp.linspace(0.3, 0.9, 2)}
-X = jnp.linspace(-1.0, 1.0, 8).reshape(2, 4)
-IN_NUMPY = jax.tree.map(np.asarray, (PARAMS, X))
+IN_NUMPY = (
+    {"w": np.linspace(0.1, 0.8, 8).reshape(4, 2), "b": np.linspace(0.3, 0.9, 2)},
+    np.linspace(-1.0, 1.0, 8).reshape(2, 4),
+)
+PARAMS, X = jax.device_put(IN_NUMPY)
 
 GIVEN: list[Any] = [None]
 """What the functions return that return anything."""
