@@ -205,8 +205,9 @@ def test_of_other_versions_it_goes_on_with_a_warning(folder, tmp_path, monkeypat
     monkeypatch.setattr(_run, "fingerprint", lambda step, start: "written in another way")
     with pytest.warns(
         RuntimeWarning, match=rf"was made with optax {version('optax')} \(here 0.0.1\). The training goes"
-    ):
+    ) as warned:
         assert train(steps=8, checkpoint_dir=tmp_path / "folder", **MINIBATCHES).resumed_from == 4
+    assert [warning.filename for warning in warned] == [__file__]
 
 
 def test_of_another_schema_it_is_refused(folder, monkeypatch):
