@@ -67,7 +67,7 @@ def make_gap_from_zero(z):
 
 def astype(tree: Any, dtype: Any) -> Any:
     """`tree` with every floating leaf in `dtype`; integer leaves are labels and stay."""
-    cast = lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+    cast = lambda leaf: as_jax(leaf, dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
     return jax.tree.map(cast, tree)
 
 
