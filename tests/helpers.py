@@ -113,7 +113,7 @@ def generator(key) -> np.random.Generator:
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
 
 
-def as_jax(numbers: np.ndarray, dtype: Any) -> jax.Array:
+def as_jax(numbers: Any, dtype: Any) -> jax.Array:
     """An array of JAX; `jnp.asarray` compiles a program for each new shape and dtype, this none."""
     return jax.device_put(np.asarray(numbers, dtype))
 

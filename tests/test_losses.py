@@ -201,7 +201,7 @@ def test_bce_with_logits_is_bce_of_a_sigmoid(getkey):
 def test_bce_with_logits_of_any_number_of_rows_is_the_mean_of_all(getkey, rows):
     z, y = np.asarray(normal(getkey(), (rows, 2))), np.resize([1.0, 0.0, 0.0], (rows, 2))
     expected = np.mean(np.logaddexp(0, z) - y * z)  # up to 64 numbers share logarithms, more do not
-    np.testing.assert_allclose(jaxmlp.bce_with_logits(z, y), expected, rtol=1e-14)
+    np.testing.assert_allclose(jaxmlp.bce_with_logits(*map(jax.device_put, (z, y))), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)

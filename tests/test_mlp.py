@@ -259,7 +259,7 @@ def test_a_saturated_answer_has_a_finite_loss_and_gradient_right_or_wrong(dtype,
     params = (Dense(as_jax([[1e4]], dtype), as_jax([0.0], dtype)),)
     value, grads = jax.jit(jaxmlp.loss_and_grads)(params, as_jax([[1.0], [-1.0]], dtype), as_jax([[y], [y]], dtype))
     # One of the two answers is wrong by |z| = 1e4: its dz is -1/2 at x = -1 where y = 1, and 1/2 at x = 1 where y = 0.
-    expected = Dense(np.asarray([[0.5]]), np.asarray([-0.5 if y else 0.5]))
+    expected = Dense(as_jax([[0.5]], float), as_jax([-0.5 if y else 0.5], float))
     assert_close((value, grads), (np.asarray(5e3), (expected,)), ulps=2)
 
 

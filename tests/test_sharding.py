@@ -3,6 +3,7 @@
 import re
 from contextlib import nullcontext
 from functools import cache, partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -33,7 +34,7 @@ PARAMS, *BATCH = jax.device_put(problem(jax.random.key(0), (3, 8, 1), batch=256)
 MEMBERS = 16
 KEYS = jax.device_put(jax.random.split(jax.random.key(1), MEMBERS), DEVICES[0])
 RANDOM = generator(jax.random.key(2))
-LAYERS = [(RANDOM.normal(size=(MEMBERS, *shape)), np.zeros((MEMBERS, shape[1]))) for shape in ((3, 4), (4, 1))]
+LAYERS: Any = [(RANDOM.normal(size=(MEMBERS, *shape)), np.zeros((MEMBERS, shape[1]))) for shape in ((3, 4), (4, 1))]
 STARTS = jax.device_put(tuple(jaxmlp.Dense(*layer) for layer in LAYERS), DEVICES[0])
 
 

@@ -11,7 +11,7 @@ from jaxmlp import plot
 from jaxmlp.lectures._numbers import numbers
 from jaxmlp.lectures.worked_example import arrange, example
 
-from ..helpers import problem
+from ..helpers import as_jax, problem
 
 
 GIVEN = numbers("003")
@@ -62,7 +62,7 @@ def test_a_vertical_graph_fits_a_narrow_page():
 
 
 def layers(*sizes) -> jaxmlp.Params:
-    return tuple(jaxmlp.Dense(np.ones(shape), None) for shape in pairwise(sizes))
+    return tuple(jaxmlp.Dense(as_jax(np.ones(shape), float), None) for shape in pairwise(sizes))
 
 
 @pytest.mark.parametrize(
