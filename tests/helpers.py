@@ -67,7 +67,7 @@ def make_gap_from_zero(z):
 
 def astype(tree: Any, dtype: Any) -> Any:
     """`tree` with every floating leaf in `dtype`; integer leaves are labels and stay."""
-    cast = lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+    cast = lambda leaf: as_jax(leaf, dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
     return jax.tree.map(cast, tree)
 
 
@@ -113,7 +113,7 @@ def generator(key) -> np.random.Generator:
     return np.random.default_rng(np.asarray(jax.random.key_data(key)))
 
 
-def as_jax(numbers: np.ndarray, dtype: Any) -> jax.Array:
+def as_jax(numbers: Any, dtype: Any) -> jax.Array:
     """An array of JAX; `jnp.asarray` compiles a program for each new shape and dtype, this none."""
     return jax.device_put(np.asarray(numbers, dtype))
 

@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 import jaxmlp
 
 from .bad_inputs import anything, deleted, huge, in_a_tree, RaisesWhenConverted, refusal
-from .helpers import ACTIVATIONS, LOSSES
+from .helpers import ACTIVATIONS, LOSSES, problem
 
 
 X, Y = jaxmlp.gate("xor", dtype="float64")
-PARAMS = jaxmlp.init_params(jax.random.key(0), (2, 3, 1), dtype="float64")
-OUT, RESIDUALS = jaxmlp.forward(PARAMS, X)
+PARAMS, *_ = problem(jax.random.key(0))
+OUT, RESIDUALS = jax.jit(jaxmlp.forward)(PARAMS, X)
 MODEL = dict(hidden=jaxmlp.sigmoid, output=jaxmlp.sigmoid)
 TRAINING: dict[str, Any] = dict(
     params=PARAMS, batch=(X, Y), loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.1), steps=2

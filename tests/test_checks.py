@@ -10,19 +10,25 @@ import pytest
 import jaxmlp
 from jaxmlp import Dense
 
+from .helpers import as_jax
 
-PARAMS = (Dense(jnp.zeros((2, 3)), jnp.zeros(3)), Dense(jnp.zeros((3, 1)), jnp.zeros(1)))
-X, Y = jnp.zeros((4, 2)), jnp.zeros((4, 1))
-FIRST, LAST = PARAMS
-SINGLE = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), PARAMS)
-RESIDUALS = jaxmlp.forward(PARAMS, X)[1]
+
+def zeros(*shape, dtype: Any = "float64"):
+    """For which no program is compiled, as for `jnp.zeros`, each time that a worker of pytest imports this."""
+    return as_jax(np.zeros(shape), dtype)
+
+
+PARAMS = FIRST, LAST = Dense(zeros(2, 3), zeros(3)), Dense(zeros(3, 1), zeros(1))
+SINGLE = jax.tree.map(lambda leaf: zeros(*leaf.shape, dtype="float32"), PARAMS)
+X, Y = zeros(4, 2), zeros(4, 1)
+_, RESIDUALS = jax.jit(jaxmlp.forward)(PARAMS, X)
 
 
 def loss_and_grads(params=PARAMS, x=X, y=Y, **options):
     return jaxmlp.loss_and_grads(params, x, y, **options)
 
 
-LOGITS = jnp.zeros((4, 3))
+LOGITS = zeros(4, 3)
 
 
 def classify(y, logits=LOGITS):
@@ -56,28 +62,28 @@ WRONG_PARAMS = {
     "w is a list": ((FIRST._replace(w=[[1.0], [1.0]]),), TypeError, ["`params[0].w`", "got a list", "jnp.asarray"]),
     "w is None": ((FIRST._replace(w=None),), TypeError, ["`params[0].w`", "got None"]),
     "w is an integer array": (
-        (Dense(jnp.ones((2, 1), int), None),),
+        (Dense(zeros(2, 1, dtype=int), None),),
         TypeError,
         ["`params[0].w` has dtype int64", "floating", "astype(jnp.float32)"],
     ),
-    "w is complex": ((Dense(FIRST.w.astype(complex), None),), TypeError, ["`params[0].w` has dtype complex128"]),
+    "w is complex": ((Dense(zeros(2, 3, dtype=complex), None),), TypeError, ["`params[0].w` has dtype complex128"]),
     "w has eight bits": (
-        (Dense(FIRST.w.astype(jnp.float8_e4m3fn), None),),
+        (Dense(zeros(2, 3, dtype=jnp.float8_e4m3fn), None),),
         TypeError,
         ["`params[0].w` has dtype float8_e4m3fn", "float16, bfloat16, float32, float64"],
     ),
     "w is a vector": (
-        (Dense(jnp.zeros(2), None),),
+        (Dense(zeros(2), None),),
         ValueError,
         ["`params[0].w` has shape (2,)", "2 axes, (n_in, n_out)"],
     ),
     "w has no outputs": (
-        (Dense(jnp.zeros((2, 0)), jnp.zeros(0)),),
+        (Dense(zeros(2, 0), zeros(0)),),
         ValueError,
         ["`params[0].w` has shape (2, 0)", "at least one input and one output"],
     ),
     "b is wider than w": (
-        (Dense(jnp.zeros((2, 1)), jnp.zeros(2)),),
+        (Dense(zeros(2, 1), zeros(2)),),
         ValueError,
         [
             "`params[0].b` has shape (2,)",
@@ -86,12 +92,12 @@ WRONG_PARAMS = {
         ],
     ),
     "b is a row": (
-        (FIRST._replace(b=jnp.zeros((1, 3))), LAST),
+        (FIRST._replace(b=zeros(1, 3)), LAST),
         ValueError,
         ["`params[0].b` has shape (1, 3)", "1 axes, (n_out,)"],
     ),
     "b has another dtype": (
-        (FIRST._replace(b=jnp.zeros(3, jnp.float32)), LAST),
+        (FIRST._replace(b=zeros(3, dtype="float32")), LAST),
         TypeError,
         ["`params[0].b` has dtype float32", "`params[0].w` has dtype float64", "astype(jnp.float64)"],
     ),
@@ -101,7 +107,7 @@ WRONG_PARAMS = {
         ["`params[1].w` has dtype float32", "`params[0].w` has dtype float64", "astype(jnp.float64)"],
     ),
     "layers do not chain": (
-        (FIRST, Dense(jnp.zeros((2, 1)), None)),
+        (FIRST, Dense(zeros(2, 1), None)),
         ValueError,
         [
             "`params[1].w` has shape (2, 1)",
@@ -111,7 +117,7 @@ WRONG_PARAMS = {
         ],
     ),
     "the third layer does not chain": (
-        (*PARAMS, Dense(jnp.zeros((2, 1)), None)),
+        (*PARAMS, Dense(zeros(2, 1), None)),
         ValueError,
         ["`params[2].w` has shape (2, 1)", "`params[1].w` of shape (3, 1) supplies 1"],
     ),
@@ -122,18 +128,18 @@ WRONG_X = {
     "x is a list": ([[0.0, 1.0]], TypeError, ["`x`", "got a list", "jnp.asarray"]),
     "x is a string": ("x", TypeError, ["`x`", "got a str"]),
     "x is a number": (1.0, TypeError, ["`x`", "got a float"]),
-    "x holds integers": (X.astype(int), TypeError, ["`x` has dtype int64", "x.astype(jnp.float32)"]),
-    "x holds booleans": (X.astype(bool), TypeError, ["`x` has dtype bool", "x.astype(jnp.float32)"]),
+    "x holds integers": (zeros(4, 2, dtype=int), TypeError, ["`x` has dtype int64", "x.astype(jnp.float32)"]),
+    "x holds booleans": (zeros(4, 2, dtype=bool), TypeError, ["`x` has dtype bool", "x.astype(jnp.float32)"]),
     "x is float32 for float64 params": (
-        X.astype(jnp.float32),
+        zeros(4, 2, dtype="float32"),
         TypeError,
         ["`x` has dtype float32", "`params[0].w` has dtype float64", "x.astype(jnp.float64)"],
     ),
-    "x is a single example": (X[0], ValueError, ["`x` has shape (2,)", "2 axes, (batch, n_in)", "x[None, :]"]),
-    "x has three axes": (X[None], ValueError, ["`x` has shape (1, 4, 2)", "2 axes, (batch, n_in)"]),
-    "x has no rows": (X[:0], ValueError, ["`x` has shape (0, 2)", "the batch is empty"]),
+    "x is a single example": (zeros(2), ValueError, ["`x` has shape (2,)", "2 axes, (batch, n_in)", "x[None, :]"]),
+    "x has three axes": (zeros(1, 4, 2), ValueError, ["`x` has shape (1, 4, 2)", "2 axes, (batch, n_in)"]),
+    "x has no rows": (zeros(0, 2), ValueError, ["`x` has shape (0, 2)", "the batch is empty"]),
     "x has too many features": (
-        jnp.zeros((4, 5)),
+        zeros(4, 5),
         ValueError,
         [
             "`params[0].w` has shape (2, 3)",
@@ -142,16 +148,16 @@ WRONG_X = {
             "one column a feature",
         ],
     ),
-    "x has too few features": (X[:, :1], ValueError, ["takes 2 features", "`x` of shape (4, 1) supplies 1"]),
-    "x lies on its side": (X.T, ValueError, ["`x` of shape (2, 4) supplies 4", "batch on the first axis"]),
+    "x has too few features": (zeros(4, 1), ValueError, ["takes 2 features", "`x` of shape (4, 1) supplies 1"]),
+    "x lies on its side": (zeros(2, 4), ValueError, ["`x` of shape (2, 4) supplies 4", "batch on the first axis"]),
 }
 
 WRONG_Y = {
     "y is None": (None, TypeError, ["`y`", "got None", "jnp.asarray"]),
     "y is a list": ([[0.0]] * 4, TypeError, ["`y`", "got a list", "jnp.asarray"]),
-    "y is flat": (Y[:, 0], ValueError, ["`y` has shape (4,)", "output has shape (4, 1)", "pass y[:, None]"]),
+    "y is flat": (zeros(4), ValueError, ["`y` has shape (4,)", "output has shape (4, 1)", "pass y[:, None]"]),
     "y has too few rows": (
-        Y[:3],
+        zeros(3, 1),
         ValueError,
         ["`y` has shape (3, 1)", "output has shape (4, 1)", "one row an example"],
     ),
@@ -160,10 +166,10 @@ WRONG_Y = {
         ValueError,
         ["`y` has shape (4, 2)", "output has shape (4, 1)", "one column an output"],
     ),
-    "y holds integers": (Y.astype(int), TypeError, ["`y` has dtype int64", "y.astype(jnp.float32)"]),
-    "y holds booleans": (Y.astype(bool), TypeError, ["`y` has dtype bool", "y.astype(jnp.float32)"]),
+    "y holds integers": (zeros(4, 1, dtype=int), TypeError, ["`y` has dtype int64", "y.astype(jnp.float32)"]),
+    "y holds booleans": (zeros(4, 1, dtype=bool), TypeError, ["`y` has dtype bool", "y.astype(jnp.float32)"]),
     "y is float32": (
-        Y.astype(jnp.float32),
+        zeros(4, 1, dtype="float32"),
         TypeError,
         ["`y` has dtype float32", "`out` has dtype float64", "y.astype(jnp.float64)"],
     ),
@@ -171,25 +177,25 @@ WRONG_Y = {
 
 WRONG_LABELS = {
     "labels in a column": (
-        jnp.zeros((4, 1), int),
+        zeros(4, 1, dtype=int),
         ValueError,
         ["`y` holds integer labels of shape (4, 1)", "`logits` of shape (4, 3)", "shape (4,)"],
     ),
-    "too few labels": (jnp.zeros(3, int), ValueError, ["`y`", "(3,)", "`logits` of shape (4, 3)", "shape (4,)"]),
-    "one-hot rows of integers": (jnp.zeros((4, 3), int), ValueError, ["`y`", "(4, 3)", "shape (4,)"]),
-    "rows of four classes": (jnp.zeros((4, 4)), ValueError, ["`y` has shape (4, 4)", "output has shape (4, 3)"]),
-    "float labels": (jnp.zeros(4), ValueError, ["`y` has shape (4,)", "output has shape (4, 3)"]),
+    "too few labels": (zeros(3, dtype=int), ValueError, ["`y`", "(3,)", "`logits` of shape (4, 3)", "shape (4,)"]),
+    "one-hot rows of integers": (zeros(4, 3, dtype=int), ValueError, ["`y`", "(4, 3)", "shape (4,)"]),
+    "rows of four classes": (zeros(4, 4), ValueError, ["`y` has shape (4, 4)", "output has shape (4, 3)"]),
+    "float labels": (zeros(4), ValueError, ["`y` has shape (4,)", "output has shape (4, 3)"]),
     "None for labels": (None, TypeError, ["`y`", "got None"]),
 }
 
 WRONG_DOUT = {
     "dout is None": (None, TypeError, ["`dout`", "got None"]),
-    "dout is flat": (Y[:, 0], ValueError, ["`dout` has shape (4,)", "2 axes, (batch, n_out)"]),
-    "dout has too few rows": (Y[:3], ValueError, ["`dout` has shape (3, 1)", "output has shape (4, 1)"]),
-    "dout has too many rows": (jnp.zeros((5, 1)), ValueError, ["`dout` has shape (5, 1)", "output has shape (4, 1)"]),
-    "dout holds integers": (Y.astype(int), TypeError, ["`dout` has dtype int64", "astype"]),
+    "dout is flat": (zeros(4), ValueError, ["`dout` has shape (4,)", "2 axes, (batch, n_out)"]),
+    "dout has too few rows": (zeros(3, 1), ValueError, ["`dout` has shape (3, 1)", "output has shape (4, 1)"]),
+    "dout has too many rows": (zeros(5, 1), ValueError, ["`dout` has shape (5, 1)", "output has shape (4, 1)"]),
+    "dout holds integers": (zeros(4, 1, dtype=int), TypeError, ["`dout` has dtype int64", "astype"]),
     "dout is float32": (
-        Y.astype(jnp.float32),
+        zeros(4, 1, dtype="float32"),
         TypeError,
         ["`dout` has dtype float32", "`params[0].w` has dtype float64", "dout.astype(jnp.float64)"],
     ),
@@ -225,10 +231,10 @@ CASES = {
         TypeError,
         ["`x` has dtype float64", "`params[0].w` has dtype float32", "x.astype(jnp.float32)"],
     ),
-    "an empty batch of labels": (classify, (jnp.zeros(0, int), LOGITS[:0]), ValueError, ["(0, 3)", "empty batch"]),
-    "an empty batch of targets": (jaxmlp.bce, (Y[:0], Y[:0]), ValueError, ["`y` has shape (0, 1)", "is empty"]),
-    "no outputs": (jaxmlp.bce, (X[:, :0], X[:, :0]), ValueError, ["`y` has shape (4, 0)"]),
-    "flat logits": (classify, (Y[:, 0], Y[:, 0]), ValueError, ["`logits` has shape (4,)", "2 axes"]),
+    "an empty batch of labels": (classify, (zeros(0, dtype=int), zeros(0, 3)), ValueError, ["(0, 3)", "empty batch"]),
+    "an empty batch of targets": (jaxmlp.bce, (zeros(0, 1),) * 2, ValueError, ["`y` has shape (0, 1)", "is empty"]),
+    "no outputs": (jaxmlp.bce, (zeros(4, 0), zeros(4, 0)), ValueError, ["`y` has shape (4, 0)"]),
+    "flat logits": (classify, (zeros(4), zeros(4)), ValueError, ["`logits` has shape (4,)", "2 axes"]),
     "no logits": (jaxmlp.softmax_cross_entropy, (None, Y), TypeError, ["`logits`", "got None"]),
     "no output": (jaxmlp.half_squared_error, (None, Y), TypeError, ["`out`", "got None"]),
 }  # fmt: skip
@@ -268,17 +274,21 @@ def test_right_arguments_pass_eagerly_and_while_tracing():
 OUT_OF_RANGE = {
     "a label too large": (
         classify,
-        jnp.asarray([0, 1, 3, 5]),
+        as_jax([0, 1, 3, 5], int),
         ["`y[2]` is 3", "labels of 3 classes lie in 0 ... 2", "2 of 4 element(s)", "number the classes from 0"],
     ),
-    "a label below 0": (classify, jnp.asarray([0, -1, 1, 2]), ["`y[1]` is -1", "1 of 4 element(s)"]),
+    "a label below 0": (classify, as_jax([0, -1, 1, 2], int), ["`y[1]` is -1", "1 of 4 element(s)"]),
     "a label too large for NumPy": (classify, np.asarray([0, 1, 300, 2]), ["`y[2]` is 300"]),
     "a target above 1": (
         lambda y: loss_and_grads(y=y),
-        jnp.asarray([[0.0], [2.0], [0.0], [1.0]]),
+        as_jax([[0.0], [2.0], [0.0], [1.0]], float),
         ["`y[(1, 0)]` is 2.0", "targets of binary cross-entropy lie in 0 ... 1", "rescale"],
     ),
-    "a target below 0": (lambda y: jaxmlp.bce(Y + 0.5, y), -Y - 1, ["`y[(0, 0)]` is -1.0", "4 of 4 element(s)"]),
+    "a target below 0": (
+        lambda y: jaxmlp.bce(Y + 0.5, y),
+        as_jax(-np.ones((4, 1)), float),
+        ["`y[(0, 0)]` is -1.0", "4 of 4 element(s)"],
+    ),
 }
 
 
@@ -307,7 +317,7 @@ def test_nan_targets_are_data_not_a_value_out_of_range():
         (None, TypeError, "`eps` must be a number, got None"),
         (True, TypeError, "`eps` must be a number, got a bool"),
         ([1e-7], TypeError, "`eps` must be a number, got a list"),
-        (jnp.asarray(1e-7), TypeError, "`eps` must be a number, got a"),
+        (as_jax(1e-7, float), TypeError, "`eps` must be a number, got a"),
     ),
 )
 def test_a_wrong_eps_is_refused(eps, error, says):

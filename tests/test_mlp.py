@@ -19,6 +19,7 @@ from jaxmlp import Activation, Dense
 from .helpers import (
     ACTIVATIONS,
     as_custom_vjp,
+    as_jax,
     assert_close,
     astype,
     central_difference,
@@ -193,7 +194,7 @@ def test_forward_and_backward_are_a_pair_for_custom_vjp(getkey, sizes):
 
 
 def _numbers(seed):
-    return problem(jax.random.key(seed), (2, 3, 1), batch=5)
+    return jax.device_get(problem(jax.random.key(seed), (2, 3, 1), batch=5))
 
 
 _seeds = st.integers(0, 2**32 - 1)
@@ -205,7 +206,7 @@ _push_forward = jax.jit(lambda inputs, dots: jax.jvp(jaxmlp.predict, inputs, dot
 @hypothesis.given(seed=_seeds)
 def test_a_batch_is_the_weighted_mean_of_its_parts(seed):
     params, x, y = _numbers(seed)
-    parts = [_loss_and_grads(params, x[rows], y[rows]) for rows in (slice(0, 2), slice(2, 5))]
+    parts = jax.device_get([_loss_and_grads(params, x[rows], y[rows]) for rows in (slice(0, 2), slice(2, 5))])
     expected = jax.tree.map(lambda of_2, of_3: (2 * of_2 + 3 * of_3) / 5, *parts)
     scale = jax.tree.map(lambda of_2, of_3: max(abs(of_2).max(), abs(of_3).max()), *parts)
     assert_close(_loss_and_grads(params, x, y), expected, ulps=ULPS_OF_A_NETWORK, scale=scale)
@@ -216,10 +217,10 @@ def test_permuting_hidden_units_permutes_the_gradient_and_leaves_the_loss(seed, 
     (first, last), x, y = _numbers(seed)
 
     def permute(first, last):
-        columns = jnp.asarray(order)
+        columns = np.asarray(order)
         return Dense(first.w[:, columns], first.b[columns]), Dense(last.w[columns, :], last.b)
 
-    loss, grads = _loss_and_grads((first, last), x, y)
+    loss, grads = jax.device_get(_loss_and_grads((first, last), x, y))
     expected = loss, permute(*grads)
     assert_close(_loss_and_grads(permute(first, last), x, y), expected, ulps=ULPS_OF_A_NETWORK)
 
@@ -236,7 +237,7 @@ def test_permuting_the_examples_changes_nothing(seed):
 def test_backward_is_linear_in_its_cotangent(seed, s):
     params, x, _ = _numbers(seed)
     u, v = np.random.default_rng(seed).normal(size=(2, 5, 1))
-    parts = _backward_of(params, x, u), _backward_of(params, x, v)
+    parts = jax.device_get((_backward_of(params, x, u), _backward_of(params, x, v)))
     expected = jax.tree.map(lambda of_u, of_v: s * of_u + of_v, *parts)
     scale = jax.tree.map(lambda of_u, of_v: abs(s * of_u).max() + abs(of_v).max(), *parts)
     assert_close(_backward_of(params, x, s * u + v), expected, ulps=ULPS_OF_A_NETWORK, scale=scale)
@@ -255,12 +256,11 @@ def test_backward_is_the_adjoint_of_the_tangent_map(seed):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("y", (0.0, 1.0))
 def test_a_saturated_answer_has_a_finite_loss_and_gradient_right_or_wrong(dtype, y):
-    params = (Dense(jnp.asarray([[1e4]], dtype), jnp.zeros(1, dtype)),)
-    x, y = jnp.asarray([[1.0], [-1.0]], dtype), jnp.full((2, 1), y, dtype)
-    value, grads = jax.jit(jaxmlp.loss_and_grads)(params, x, y)
+    params = (Dense(as_jax([[1e4]], dtype), as_jax([0.0], dtype)),)
+    value, grads = jax.jit(jaxmlp.loss_and_grads)(params, as_jax([[1.0], [-1.0]], dtype), as_jax([[y], [y]], dtype))
     # One of the two answers is wrong by |z| = 1e4: its dz is -1/2 at x = -1 where y = 1, and 1/2 at x = 1 where y = 0.
-    expected = Dense(jnp.asarray([[0.5]]), jnp.asarray([-0.5 if y[0, 0] else 0.5]))
-    assert_close((value, grads), (jnp.asarray(5e3), (expected,)), ulps=2)
+    expected = Dense(as_jax([[0.5]], float), as_jax([-0.5 if y else 0.5], float))
+    assert_close((value, grads), (np.asarray(5e3), (expected,)), ulps=2)
 
 
 def test_nonfinite_inputs_are_data_and_pass_through(getkey):

@@ -3,6 +3,7 @@
 import re
 from contextlib import nullcontext
 from functools import cache, partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,7 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec as P
 
 import jaxmlp
 
-from .helpers import assert_close, problem, ULPS_OF_A_NETWORK
+from .helpers import assert_close, generator, problem, ULPS_OF_A_NETWORK
 
 
 DEVICES = jax.devices("cpu")[:8]
@@ -32,7 +33,9 @@ ULPS_OF_A_TRAINING = STEPS * ULPS_OF_A_NETWORK
 PARAMS, *BATCH = jax.device_put(problem(jax.random.key(0), (3, 8, 1), batch=256), DEVICES[0])
 MEMBERS = 16
 KEYS = jax.device_put(jax.random.split(jax.random.key(1), MEMBERS), DEVICES[0])
-STARTS = jax.vmap(lambda key: jaxmlp.init_params(key, (3, 4, 1), dtype="float64"))(KEYS)
+RANDOM = generator(jax.random.key(2))
+LAYERS: Any = [(RANDOM.normal(size=(MEMBERS, *shape)), np.zeros((MEMBERS, shape[1]))) for shape in ((3, 4), (4, 1))]
+STARTS = jax.device_put(tuple(jaxmlp.Dense(*layer) for layer in LAYERS), DEVICES[0])
 
 
 def drawing(batch_size, **bound):

@@ -91,6 +91,14 @@ def test_a_large_step_stays_as_it_is(getkey):
     assert scan.params["length"] == 40
 
 
+@pytest.mark.parametrize(
+    ("steps", "most", "length"),
+    ((64, 10, 8), (37, 10, 10), (14, 10, 7), (22, 6, 6), (3, 10, 10), (0, 10, 10), (5, 0, 1)),
+)
+def test_a_stretch_divides_the_steps_unless_it_were_too_short(steps, most, length):
+    assert _small._length_of_a_stretch(steps, most) == length
+
+
 def test_what_a_step_prints_is_printed_at_every_step(capsys):
     def step(state, fixed):
         jax.debug.print("{}", state, ordered=True)
@@ -111,7 +119,7 @@ def test_is_differentiated_like_the_plain_scan(getkey):
 
         return loop(step, params, (tuple(batch),), 40)[1][-1]
 
-    slopes = [jax.grad(partial(last_loss, which))(0.3) for which in (loop, as_it_was)]
+    slopes = [jax.jit(jax.grad(partial(last_loss, which)))(0.3) for which in (loop, as_it_was)]
     np.testing.assert_allclose(*slopes, rtol=1e-9)
 
 

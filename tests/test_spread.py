@@ -13,6 +13,8 @@ import jaxmlp
 from jaxmlp import _spread
 from jaxmlp._kernel import loop_in_a_kernel
 
+from .helpers import as_jax, normal
+
 
 UNOPTIMIZED = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
 
@@ -23,10 +25,10 @@ def usual_types():
         yield
 
 
-A = jax.random.normal(jax.random.key(0), (3, 4), "float32")
-B = jax.random.normal(jax.random.key(1), (4,), "float32")
-WHOLE = jnp.arange(12, dtype="int32").reshape(3, 4)
-LARGE = jax.random.normal(jax.random.key(2), (20, 13), "float32")  # three numbers a thread
+A = normal(jax.random.key(0), (3, 4), "float32")
+B = normal(jax.random.key(1), (4,), "float32")
+WHOLE = as_jax(np.arange(12).reshape(3, 4), "int32")
+LARGE = normal(jax.random.key(2), (20, 13), "float32")  # three numbers a thread
 STEPS: dict[str, Any] = {
     "each number for itself": (lambda a, b: (jnp.sin(a) * 2, b + 1), (A, B)),
     "a row to all": (lambda a, b: (a + b[None, :], b * 0.5), (A, B)),
@@ -38,7 +40,7 @@ STEPS: dict[str, Any] = {
         (LARGE, B),
     ),
     "numbers that only move": (lambda a, b: (a.T.reshape(3, 4)[::-1], jnp.concatenate([b[2:], b[:2]])), (A, B)),
-    "arrays that change places": (lambda a, b: (b, a), (A, A + 1)),
+    "arrays that change places": (lambda a, b: (b, a), (A, A)),
     "comparisons that are read by others": (
         lambda a, b: (jnp.where((a.sum(axis=1) > 0)[:, None], a, -a) * 0.5, jnp.where((b > 0)[::-1], b, 1 - b)),
         (A, B),
@@ -46,7 +48,7 @@ STEPS: dict[str, Any] = {
     "constants among numbers": (lambda a, b: (a, jnp.concatenate([b[1:], jnp.asarray([0.5], "float32")])), (A, B)),
     "whole numbers": (lambda a, b: (a[:, ::-1] + 1, a.sum(axis=0) * b), (WHOLE, WHOLE[0])),
     "single numbers": (lambda a, b: (a * b + 1, b * 0.5), (jnp.float32(0.3), jnp.float32(2.0))),
-    "an array without numbers": (lambda a, b: (a * 0.5, b), (A, jnp.zeros((0, 3), "float32"))),
+    "an array without numbers": (lambda a, b: (a * 0.5, b), (A, np.zeros((0, 3), "float32"))),
 }
 
 

@@ -15,6 +15,7 @@ import jaxmlp
 from jaxmlp import fit, TrainState
 
 from .helpers import (
+    as_jax,
     assert_close,
     DTYPES,
     normal,
@@ -252,8 +253,8 @@ def test_a_training_that_goes_nonfinite_says_so_in_its_losses(getkey):
 
 # Errors. Each is read, and each names what is wrong and what to do.
 
-_params = (jaxmlp.Dense(jnp.zeros((2, 1)), jnp.zeros(1)),)
-_batch = (jnp.zeros((4, 2)), jnp.zeros((4, 1)))
+_params = (jaxmlp.Dense(as_jax(np.zeros((2, 1)), float), as_jax([0.0], float)),)
+_batch = (as_jax(np.zeros((4, 2)), float), as_jax(np.zeros((4, 1)), float))
 _key = lambda: jax.random.key(0)
 
 WRONG = {

@@ -118,7 +118,7 @@ class Checkpoints:
                 f"the checkpoint {self._folder / str(step)} was made with {differing}. The training goes on, but may "
                 "differ in the last digits from one without the interruption.",
                 RuntimeWarning,
-                stacklevel=6,
+                stacklevel=5,
             )
         return description
 
@@ -140,7 +140,7 @@ class Checkpoints:
                 f"the checkpoint {folder} is damaged ({what}), and is {aside.name} now. The training goes on from step "
                 f"{step}.",
                 RuntimeWarning,
-                stacklevel=6,
+                stacklevel=5,
             )
         self._manager.reload()
 

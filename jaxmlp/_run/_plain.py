@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array
 
+from .._layouts import rows_of
 from .._train import TrainState
 from .._types import LossAndGrads
 
@@ -28,7 +30,7 @@ def plain_step(
         epoch, place = state.step // (n // batch_size), state.step % (n // batch_size)
         order = jax.random.permutation(jax.random.fold_in(state.key, epoch), n)
         rows = jax.lax.dynamic_slice_in_dim(order, place * batch_size, batch_size)
-        batch = jax.tree.map(lambda leaf: leaf[rows], batch)
+        batch = rows_of(jax.tree.map(jnp.asarray, batch), rows)
     loss, grads = loss_and_grads(state.params, *batch)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     return TrainState(optax.apply_updates(state.params, updates), opt_state, state.step + 1, state.key), loss

@@ -10,6 +10,8 @@ from jaxmlp import Dense
 from jaxmlp._cli._inputs import called_with
 from jaxmlp._cli._terminal import CommandError
 
+from ..helpers import as_jax
+
 
 def two(params, x, y):
     return params + x + y
@@ -63,7 +65,7 @@ def test_the_form_that_fits_the_loss_is_taken(loss, given, wanted):
         (two, only, (1.0, 2.0, 3.0), "`two` takes the 3 values .* but `only\\(params\\)` does not"),
         (two, two, {"w": 1.0}, "gives a dict, but must give a tuple"),
         (two, two, (), "gives an empty tuple"),
-        (two, two, Dense(jnp.ones((1, 1)), jnp.ones(1)), "gives a Dense, but must give a tuple"),
+        (two, two, Dense(as_jax([[1.0]], float), None), "gives a Dense, but must give a tuple"),
         (two, two, only, "`only\\(params\\)` makes the inputs: it must take no arguments"),
         (two, two, lambda: None, "gives a NoneType, but must"),
     ],

@@ -11,7 +11,7 @@ from jaxmlp import plot
 from jaxmlp.lectures._numbers import numbers
 from jaxmlp.lectures.worked_example import arrange, example
 
-from ..helpers import problem
+from ..helpers import as_jax, problem
 
 
 GIVEN = numbers("003")
@@ -62,7 +62,7 @@ def test_a_vertical_graph_fits_a_narrow_page():
 
 
 def layers(*sizes) -> jaxmlp.Params:
-    return tuple(jaxmlp.Dense(jnp.ones(shape), None) for shape in pairwise(sizes))
+    return tuple(jaxmlp.Dense(as_jax(np.ones(shape), float), None) for shape in pairwise(sizes))
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def layers(*sizes) -> jaxmlp.Params:
         ({"params": layers(2, 4, 1)}, ValueError, "a network of 2-4-1, too big"),
         ({"params": layers(2, 2, 2, 2, 1)}, ValueError, "at most 3 layers"),
         (
-            {"x": jnp.zeros((4, 2)), "y": jnp.zeros((4, 1))},
+            {"x": np.zeros((4, 2)), "y": np.zeros((4, 1))},
             ValueError,
             r"`x` has shape \(4, 2\), but a graph shows one",
         ),
-        ({"y": jnp.zeros((1, 2))}, ValueError, r"`y` has shape \(1, 2\)"),
+        ({"y": np.zeros((1, 2))}, ValueError, r"`y` has shape \(1, 2\)"),
         ({"loss": "bce"}, TypeError, "`loss` must be a Loss such as jaxmlp.bce, got 'bce'"),
         ({"hidden": "tanh"}, TypeError, "`hidden` must be an Activation"),
         ({"digits": 0}, ValueError, "`digits` is 0"),

@@ -5,11 +5,12 @@ import pytest
 import jaxmlp
 from jaxmlp import plot
 
+from ..helpers import as_jax
 from .helpers import labels, line, overlapping, texts
 
 
 X, Y = jaxmlp.gate("or", dtype="float64")
-OR = jaxmlp.Dense(jnp.array([[1.0], [1.0]]), jnp.array([-0.5]))
+OR = jaxmlp.Dense(as_jax([[1.0], [1.0]], float), as_jax([-0.5], float))
 
 
 def arrow(ax) -> tuple[np.ndarray, np.ndarray]:
@@ -68,13 +69,13 @@ def test_nothing_overlaps(size):
     (
         (([OR], X, Y), {}, TypeError, "`params` must be a tuple of Dense"),
         (
-            (jaxmlp.Dense(jnp.ones((3, 1)), None), X, Y),
+            (jaxmlp.Dense(as_jax(np.ones((3, 1)), float), None), X, Y),
             {},
             ValueError,
             r"`params\[0\].w` has shape \(3, 1\), but lines",
         ),
-        ((jaxmlp.Dense(jnp.ones((2, 13)), None), X, Y), {}, ValueError, "at most 12 units"),
-        ((OR, X[0], Y), {}, ValueError, r"`x` has shape \(2,\)"),
+        ((jaxmlp.Dense(as_jax(np.ones((2, 13)), float), None), X, Y), {}, ValueError, "at most 12 units"),
+        ((OR, np.zeros(2), Y), {}, ValueError, r"`x` has shape \(2,\)"),
         ((OR, X, Y), {"labels": ["a", "b"]}, ValueError, r"`labels` has 2 name\(s\), but the first layer has 1"),
         ((OR, X, Y), {"margin": -1}, ValueError, "`margin` is -1"),
     ),

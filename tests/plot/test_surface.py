@@ -13,10 +13,10 @@ from jaxmlp.plot import _plane, _surface
 from .helpers import labels, line, overlapping, texts
 
 
-PARAMS = {"b": jnp.array([3.0, 4.0]), "w": jnp.array([[1.0, 0.0], [2.0, 2.0]])}
-ZERO = jax.tree.map(jnp.zeros_like, PARAMS)
-ALONG_B = {**ZERO, "b": jnp.array([1.0, 0.0])}
-ALONG_W = {**ZERO, "w": jnp.array([[0.0, 0.0], [2.0, 0.0]])}
+PARAMS = {"b": np.array([3.0, 4.0]), "w": np.array([[1.0, 0.0], [2.0, 2.0]])}
+ZERO = jax.tree.map(np.zeros_like, PARAMS)
+ALONG_B = {**ZERO, "b": np.array([1.0, 0.0])}
+ALONG_W = {**ZERO, "w": np.array([[0.0, 0.0], [2.0, 0.0]])}
 PLANE = (ALONG_B, ALONG_W)
 
 
@@ -79,7 +79,7 @@ def test_random_directions_are_those_of_the_key():
 def test_a_path_is_projected_on_the_plane(as_list):
     steps = np.array([[2.0, 1.0], [1.0, 0.5], [0.0, 0.0]])
     path: Any = [at(a, b) for a, b in steps]
-    path[0]["b"] = path[0]["b"].at[1].add(7)  # out of the plane
+    path[0]["b"] = path[0]["b"] + np.array([0.0, 7.0])  # out of the plane
     if not as_list:
         path = jax.tree.map(lambda *leaves: jnp.stack(leaves), *path)
     ax = plot.loss_surface(loss, PARAMS, PLANE, path=path, resolution=5)
@@ -114,12 +114,12 @@ def test_nothing_overlaps(size):
         ({"loss": lambda p: jnp.nan * loss(p)}, ValueError, "`loss` is nowhere finite"),
         ({"directions": ALONG_B}, TypeError, "`directions` must be a pair"),
         ({"directions": (ALONG_B, ALONG_B["b"])}, ValueError, r"`directions\[1\]` is not a tree like `params`"),
-        ({"directions": (ALONG_B, {**ZERO, "b": jnp.ones(3)})}, ValueError, r"`directions\[1\]` has b of shape \(3,\)"),
+        ({"directions": (ALONG_B, {**ZERO, "b": np.ones(3)})}, ValueError, r"`directions\[1\]` has b of shape \(3,\)"),
         ({"directions": (ALONG_B, ALONG_B), "path": [PARAMS]}, ValueError, "`directions` are parallel"),
         ({"path": []}, ValueError, "`path` is empty"),
         ({"path": PARAMS}, ValueError, r"`path` has b of shape \(2,\), but must have a leading axis of steps"),
         ({"path": [PARAMS, PARAMS], "directions": None}, ValueError, "`path` lies on a line"),
-        ({"path": {"b": jnp.ones((3, 2)), "w": jnp.ones((4, 2, 2))}}, ValueError, "`path` has leaves of different len"),
+        ({"path": {"b": np.ones((3, 2)), "w": np.ones((4, 2, 2))}}, ValueError, "`path` has leaves of different len"),
         ({"directions": None, "key": 0}, TypeError, "`key` must be a random key"),
         ({"span": 0}, ValueError, "`span` is 0"),
         ({"resolution": 1}, ValueError, "`resolution` is 1"),

@@ -13,11 +13,12 @@ from jaxmlp import plot
 from jaxmlp.plot import _words
 from jaxmlp.plot._words import catalogue, LANGUAGES, words
 
+from ..helpers import problem
 from .helpers import labels, rendered
 
 
 X, Y = jaxmlp.gate("xor")
-PARAMS = jaxmlp.init_params(jax.random.key(0), (2, 2, 1))
+PARAMS, *_ = problem(jax.random.key(0), (2, 2, 1), dtype="float32")
 NAMED = [font.name for font in font_manager.fontManager.ttflist if font.name in _words._FONTS]
 
 PICTURES = {

@@ -12,7 +12,9 @@ from jaxmlp._run._identity import plain
 
 
 X, Y = jaxmlp.gate("xor", dtype="float64")
-PARAMS = jaxmlp.init_params(jax.random.key(0), (2, 3, 1), dtype="float64")
+RANDOM = np.random.default_rng(0)  # nothing is compiled, as it is for `init_params`
+LAYERS: Any = [(RANDOM.normal(size=shape), np.zeros(shape[1])) for shape in ((2, 3), (3, 1))]
+PARAMS = tuple(jax.device_put(jaxmlp.Dense(*layer)) for layer in LAYERS)
 BATCH = (X, Y)
 OPTIMIZER = optax.sgd(0.5, momentum=0.9)
 OPTIONS: dict[str, Any] = dict(loss_and_grads=jaxmlp.loss_and_grads, optimizer=OPTIMIZER)

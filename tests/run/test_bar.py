@@ -35,7 +35,7 @@ def test_one_line_says_how_far_it_is_and_fits(monkeypatch):
         bar.advance(made, np.array(0.125))
     bar.stop()
     start, first, second, last = lines_of(terminal)  # the third came too soon after the second
-    assert start.startswith("  0 % ───") and start.endswith("0/4,000 steps  compiling")
+    assert start.startswith(f"  0 % {30 * '─'} ") and start.endswith("0/4,000 steps  compiling")
     assert first.endswith("1,000/4,000 steps  loss 0.125")
     assert " 50 % ━━" in second and second.endswith("loss 0.125  500 steps/s  0:04 left")
     assert last.startswith("100 % ━") and "─" not in last and last.endswith("750 steps/s  0:00 left\n")
@@ -59,7 +59,8 @@ def test_nobody_who_does_not_want_it_sees_it(shown, terminal, monkeypatch):
 def test_it_is_shown_where_it_is_asked_for(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr("sys.stderr", stream)
-    train(steps=4, progress=True)
+    losses = train(steps=4, progress=True).history.losses
+    assert f"loss {losses[-1]:.4g}" in stream.getvalue()
     assert "100 %" in stream.getvalue() and stream.getvalue().endswith("\n")
 
 

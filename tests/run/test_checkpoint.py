@@ -115,10 +115,10 @@ from {module} import accuracy, leaves_of, MINIBATCHES, train
 import numpy as np
 
 def evaluate(params):
-    time.sleep(0.002)
+    time.sleep(0.01)
     return accuracy(params)
 
-result = train(steps=800, chunk=4, evaluate=evaluate, checkpoint_dir=sys.argv[1], checkpoint_seconds=0, **MINIBATCHES)
+result = train(steps=400, chunk=4, evaluate=evaluate, checkpoint_dir=sys.argv[1], checkpoint_seconds=0, **MINIBATCHES)
 np.savez(sys.argv[2], *leaves_of(result))
 """
 
@@ -141,9 +141,9 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tmp_path, request):
         child.kill()
         child.wait()
         reached.append(max(steps_in(folder)))
-    assert 0 < reached[1] < reached[2] < reached[3] < 800
+    assert 0 < reached[1] < reached[2] < reached[3] < 400
     subprocess.run(command, env=ENVIRONMENT, check=True)
-    expected = train(steps=800, chunk=4, evaluate=accuracy, **MINIBATCHES)
+    expected = train(steps=400, chunk=4, evaluate=accuracy, **MINIBATCHES)
     with np.load(out) as found:
         for one, other in zip(found.values(), leaves_of(expected), strict=True):
             np.testing.assert_array_equal(one, other)
@@ -152,8 +152,14 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tmp_path, request):
 # Another training in the folder.
 
 OTHER = {
-    "data": (dict(batch=(BATCH[0], 1 - BATCH[1])), "holds another training: `batch` is .* here, but was .* there"),
-    "parameters": (dict(params=jax.tree.map(lambda leaf: 2 * leaf, PARAMS)), "another training: `params` is"),
+    "data": (
+        dict(batch=(BATCH[0], np.subtract(1, BATCH[1]))),
+        "holds another training: `batch` is .* here, but was .* there",
+    ),
+    "parameters": (
+        dict(params=jax.tree.map(lambda leaf: np.multiply(2, leaf), PARAMS)),
+        "another training: `params` is",
+    ),
     "key": (dict(key=jax.random.key(4)), "another training: `key` is"),
     "batch size": (dict(batch_size=1), "another training: `batch_size` is 1 here, but was 2 there. Name another"),
     "learning rate": (
@@ -199,8 +205,9 @@ def test_of_other_versions_it_goes_on_with_a_warning(folder, tmp_path, monkeypat
     monkeypatch.setattr(_run, "fingerprint", lambda step, start: "written in another way")
     with pytest.warns(
         RuntimeWarning, match=rf"was made with optax {version('optax')} \(here 0.0.1\). The training goes"
-    ):
+    ) as warned:
         assert train(steps=8, checkpoint_dir=tmp_path / "folder", **MINIBATCHES).resumed_from == 4
+    assert [warning.filename for warning in warned] == [__file__]
 
 
 def test_of_another_schema_it_is_refused(folder, monkeypatch):

@@ -93,8 +93,9 @@ def test_a_damaged_checkpoint_is_put_aside_and_the_one_before_taken(what, folder
     DAMAGES[what](next((folder / NEWEST / "state" / "d").iterdir()))
     with pytest.warns(
         RuntimeWarning, match=r"/8 is damaged \(state/d/.* is not .*\), and is 8.damaged now.* from step 4"
-    ):
+    ) as warned:
         resumed = watched(checkpoint_dir=folder)
+    assert [warning.filename for warning in warned] == [__file__]
     assert resumed.resumed_from == int(BEFORE) and resumed.unsaved is None
     assert_same(resumed, whole)
     assert steps_in(folder) == [4, 12] and (folder / "8.damaged").is_dir()
@@ -143,8 +144,11 @@ def test_a_folder_that_vanishes_costs_a_warning_and_not_the_training(tmp_path):
 
     evaluated: list = []
     options: dict[str, Any] = dict(chunk=4, evaluate=evaluate, checkpoint_dir=folder, checkpoint_seconds=0)
-    with pytest.warns(RuntimeWarning, match="no checkpoint could be written to .*checkpoints: .*The training goes on"):
+    with pytest.warns(
+        RuntimeWarning, match="no checkpoint could be written to .*checkpoints: .*The training goes on"
+    ) as warned:
         result = train(steps=40, **options)
+    assert {warning.filename for warning in warned} == {__file__}
     assert (result.reason, result.history.steps) == ("finished", 40)
     assert result.unsaved and "no checkpoint could be written" in result.unsaved
 

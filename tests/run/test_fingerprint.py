@@ -54,6 +54,10 @@ def test_another_computation_has_another(case):
     assert fingerprint(one, Z) != fingerprint(other, Z)
 
 
+def test_arguments_that_change_places_are_told_apart():
+    assert fingerprint(lambda a, b: a - b, Z, Z) != fingerprint(lambda a, b: b - a, Z, Z)
+
+
 SCRIPT = """
 import jax, jax.numpy as jnp, optax, jaxmlp
 from jaxmlp._run._fingerprint import fingerprint

@@ -13,10 +13,14 @@ from .problem import BATCH, MINIBATCHES, OPTIONS, PARAMS
 OTHER_KEY: dict[str, Any] = MINIBATCHES | dict(key=jax.random.key(5))
 
 
-@pytest.mark.parametrize("options", ({}, MINIBATCHES), ids=("full batch", "minibatches"))
-def test_is_the_step_that_fit_makes(options):
+@pytest.mark.parametrize(
+    ("batch", "options"),
+    ((BATCH, {}), (BATCH, MINIBATCHES), (jax.device_get(BATCH), MINIBATCHES)),
+    ids=("full batch", "minibatches", "minibatches of NumPy arrays"),
+)
+def test_is_the_step_that_fit_makes(batch, options):
     state, losses = fit(PARAMS, BATCH, steps=0, **OPTIONS, **options)
-    step = jax.jit(lambda state: plain_step(state, BATCH, batch_size=options.get("batch_size"), **OPTIONS))
+    step = jax.jit(lambda state: plain_step(state, batch, batch_size=options.get("batch_size"), **OPTIONS))
     expected, losses = fit(PARAMS, BATCH, steps=5, **OPTIONS, **options)
     for number in range(5):
         state, loss = step(state)

@@ -19,9 +19,11 @@ from ..bad_inputs import _own_arrays, anything, deleted, huge, in_a_tree, Raises
 
 
 PACKAGE = Path(jaxmlp.__file__).parent
-PARAMS = {"w": jnp.linspace(0.1, 0.8, 8).reshape(4, 2), "b": jnp.linspace(0.3, 0.9, 2)}
-X = jnp.linspace(-1.0, 1.0, 8).reshape(2, 4)
-IN_NUMPY = jax.tree.map(np.asarray, (PARAMS, X))
+IN_NUMPY = (
+    {"w": np.linspace(0.1, 0.8, 8).reshape(4, 2), "b": np.linspace(0.3, 0.9, 2)},
+    np.linspace(-1.0, 1.0, 8).reshape(2, 4),
+)
+PARAMS, X = jax.device_put(IN_NUMPY)
 
 GIVEN: list[Any] = [None]
 """What the functions return that return anything."""
@@ -222,6 +224,23 @@ def test_a_donated_argument_is_named():
 def test_an_array_that_a_function_holds_on_to_is_said_to_be_deleted():
     held = deleted((2,))
     assert "is deleted" in said(check, loss, lambda params, x: grads(params, x) | {"b": held}, PARAMS, X)
+
+
+def test_a_value_that_an_earlier_call_kept_is_said_to_be_unknown():
+    """In float32, for which `loss` is traced again in float64."""
+    kept: list = []
+
+    def keeping(params, x):
+        kept.append(params["w"])
+        return jnp.tanh(x @ kept[max(len(kept) - 2, 0)].astype(x.dtype)).sum()
+
+    params, x = jax.tree.map(lambda leaf: leaf.astype("float32"), IN_NUMPY)
+    negative = lambda params, x: jax.tree.map(jnp.negative, grads(params, x))
+    assert "an earlier call kept" in said(check, keeping, negative, params, x)
+    kept.clear()
+    assert "in keeping\n    return jnp.tanh(x @ kept[" in said(numeric, keeping, negative, params, x)
+    kept.clear()
+    assert "an earlier call kept" in said(trace_nonfinite, lambda state: {"w": keeping(state, x) * state["w"]}, params)
 
 
 @pytest.mark.parametrize("transformation", (jax.jit, jax.grad, jax.vmap))

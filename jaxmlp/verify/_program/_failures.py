@@ -15,6 +15,10 @@ _CALLED_BACK = re.compile(
     r"Traceback \(most recent call last\):\n(?P<frames>.*?)\n(?P<error>\S[^\n]*?)( \[executable_name=[^\n]*\])?$",
     re.DOTALL | re.MULTILINE,
 )
+_KEPT = (
+    "a function reads a value that an earlier call kept outside of itself, in a global, a list or an attribute: JAX no "
+    "longer knows it. Pass it as an argument, or compute it anew in each call."
+)
 _FRAME = re.compile(r'File "(.+)", line (\d+), in (.+)')
 
 
@@ -24,15 +28,19 @@ class CallbackError(RuntimeError):
 
 @contextmanager
 def in_plain_words() -> Iterator[None]:
-    """Errors of XLA as sentences; what stops at a line of the user's stays as it is.
+    """Errors of XLA and of kept tracers as sentences; any other that stops at a line of the user's stays as it is.
 
     Raises:
       CallbackError: a callback raised an error; where, and which.
       MemoryError: there is not enough memory.
+      TypeError: a function reads a value of an earlier call; where, if at a line of its own.
       ValueError: an array is deleted that a function closes over.
     """
     try:
         yield
+    except jax.errors.UnexpectedTracerError as error:
+        place = _place(users_frames(error.__traceback__))
+        raise TypeError(f"{_KEPT}\n\n{place}".rstrip()) from None
     except (RuntimeError, MemoryError) as error:  # those of JAX are RuntimeErrors
         plain = None if users_frames(error.__traceback__) else _plain(error)
         if plain is None:
@@ -62,8 +70,11 @@ def _plain(error: RuntimeError | MemoryError) -> Exception | None:
     found = _CALLED_BACK.search(said)
     if found is None or not isinstance(error, jax.errors.JaxRuntimeError):
         return None
-    frames = [frame for frame in _FRAME.findall(found["frames"]) if is_users(frame[0])]
-    place = "".join(
-        traceback.format_list([traceback.FrameSummary(file, int(line), name) for file, line, name in frames[-1:]])
-    )
-    return CallbackError(f"a function that JAX calls back raised an error.\n\n{place}{found['error']}")
+    frames = [Frame(file, int(line), name) for file, line, name in _FRAME.findall(found["frames"]) if is_users(file)]
+    return CallbackError(f"a function that JAX calls back raised an error.\n\n{_place(frames)}{found['error']}")
+
+
+def _place(frames: list[Frame]) -> str:
+    """The innermost of the frames, as Python shows it in a traceback."""
+    last = [traceback.FrameSummary(frame.file, frame.number, frame.function) for frame in frames[-1:]]
+    return "".join(traceback.format_list(last))

@@ -38,7 +38,7 @@ def unmapped(params, x, y):
 
 def truth(params, x, y):
     wide = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), (params, x, y))
-    return jax.tree.map(np.asarray, jax.grad(net.loss)(*wide))
+    return jax.tree.map(np.asarray, jax.jit(jax.grad(net.loss))(*wide))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_large_tree_is_measured_along_directions_and_small_leaves_number_by_nu
     def loss(params, x):
         return jnp.sum(jnp.tanh(x @ params["w"] + params["b"][None, :]) ** 2)
 
-    seen, expected = numeric_gradient(loss, params, x), jax.grad(loss)(params, x)
+    seen, expected = numeric_gradient(loss, params, x), jax.jit(jax.grad(loss))(params, x)
     assert seen.leaves["b"].directions is None and seen.leaves["w"].slopes.values.shape == (DIRECTIONS,)
     for path, leaf in seen.leaves.items():
         assert np.all(abs(leaf.slopes.values - leaf.along(np.asarray(expected[path]))) <= leaf.slopes.bars)

@@ -67,7 +67,7 @@ def test_no_size_certifies_or_condemns(getkey, size):
     def loss(params, x, y):
         return size * net.loss(params, x, y)
 
-    right = jax.grad(loss)(params, x, y)
+    right = jax.jit(jax.grad(loss))(params, x, y)
     assert second_opinion(loss, right, params, x, y).verdict == "right"
     assert second_opinion(loss, {**right, "w2": -right["w2"]}, params, x, y).leaves["w2"].verdict == "wrong"
 

@@ -45,6 +45,11 @@ def whole(activations):
     return loss
 
 
+def slopes(activations, layers, x):
+    """By autodiff, as one program."""
+    return jax.jit(jax.grad(whole(activations)))(layers, x)
+
+
 def total(out):
     """The whole loss: each sample of a unit is moved by itself."""
     return squares(out).sum()
@@ -60,9 +65,9 @@ def total(out):
 )
 def test_every_parameter_is_within_its_bar(network, activations, loss):
     layers, x = network
-    expected = jax.grad(whole(activations))(layers, x)
+    value, expected = jax.jit(jax.value_and_grad(whole(activations)))(layers, x)
     seen = dense_differences(layers, activations, loss, x)
-    assert seen.value == pytest.approx(float(whole(activations)(layers, x))) and not seen.unmeasured
+    assert seen.value == pytest.approx(float(value)) and not seen.unmeasured
     for path, leaf in zip(seen.leaves, jax.tree.leaves(expected), strict=True):
         measured = seen.leaves[path]
         assert measured.shape == leaf.shape
@@ -84,7 +89,7 @@ def test_it_is_what_one_number_at_a_time_gives(network):
 def test_samples_that_mix_are_moved_one_by_one(network):
     layers, x = network
     activations = (normalized, jnp.tanh, identity)
-    expected = jax.grad(whole(activations))(layers, x)
+    expected = slopes(activations, layers, x)
     seen = dense_differences(layers, activations, total, x)
     assert {path: leaf.verdict for path, leaf in opinion(seen, expected).leaves.items()} == {
         "0.0": "right",
@@ -103,7 +108,7 @@ def test_samples_that_mix_are_moved_one_by_one(network):
 def test_a_wrong_leaf_is_found(network):
     layers, x = network
     activations = (jnp.tanh, jnp.tanh, identity)
-    grads = jax.grad(whole(activations))(layers, x)
+    grads = slopes(activations, layers, x)
     seen = dense_differences(layers, activations, squares, x)
     for index in range(3):
         w, b = grads[index]
@@ -121,7 +126,7 @@ def test_a_kink_is_named_by_layer_sample_and_unit(network):
     (kink,) = seen.unmeasured
     assert (kink.layer, kink.sample, kink.unit, kink.state) == (0, 2, 4, "kink")
     assert np.all((seen.leaves["0.0"].slopes.states == "kink").reshape(w.shape) == (np.arange(6) == 4)[None, :])
-    found = opinion(seen, jax.grad(whole(activations))(layers, x)).leaves
+    found = opinion(seen, slopes(activations, layers, x)).leaves
     assert {path for path, leaf in found.items() if leaf.verdict == "right"} == {"1.0", "1.1", "2.0", "2.1"}
     assert found["0.0"].reason == found["0.1"].reason == "kink" and found["0.0"].where == (0, 4)
 
