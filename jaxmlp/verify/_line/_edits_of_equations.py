@@ -65,11 +65,10 @@ def of_equations(
 def unturned(bench: Bench, instances: Instances) -> Iterator[Edit]:
     """What a statement transposes that must stay as it is."""
     equations = bench.program.equations
-    for place, index in enumerate(instances[0]):
-        if equations[index].name == "transpose":
-            patches: Patches = {
-                instance[place]: lambda inputs, evaluate, read, point: [inputs[0]] for instance in instances
-            }
+    for place in range(min(map(len, instances))):
+        spots = [instance[place] for instance in instances]
+        if all(equations[index].name == "transpose" for index in spots):
+            patches: Patches = dict.fromkeys(spots, lambda inputs, evaluate, read, point: [inputs[0]])
             yield Edit("transpose", 0.8, lambda c, p=patches: p)
 
 

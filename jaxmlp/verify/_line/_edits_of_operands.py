@@ -19,13 +19,22 @@ _ARITHMETIC = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
 
 
 def of_operands(
-    bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool], sieve: Sieve
+    bench: Bench,
+    instances: Instances,
+    offers: Sequence[Offer],
+    errors: Sequence[Offer],
+    is_innocent: Callable[[Atom], bool],
+    is_a_value: Callable[[int], bool],
+    sieve: Sieve,
 ) -> Iterator[Edit]:
-    """One of the offers in the place of what a statement reads, wherever it does."""
+    """One of the offers in the place of what a statement reads, wherever it does; of a value of the forward pass, also
+    one of the `errors` that come back to it.
+    """
     names = {tuple(bench.program.equations[index].name for index in instance) for instance in instances}
     for atom, uses in _outside(bench, instances[0]).items() if len(names) == 1 else ():
         if is_innocent(atom):
-            yield from replaced(bench, instances, uses, atom, offers, sieve, of_any_kind=True)
+            there = [*offers, *(errors if is_a_value(atom) else ())]
+            yield from replaced(bench, instances, uses, atom, there, sieve, of_any_kind=True)
 
 
 def in_several_places(

@@ -186,11 +186,12 @@ class Jobs:
         elif several:
             roles = [*self.standing.roles.offers(instances), *self.repeated, *self._sliced(len(instances))]
             own = [offer for offer in self.alone if offer.name and len(offer.values) == len(instances)]
-            own += self.standing.roles.errors(instances)
+            errors = [*self.standing.roles.errors(instances)]
             sieve = Sieve(bench, self.screen, instances, wrong)
+            known = self.standing.is_innocent, self.standing.is_a_value
             edits = chain(
                 of_parts(bench, instances),
-                of_operands(bench, instances, own, self.standing.is_innocent, sieve) if role is None else (),
+                of_operands(bench, instances, own, errors, *known, sieve) if role is None else (),
                 self._edits(instances, roles, role, wrong, [self.standing.roles.following(out) for out in outs]),
                 self._edits(instances, self.alone, role, wrong),
             )

@@ -77,8 +77,9 @@ class Known:
         return next((scale for scale in found if scale == 1), found[0]) if found else None
 
     def is_simple_multiple(self, values: tuple[np.ndarray, ...]) -> bool:
-        """Whether `values` are several numbers that a known quantity is, up to a factor of few digits."""
-        return values[0].size > 1 and any(_is_simple(scale) for _, scale in self._multiples(values))
+        """Whether `values` are several numbers that a value or a slope is, up to a factor of few digits."""
+        multiples = ((quantity.kind, scale) for quantity, scale in self._multiples(values))
+        return values[0].size > 1 and any(kind != "cotangent" and _is_simple(scale) for kind, scale in multiples)
 
     def _multiples(self, values: tuple[np.ndarray, ...]) -> Iterator[tuple[Quantity, float]]:
         """What `values` are a multiple of, and how many times it."""

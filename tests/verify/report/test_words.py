@@ -54,6 +54,9 @@ FINDINGS = [
     ("wrong-reduction-axis", _words.wrong_axis, {"actual": 1, "expected": (0, 2)}),
     ("transposed", _words.reversed_order, {"axes": (0, 1)}),
     ("wrong-operand", _words.begun_anew, {}),
+    ("wrong-operand", _words.matrix_product, {"of_a_slope": False}),
+    ("wrong-activation-derivative", _words.matrix_product, {"of_a_slope": True}),
+    ("scale-batch", _words.counted_batch, {"batch": 7}),
     ("wrong-operand", _words.wrong_operand, SWAP),
     ("wrong-operand", _words.wrong_operand, {"used": None, "instead": None}),
     ("wrong-operand", _words.wrong_operand, {"used": "a2", "instead": None}),
@@ -92,8 +95,8 @@ REASONS = [
 ]
 
 
-UNSAID = (_words.transposed, _words.scale_batch)
-"""Of these not every fact is said: the shape of a square, a mean's factor."""
+UNSAID = (_words.transposed, _words.scale_batch, _words.matrix_product)
+"""Of these not every fact is said: the shape of a square, a mean's factor, what is multiplied."""
 
 
 def placeholders(template):
