@@ -104,6 +104,8 @@ def _of_a_penalty(m: Mutant) -> Finding | None:
 
 
 def _scaled(m: Mutant) -> Finding:
+    if m.mistake.edit.kind == "number" and m.mistake.factor == 0 and m.is_within_a_slope:
+        return _words.wrong_slope(m.paths, place=m.place)
     return _by(m, m.mistake.factor, m.place)
 
 

@@ -16,6 +16,8 @@ from ._explanation import Explanation
 from ._relations import makes_another_slope, related_by_a_slope
 
 
+_COLLECTS = ("stack", "concatenate", "scatter", "scatter-add")
+
 _MOST = 64
 """How many values are tried in the place of an operand."""
 
@@ -30,7 +32,7 @@ def departed(e: Explanation) -> Finding:
     if given != needed[0]:
         return _words.wrong_shape(e.paths, given, needed[0], place=e.place())
     users = [program.equations[i] for i in program.users.get(e.out, ())] if e.out is not None else []
-    users = [equation for equation in users if equation.name not in ("stack", "concatenate")]
+    users = [equation for equation in users if equation.name not in _COLLECTS]
     spread = [program.shapes[out].shape for equation in users for out in equation.outputs]
     if users and e.actual[0].size == 1 and set(spread) == set(needed) and math.prod(needed[0]) > 1:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
@@ -103,7 +105,7 @@ def _turned(e: Explanation) -> Iterator[Patches]:
     """Each matrix product with one of its operands transposed."""
     for index in e.run:
         equation = e.case.bench.program.equations[index]
-        if equation.name == "dot_general" and all(e.case.bench.run.at(atom)[0].ndim == 2 for atom in equation.inputs):
+        if equation.name == "dot_general" and all(e.case.bench.run.at(atom)[0].ndim <= 2 for atom in equation.inputs):
             yield from ({index: product_of(False, turn)} for turn in ((True, False), (False, True)))
 
 

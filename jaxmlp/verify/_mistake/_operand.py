@@ -1,6 +1,7 @@
 """Another value was used than the one that belongs there: which of the mistakes that makes this is."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -35,9 +36,10 @@ def operand(e: Explanation) -> Finding:
     turned = tuple(value.T for value in e.case.bench.run.at(atom))
     if turned[0].ndim == 2 and offer.shape == turned[0].shape and _relate.same(turned, offer.values[0]):
         return _words.transposed(e.paths, offer.shape[::-1], offer.shape, place=e.place())
-    is_an_error = offer.quantity is not None and offer.quantity.kind == "cotangent" and len(e.mistake.instances) > 1
-    if is_an_error and e.case.forward.find(e.case.bench.run.at(atom)) is not None:
-        return _words.wrong_operand(e.paths, used=used, instead=instead, place=_with_operand(e, used, instead))
+    if offer.quantity is not None and offer.quantity.kind == "cotangent" and len(e.mistake.instances) > 1:
+        words = partial(_words.missing_slope, slope=None)
+        words = words if _is_but_for_a_slope(e) else partial(_words.wrong_operand, used=used, instead=instead)
+        return words(e.paths, place=_with_operand(e, used, instead))
     if isinstance(atom, int) and offer.quantity is not None:
         found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None:  # nothing is wrong with how it is used
@@ -87,6 +89,17 @@ def operand(e: Explanation) -> Finding:
     if _is_a_layer_off(e, e.case.bench.run.at(atom), offer):
         return _words.off_by_one_layer(e.paths, used=used, instead=instead, place=place)
     return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
+
+
+def _is_but_for_a_slope(e: Explanation) -> bool:
+    """Whether what is used is, in each run, an error that comes back, and lacks the slope alone: `out - y`, which is a
+    value of the forward pass as well.
+    """
+    place, position = e.facts["uses"][0]
+    program, known = e.case.bench.program, e.case.each_cotangent
+    atoms = [program.equations[run[place]].inputs[position] for run in e.mistake.instances]
+    each = list(zip(map(e.case.bench.run.at, atoms), e.facts["offer"].values, strict=True))
+    return all(known.scale(used) is not None and lacks_the_slope(e, used, wanted) for used, wanted in each)
 
 
 def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Place:

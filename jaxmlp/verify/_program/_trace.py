@@ -207,6 +207,8 @@ class _Flat:
                 results = self.unrolled(eqn, args, stacks)
             elif name == "unstack":  # JAX 0.11 takes an array apart in one equation, JAX 0.10 in two for each part
                 results = [self.part(eqn, i, args, stacks) for i in range(len(eqn.outvars))]
+            elif name == "one_minus_square":  # the slope of tanh in JAX 0.11
+                results = [self.one_minus_square(eqn, args[0], stacks)]
             else:
                 outputs = results = tuple(self.new(variable.aval) for variable in eqn.outvars)
                 self.equations.append(Equation(name, params, tuple(args), outputs, stacks, eqn.primitive))
@@ -243,6 +245,18 @@ class _Flat:
             Equation("squeeze", {"dimensions": (axis,)}, (sliced,), (squeezed,), stacks, jax.lax.squeeze_p),
         ]
         return squeezed
+
+    def one_minus_square(self, eqn: Any, arg: Atom, stacks: tuple[Stack, ...]) -> Atom:
+        """1 - a**2 as (1 - a) (1 + a), which is as exact where a is nearly 1."""
+        aval = eqn.outvars[0].aval
+        one = Literal(np.ones((), aval.dtype))
+        minus, plus, product = self.new(aval), self.new(aval), self.new(aval)
+        self.equations += [
+            Equation("sub", {}, (one, arg), (minus,), stacks, jax.lax.sub_p),
+            Equation("add", {}, (one, arg), (plus,), stacks, jax.lax.add_p),
+            Equation("mul", {}, (minus, plus), (product,), stacks, jax.lax.mul_p),
+        ]
+        return product
 
     def synthetic(self, name: str, params: dict[str, Any], args: list[Atom], stacks: tuple[Stack, ...]) -> int:
         first = args[0]

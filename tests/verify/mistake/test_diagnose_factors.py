@@ -21,6 +21,18 @@ def test_a_mean_over_those_alone_that_a_mask_leaves_is_named_where_it_divides(ge
     assert found == [("scale-batch", 'return {"w": -jnp.sum(picked, axis=0) / jnp.sum(mask)}')]
 
 
+def test_it_is_where_as_many_are_left_at_every_point(getkey):
+    def grads(params, x, y):
+        mask = (y * (x @ params["w"]) < 1).astype(x.dtype)
+        total = -x.T @ (mask * y)
+        return {"w": total / jnp.sum(mask)}
+
+    # Four are far on the right side, whatever a step does to the weights, and six are not.
+    w, x = jnp.array([1.0, 0.5]), jnp.concatenate([jnp.full((4, 2), 9.0), normals(getkey, (6, 2))[0] * 0.05])
+    found = said(hinge, grads, {"w": w}, x, jnp.ones(10))
+    assert found == [("scale-batch", 'return {"w": total / jnp.sum(mask)}')]
+
+
 def relu_network(params, x, y):
     h = jax.nn.relu(x @ params["w1"])
     return jnp.mean(jnp.sum((h @ params["w2"] - y) ** 2, axis=1))
@@ -52,15 +64,46 @@ def test_the_sign_of_a_value_is_no_slope_of_a_relu(getkey):
     assert found == [("wrong-activation-derivative", "slope = jnp.sign(z)")]
 
 
-def test_a_relu_of_the_gradient_itself_is_a_wrong_mask(getkey):
-    def of(dh, z, mask):
-        return jnp.maximum(dh, 0)
+class _Linear:
+    def __init__(self, w):
+        self.w = w
 
-    w1, w2, x, y = relu_inputs(getkey)[0]["w1"], *normals(getkey, (6, 1), (8, 3), (8, 1))
-    for target in (y, jnp.full_like(y, 1e3)):  # of both signs, and all of one: where it cuts nothing but the closed
-        params = {"w1": w1, "w2": jnp.abs(w2) if target is not y else w2}
-        found = said(relu_network, with_a_slope(of), params, x, -target)
-        assert found[0][0] in ("wrong-mask", "missing-activation-derivative")
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+
+    def backward(self, d):
+        self.dw = self.x.T @ d
+        return d @ self.w.T
+
+
+class _Relu:
+    def forward(self, z):
+        return jnp.maximum(z, 0)
+
+    def backward(self, d):
+        return jnp.maximum(d, 0)
+
+
+def test_a_relu_of_the_gradient_itself_is_a_wrong_mask(getkey):
+    def loss(params, x, y):
+        h = jax.nn.relu(jax.nn.relu(x @ params["w1"]) @ params["w2"])
+        return jnp.mean((h @ params["w3"] - y) ** 2)
+
+    def grads(params, x, y):
+        linear = [_Linear(params[name]) for name in ("w1", "w2", "w3")]
+        layers = [linear[0], _Relu(), linear[1], _Relu(), linear[2]]
+        for layer in layers:
+            x = layer.forward(x)
+        d = 2 * (x - y) / y.size
+        for layer in reversed(layers):
+            d = layer.backward(d)
+        return {"w1": linear[0].dw, "w2": linear[1].dw, "w3": linear[2].dw}
+
+    w1, w2, w3, x, y = normals(getkey, (2, 5), (5, 4), (4, 1), (8, 2), (8, 1))
+    for w, target in ((w3, y), (jnp.abs(w3), -100 + y)):  # of errors of either sign, and of one that cuts nothing off
+        found = said(loss, grads, {"w1": w1, "w2": w2, "w3": w}, x, target)
+        assert set(found) == {("wrong-mask", "return jnp.maximum(d, 0)")}
 
 
 def test_a_mask_that_is_averaged_or_turned_round_is_a_wrong_mask(getkey):

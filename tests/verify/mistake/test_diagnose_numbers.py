@@ -31,13 +31,13 @@ def test_two_lines_that_make_numbers_of_one_leaf_are_both_named(getkey):
                     d_hidden = d_hidden.at[i, j].add(dz * params["output"][j] * h[j] * (1 - h[j]) * x[n, i])
             d_first = error * h[0]
             d_second = -dz * h[1]
-            d_output = d_output + jnp.stack([d_first, d_second])
+            d_output = d_output.at[0].add(d_first).at[1].add(d_second)
         return {"hidden": d_hidden, "output": d_output}
 
     hidden, output, x, y = normals(getkey, (2, 2), (2,), (3, 2), (3,))
     found = said(loss, grads, {"hidden": hidden, "output": output}, x, y)
     assert found == [
-        ("wrong-operand", "d_first = error * h[0]"),
+        ("missing-activation-derivative", "d_first = error * h[0]"),
         ("sign", "d_second = -dz * h[1]"),
     ]
 
@@ -67,3 +67,22 @@ def test_what_a_unit_gives_stands_where_its_error_belongs(getkey):
     hidden, output, x, y = normals(getkey, (2, 3), (3, 2), (2,), (2,))
     found = said(loss, grads, {"hidden": hidden, "output": output}, x, y)
     assert found == [("wrong-operand", 'back = back + params["output"][j, k] * out[k]')]
+
+
+def test_numbers_that_are_stacked_up_are_each_of_their_own_line(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w"])
+        dz = (a - y) * (1 - a**2)
+        first = jnp.sum(dz * x[:, 0])
+        second = jnp.sum((a - y) * x[:, 1])
+        third = jnp.sum(dz * x[:, 2]) / 7
+        return {"w": jnp.stack([first, second, third])}
+
+    w, x, y = normals(getkey, (3,), (7, 3), (7,))
+    assert said(loss, grads, {"w": w}, x, y) == [
+        ("missing-activation-derivative", "second = jnp.sum((a - y) * x[:, 1])"),
+        ("scale-batch", "third = jnp.sum(dz * x[:, 2]) / 7"),
+    ]
