@@ -1,7 +1,7 @@
 """Whether a value is a known quantity, or a simple multiple of one."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -73,26 +73,24 @@ class Known:
 
     def scale(self, values: tuple[np.ndarray, ...]) -> float | None:
         """How many times a cotangent `values` is, if it is a multiple of one: once, if it is one of them."""
-        found = [scale for quantity, scale in self._multiples(values) if quantity.kind == "cotangent"]
+        found = [*map(snapped, self._multiples(values, of_cotangents=True))]
         return next((scale for scale in found if scale == 1), found[0]) if found else None
 
     def is_simple_multiple(self, values: tuple[np.ndarray, ...]) -> bool:
         """Whether `values` are several numbers that a value or a slope is, up to a factor of few digits."""
-        multiples = ((quantity.kind, scale) for quantity, scale in self._multiples(values))
-        return values[0].size > 1 and any(kind != "cotangent" and _is_simple(scale) for kind, scale in multiples)
+        return values[0].size > 1 and any(map(_is_simple, self._multiples(values, of_cotangents=False)))
 
-    def _multiples(self, values: tuple[np.ndarray, ...]) -> Iterator[tuple[Quantity, float]]:
-        """What `values` are a multiple of, and how many times it."""
+    def _multiples(self, values: tuple[np.ndarray, ...], *, of_cotangents: bool) -> list[float]:
+        """How many times cotangents, or other quantities, `values` are."""
         shelf = self._by_size.get(_core(values[0].shape))
         flat = _flat(values) if values[0].dtype.kind == "f" else np.zeros(0)
         size = float(np.linalg.norm(flat))
         if shelf is None or not size or not np.isfinite(size):
-            return
+            return []
         with np.errstate(all="ignore"):
             scales = shelf.flat @ flat / (shelf.flat * shelf.flat).sum(axis=1)
             near = np.linalg.norm(scales[:, None] * shelf.flat - flat, axis=1) <= RIGHT * size
-        for index in np.flatnonzero(near):
-            yield shelf.quantities[index], snapped(float(scales[index]))
+        return scales[near & (shelf.is_cotangent == of_cotangents)].tolist()
 
 
 @dataclass(frozen=True, eq=False)

@@ -50,12 +50,12 @@ _BUDGET, _LAST = 80_000, 240_000
 _MORE = 10_000
 
 
-_LITTLE = 1.4
+_LITTLE = 1.0
 """What an edit costs that is tried as long as what costs next to nothing: there are few of a statement."""
 
 
 _TRIED = 3
-"""How many leaves are looked at, at most, of those of which only trying tells."""
+"""How many leaves are looked at, at most, of those of which only trying tells, as long as that was not often."""
 
 
 _TWICE = 1.0
@@ -171,7 +171,8 @@ class Search:
         yield from (guess or {}).items()
         unseen = wrong if guess is None else [path for path in wrong if path not in seen]
         smallest = sorted(unseen, key=lambda path: self.bench.truth[0][path].size)
-        yield from ((path, None) for path in smallest[:_TRIED])
+        count = _TRIED if self.bench.evaluations < _BUDGET // 4 else 1
+        yield from ((path, None) for path in smallest[:count])
 
     def _is_added_twice(self, instances: Instances) -> bool:
         """Whether what a statement gives takes part in several sums."""

@@ -144,7 +144,8 @@ def _found(
     case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params, leaves)
     found: list[tuple[int, Finding]] = []
     statements = [*places, *formulas(bench.program, source)]
-    factor = _common_factor(bench, left) if all(path == leaf_of(path) for path in left) else None
+    in_numbers = any(path != leaf_of(path) for path in left)
+    factor = None if in_numbers else _common_factor(bench, left)
     if factor is not None:
         statements = [site for site in statements if _reaches(bench, site) in (1, len(bench.leaves))]
     each = rows(knowledge.quantities, patient.batches | lengths(statements))
@@ -158,6 +159,8 @@ def _found(
             is_known = lambda atom, of=standing: of.is_right(atom) or case.depends_on(atom).isdisjoint(case.params)
             moved = departed(bench, statements, mistake, wrong, is_known, standing.is_a_value)
             explained = explained if moved is None else _explained(case, moved)
+        if in_numbers and {finding.cause for finding in explained} == {"unknown"}:
+            return explained  # what is made number by number has a mistake for each of its numbers
         if factor is not None and _undoes(mistake, factor):
             found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]
             break
