@@ -24,12 +24,12 @@ def at_a_count(bench: Bench, sites: Sequence[Site], mistake: Mistake, batches: f
     over those alone that a mask leaves.
     """
     program, first = bench.program, mistake.site.first
-    if mistake.edit.kind != "scale" or len(mistake.instances) > 1:
+    if mistake.edit.kind != "scale" or len(mistake.instances) > 1 or mistake.factor == 0:
         return mistake
     for index in (i for i in bench.order[mistake.leaves[0]] if i >= first and program.equations[i].name == "div"):
         divisor = program.equations[index].inputs[1]
         counts = bench.run.at(divisor)
-        if divisor not in program.makers or not all(is_constant((count,)) for count in counts):
+        if divisor not in program.makers or not all(count.size and is_constant((count,)) for count in counts):
             continue
         wanted = {snapped(float(count.flat[0]) / mistake.factor) for count in counts}
         if len(wanted) == 1 and wanted <= batches:

@@ -81,7 +81,9 @@ class Search:
         self.budget = _BUDGET
         self.screen = Screen(bench)
         quantities = [offer.quantity for offer in offers if offer.quantity and len(offer.values) == 1]
-        self.known = Known([*quantities, *rows(quantities, lengths(sites))])
+        often = lengths(sites)
+        often |= batches if batches and max(often, default=1) >= min(batches) else frozenset()
+        self.known = Known([*quantities, *rows(quantities, often)])
         standing = Standing(bench, sites, knowledge, self.known, wrong)
         self.jobs = Jobs(bench, sites, offers, wrong, standing, self.screen, planted)
         self.factors = Factors(bench, self.known, batches)

@@ -121,6 +121,8 @@ def product(e: Explanation) -> Finding:
 
 def counted(e: Explanation) -> Finding:
     """A number of the examples belongs where another one, which was counted, divides."""
+    if e.mistake.factor == 0:
+        return _words.unknown(e.paths, place=e.place())
     number = snapped(1 / e.mistake.factor)
     if number in e.batches:
         return _words.counted_batch(e.paths, int(number), place=e.place())
