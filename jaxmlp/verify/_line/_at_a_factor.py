@@ -48,7 +48,8 @@ def at_another_slope(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> M
     """
     program, edit = bench.program, mistake.edit
     offer: Offer | None = edit.facts.get("offer")
-    if edit.kind != "times" or len(mistake.instances) > 1 or offer is None or mistake.factor != 1:
+    of_a_result = edit.kind == "times" and "position" in edit.facts
+    if not of_a_result or len(mistake.instances) > 1 or offer is None or mistake.factor != 1:
         return mistake
     out = next(results(program, run)[edit.facts["position"]] for run in mistake.instances)
     get = fitted_to(offer, bench.run.at(out)[0].shape)

@@ -15,6 +15,9 @@ from ._sieve import Sieve
 
 _FLEXIBLE = frozenset("dot_general mul add sub div broadcast_in_dim reshape transpose reduce_sum".split())
 
+_NO_MASK = 0.5
+"""What it costs to put other numbers in the place of zeros and ones: a mask is seldom taken for anything else."""
+
 _ARITHMETIC = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
 
 
@@ -35,6 +38,16 @@ def of_operands(
         if is_innocent(atom):
             there = [*offers, *(errors if is_a_value(atom) else ())]
             yield from replaced(bench, instances, uses, atom, there, sieve, of_any_kind=True)
+
+
+def in_each_place(
+    bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool], sieve: Sieve
+) -> Iterator[Edit]:
+    """One of the offers in the place of what a statement reads, in one place alone."""
+    for atom, uses in _outside(bench, instances[0]).items():
+        if is_innocent(atom):
+            for use in uses:
+                yield from replaced(bench, instances, [use], atom, offers, sieve)
 
 
 def in_several_places(
@@ -130,7 +143,12 @@ def replaced(
         if fitted is None and not runs[offer.shape]:
             continue
         cost = 2.0 if offer.name else 2.1 if reduced else 2.4
+        cost += _NO_MASK * (_is_a_mask(bench.run.at(atom)[0]) and not _is_a_mask(offer.at(0, 0)))
         if offer.shape != shape and not reduced:
             cost += 0.3
         facts = {"offer": offer, "used": atom, "all": len(uses) > 1, "uses": tuple(uses)}
         yield Edit("operand", cost, patches, True, facts, whole=True)
+
+
+def _is_a_mask(values: np.ndarray) -> bool:
+    return values.size > 1 and bool(np.isin(values, (0, 1)).all())

@@ -35,6 +35,9 @@ _NEXT = 0.1
 _PRODUCT, _TURNED = 2.2, 0.2
 """The cost of a matrix product that is missing, and what it costs more with the transpose."""
 
+_SUM = 1.0
+"""The cost of putting a value and something more, such as a bias, in the place of the value alone."""
+
 _FOLLOWING = 1.4
 """The cost of putting the cotangent of an operation's input in the place of that of its output."""
 
@@ -49,12 +52,14 @@ def of_result(
     as_known: AsKnown | None,
     following: Iterable[tuple[Quantity, Change]] = (),
     slopes: Sequence[Quantity] = (),
+    sums: Collection[int | None] = (),
     sieve: Sieve | None = None,
     bends: bool = False,
 ) -> Iterator[Edit]:
     """Corrections of a result of a statement, the one at `position`.
 
-    `following` are the cotangents that may be meant, and `slopes` the slopes that may be lacking, where it is one.
+    `following` are the cotangents that may be meant, and `slopes` the slopes that may be lacking, where it is one;
+    where it is a value of the loss, `sums` are those that are it and something more.
     Of the offers only those are tried that pass the `sieve`. In the place of zeros only values may be meant where
     leaves are not linear in them (`bends`).
     What is `as_known`, as it stands, can only lack something or stand where another belongs: a value of the forward
@@ -85,8 +90,8 @@ def of_result(
                 yield from (factor for factor in result.times(offer, widened) if passes(factor.kind))
             continue
         if as_known == "forward":
-            if kind == "value":
-                yield result.replaced(_KNOWN[kind], offer, fitted)
+            if offer.quantity and kind == "value":
+                yield result.replaced(_SUM if offer.quantity.variable in sums else _KNOWN[kind], offer, fitted)
             continue
         is_meant = kind == "value" if bends and result.is_zero else kind == "cotangent" or not innocent
         if kind is not None and is_meant and passes("known"):

@@ -40,6 +40,8 @@ class Factors:
             tries += self._of_first_run(instances[0], edit)
         if len(instances) > 1 and edit.kind in ("scale", "number", "term"):
             tries += [-1.0, *(c for batch in self.batches for c in (1 / batch, float(batch))), 0.5, 2.0]
+        if edit.kind in ("scale", "number", "term"):
+            tries.append(-1.0)  # where the leaf is not linear in it
         return next((c for c in tries if bench.error(path, bench.value(path, edit.patches(c), 0), 0) <= RIGHT), None)
 
     def _of_a_known_sum(self, edit: Edit) -> Iterator[float]:
@@ -64,7 +66,8 @@ class Factors:
         bench, truth = self.bench, self.bench.truth[0][path]
         if one.shape != truth.shape or not np.isfinite(one).all():
             return None
-        key = (edit.kind in ("plus", "number", "term") and edit, instances, edit.facts.get("position"), path)
+        where = edit.facts.get("within", edit.facts.get("position"))
+        key = (edit.kind in ("plus", "number", "term") and edit, instances, where, path)
         if key not in self.zeros:
             self.zeros[key] = bench.value(path, edit.patches(0.0), 0)
         zero = self.zeros[key]
@@ -86,9 +89,10 @@ class Factors:
         if factor == 1:
             return 0.0
         if edit.kind in ("number", "numbers"):
-            number = snapped(
-                edit.facts["number"] * factor if not edit.facts["below"] else edit.facts["number"] / factor
-            )
+            below = edit.facts["below"]
+            if below and factor == 0:  # no divisor gives zero
+                return 0.2 + scale_cost(factor, self.batches, alone=True)
+            number = snapped(edit.facts["number"] / factor if below else edit.facts["number"] * factor)
             if factor == -1:
                 return 1.0
             if abs(number) in (0.0, 0.5, 1.0, 2.0, *self.batches, *(1 / batch for batch in self.batches)):

@@ -9,14 +9,16 @@ from .._program._sites import results, Site
 from ._bench import Bench
 from ._edits import Edit
 from ._edits_of_equations import masked_otherwise, of_equations, unturned
-from ._edits_of_operands import of_operands
+from ._edits_of_operands import in_each_place, of_operands
 from ._edits_of_parts import of_parts
 from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result, of_return
+from ._edits_within import of_factors
 from ._offers import Instances, Offer
 from ._roles import Following, slices
 from ._screen import Screen
 from ._sieve import Sieve
+from ._some_runs import some_runs
 from ._standing import Standing
 
 
@@ -105,61 +107,15 @@ class Jobs:
             yield jobs
 
     def _of_site(self, site: Site, wrong: Sequence[str]) -> Iterator[Job]:
-        """The corrections of all executions of a statement, of the last alone, and of those that one line calls, that
-        one leaf needs, or that no right leaf needs.
-        """
+        """The corrections of all executions of a statement, and of some."""
         runs = tuple(run for run in site.instances if results(self.bench.program, run))
         yield from self._of_runs(site, runs or site.instances)
         if len(site.instances) > 1:
-            some = [*((instance,) for instance in self._last(site, wrong)), self._ends(site), *site.calls]
-            some += [runs for path in wrong for runs in [self._towards(site, path)] if len(runs) > 1]
-            some += [runs for runs in [self._towards_wrong_ones(site)] if runs]
-            for instances in dict.fromkeys(some):
-                if instances != site.instances:
-                    yield from self._of_runs(site, instances)
+            for instances in some_runs(self.bench, site, wrong, self.wrong):
+                yield from self._of_runs(site, instances)
 
     def _reach(self, equations: Iterable[int]) -> list[str]:
         return [path for path in self.bench.reached(tuple(equations)) if path in self.wrong]
-
-    def _last(self, site: Site, wrong: Sequence[str]) -> list[tuple[int, ...]]:
-        """The executions of a statement that alone lead to some leaf, all others only through them."""
-        found = []
-        for path in wrong:
-            instances = [i for i in site.instances if path in self._reach(i)]
-            last = instances[-1]
-            held = set(results(self.bench.program, last))
-            if last not in found and not any(self._leads(i, path, held) for i in instances[:-1]):
-                found.append(last)
-        return found
-
-    def _towards(self, site: Site, path: str) -> Instances:
-        """The executions of a statement that lead to a leaf."""
-        return tuple(instance for instance in site.instances if path in self._reach(instance))
-
-    def _towards_wrong_ones(self, site: Site) -> Instances:
-        """The executions of a statement of which no leaf comes that is right."""
-        reached = ((run, set(self.bench.reached(run))) for run in site.instances)
-        return tuple(run for run, paths in reached if paths and paths.issubset(self.wrong))
-
-    def _ends(self, site: Site) -> Instances:
-        """The executions of a statement that no other one goes on from: the last of each inner loop."""
-        runs = {index for instance in site.instances for index in instance}
-        users = self.bench.program.users
-        return tuple(
-            instance
-            for instance in site.instances
-            if not any(runs.intersection(users.get(out, ())) for out in results(self.bench.program, instance))
-        )
-
-    def _leads(self, instance: tuple[int, ...], path: str, held: set[int]) -> bool:
-        """Whether what an execution gives reaches a leaf other than through `held`."""
-        program, leaf = self.bench.program, self.bench.leaves[path]
-        reached = set(results(program, instance))
-        for index in self.bench.order[path]:
-            equation = program.equations[index]
-            if index > instance[-1] and any(atom in reached for atom in equation.inputs if isinstance(atom, int)):
-                reached.update(out for out in equation.outputs if out not in held)
-        return leaf in reached
 
     def _of_runs(self, site: Site, instances: Instances) -> list[Job]:
         """The corrections of a statement that are worth a trial."""
@@ -237,6 +193,7 @@ class Jobs:
         for position, first in enumerate(outs):
             after = following[position] if following else ()
             slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
+            sums = self.standing.roles.sums(first) if role == "forward" else ()
             is_one_of_several = role is None and len(instances) == 1 and len(outs) > 1 and self.planted is None
             yield from of_result(
                 bench,
@@ -247,15 +204,29 @@ class Jobs:
                 as_known="cotangent" if is_one_of_several and self._is_a_cotangent(first) else role,
                 following=after,
                 slopes=slopes,
+                sums=sums,
                 sieve=sieve,
                 bends=len(instances) == 1 and self.screen.of(instances, wrong) is None,
             )
         if role is None:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
+            if self.planted is None:
+                yield from of_factors(bench, instances, offers, self.standing.is_innocent, sieve)
         else:
             yield from unturned(bench, instances)
+            if len(instances) == 1 and self.planted is None and all(map(self.standing.is_a_value, outs)):
+                yield from in_each_place(bench, instances, self.cotangents, self.standing.is_innocent, sieve)
         if self.planted is not None:
             yield from masked_otherwise(bench, instances)
+
+    @cached_property
+    def cotangents(self) -> list[Offer]:
+        """What the candidate has a name for and is a cotangent: one of them may belong where a value is read."""
+        return [
+            offer
+            for offer in self.alone
+            if offer.name and offer.before != -1 and offer.variables and self._is_a_cotangent(offer.variables[0])
+        ]
 
     def _is_a_cotangent(self, variable: int) -> bool:
         """Whether a result is right as a cotangent and used wrongly, such as one of those of `return b * d, a * d`."""

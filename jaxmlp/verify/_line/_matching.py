@@ -143,7 +143,7 @@ def scale_cost(factor: float, batches: frozenset[int], *, alone: bool) -> float:
     if factor == -1:
         cost = 1.0
     elif any(size in (batch, Fraction(1, batch)) for batch in batches):
-        cost = 1.0
+        cost = 1.0 if factor > 0 else 1.3
     elif _is_simple(factor):
         cost = 1.1 + 0.05 * float(np.log2(size.numerator * size.denominator))
     else:

@@ -135,6 +135,15 @@ class Roles:
             return []
         return [self._knowledge.slopes[pair] for pair in self._after(match[0])]
 
+    def sums(self, variable: int) -> frozenset[int | None]:
+        """If a value is one of the loss: the variables of the loss that are it and something more, such as a bias."""
+        match = self._match(variable)
+        if match is None or match[0].kind != "value":
+            return frozenset()
+        pairs = [pair for own in self._variables(match[0]) for pair in self._by.get(own, ())]
+        slopes = self._knowledge.slopes
+        return frozenset(out for out, by in pairs if all((value == 1).all() for value in slopes[out, by].values))
+
     def _is_passed_on(self, variable: int) -> bool:
         """Whether an operation gives the value as it is, so that what is lacking may be lacking there."""
         program, values = self._bench.program, self._bench.run.at(variable)

@@ -30,6 +30,17 @@ _CHANGES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
+class _Read:
+    """What each run of a statement reads at one place, with its adjoints: the leaves are linear in it."""
+
+    view: View
+    rows: Sequence[np.ndarray]
+    atoms: Sequence[Atom]
+    needed: np.ndarray
+    now: np.ndarray
+
+
+@dataclass(frozen=True)
 class Sieve:
     """What may correct a statement and make some of the leaves `wrong` right, by `Screen.passed`, and little else."""
 
@@ -64,24 +75,51 @@ class Sieve:
 
     def operands(self, uses: Sequence[tuple[int, int]], others: Sequence[Get]) -> np.ndarray | None:
         """Which of `others` pass in the place of what the statement reads there; None if only trying tells."""
+        read = self._read(uses) if others and len(uses) == 1 else None
+        if read is None:
+            return None
+        alike, same = self._of_one_shape(read.atoms, others)
+        change = self._products(read.rows, read.view, read.atoms, same, lambda value, other: other - value)
+        return alike(_pass(read.needed, read.now, read.now[..., None] + change, np.zeros_like(read.now)))
+
+    def factors(self, use: tuple[int, int], others: Sequence[Get]) -> dict[str, np.ndarray]:
+        """Which of `others` pass as a factor more, or less, of what the statement reads there; empty if only trying
+        tells.
+        """
+        read = self._read([use]) if others else None
+        if read is None:
+            return {}
+        alike, same = self._of_one_shape(read.atoms, others)
+        passing = {}
+        for kind in ("times", "over"):
+            changed = lambda value, other, change=_CHANGES[kind]: change(value, other) - value
+            then = read.now[..., None] + self._products(read.rows, read.view, read.atoms, same, changed)
+            passing[kind] = alike(_pass(read.needed, read.now, then, read.now - self._as_it_is(read)))
+        return passing
+
+    def _read(self, uses: Sequence[tuple[int, int]]) -> "_Read | None":
+        """What the statement reads at one place, if the leaves are linear in it."""
         program, places = self.bench.program, [place for place, _ in uses]
         is_added = self.screen.is_beside_a_sum(self.instances, [run[p] for run in self.instances for p in places])
         view = self.screen.view(self.instances, self.wrong, is_added=is_added)
         outs = [results(program, instance) for instance in self.instances]
-        if view is None or not others or len(uses) != 1 or any(len(each) != 1 for each in outs):
+        if view is None or any(len(each) != 1 for each in outs):
             return None
         [(place, position)] = uses
-        rows, olds = [], []
+        rows, atoms = [], []
         for instance in self.instances:
             row = self.screen.pulled(instance[place], position, view)
             if row is None:
                 return None
             rows.append(row)
-            olds.append(program.equations[instance[place]].inputs[position])
-        alike, same = self._of_one_shape(olds, others)
+            atoms.append(program.equations[instance[place]].inputs[position])
         needed, now = self.screen.as_it_stands([out for [out] in outs], view)
-        change = self._products(rows, view, olds, same, lambda value, other: other - value)
-        return alike(_pass(needed, now, now[..., None] + change, np.zeros_like(now)))
+        return _Read(view, rows, atoms, needed, now)
+
+    def _as_it_is(self, read: "_Read") -> np.ndarray:
+        """The inner products of what is read as it stands."""
+        own: Get = lambda i, point: self.bench.run.at(read.atoms[i])[point]
+        return self._products(read.rows, read.view, read.atoms, [own], lambda value, other: other)[..., 0]
 
     def _of_one_shape(
         self, atoms: Sequence[Atom], others: Sequence[Get]

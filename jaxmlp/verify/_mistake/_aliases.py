@@ -18,6 +18,9 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     if site.statement is None or site.frame is None:
         return None
     used = case.names.of(mistake.edit.facts["used"]) if mistake.edit.kind == "operand" else None
+    if "within" in mistake.edit.facts:
+        used = None if out is None else case.names.of(out)
+        return source.alias_in(site.frame, used, site.statement) if used else None
     if used:
         return source.alias_in(site.frame, used, site.statement)
     name = site.statement.target

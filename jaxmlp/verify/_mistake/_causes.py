@@ -14,6 +14,7 @@ from ._departures import departed as departed
 from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss
+from ._names import joined
 from ._purpose import reads_its_mask
 from ._relations import (
     another_factor,
@@ -26,7 +27,7 @@ from ._relations import (
     related_by_a_usual_slope,
     related_term,
 )
-from ._scales import by_a_factor, joined
+from ._scales import by_a_factor
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
@@ -47,11 +48,10 @@ def scale(e: Explanation) -> list[Finding]:
 
 def times(e: Explanation) -> Finding:
     offer: Offer = e.facts["offer"]
-    text, what = e.text, e.described(offer)
-    must = None
+    what, must = e.described(offer), None
     if _code(what) and e.mistake.factor == 1:
-        whole = e.site.statement.target if e.alias and e.site.statement else text
-        must = joined(whole, f"({{}}) * {what}")
+        form = f"({{}}) * {what}"
+        must = joined(e.site.statement.target, form) if e.alias and e.site.statement else e.joined(form)
     place = e.place(must)
     if _lacks_upstream(e, offer):
         return _words.missing_upstream(e.paths, upstream=what, place=place)

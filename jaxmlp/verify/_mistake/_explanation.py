@@ -17,7 +17,8 @@ from .._report._gradient_report import Line
 from .._report._words import Place
 from ._aliases import renamed
 from ._case import Case
-from ._names import line_of, written
+from ._names import joined, line_of, written
+from ._parts import part_of, with_part
 
 
 class Explanation:
@@ -30,6 +31,10 @@ class Explanation:
         self.run = _first_changed(case, mistake)
         self.outs = results(program, self.run)
         self.out = self.outs[self.facts.get("position", 0)] if self.outs else None
+        self.within: int | None = None
+        if "within" in self.facts:
+            place, position = self.facts["within"]
+            self.out = self.within = program.equations[self.run[place]].inputs[position]
         self.name = self.site.statement.target if self.site.statement and len(self.outs) == 1 else None
         self.frame, self.statement = self.site.frame, self.site.statement
         self.alias = renamed(case, mistake, self.out)
@@ -63,15 +68,25 @@ class Explanation:
 
     @cached_property
     def text(self) -> str | None:
-        """What the statement assigns, as it is written, if it is one value."""
+        """What the statement assigns, as it is written, if it is one value that is corrected as a whole."""
+        if self.within is not None:
+            return None
         return written(self.site) if len(self.outs) == 1 and (self.name or self.site.leaf is None) else None
 
     def place(self, must: str | None = None) -> Place:
         """Where it stands, what the line must compute, and what speaks for it."""
         line = self._line()
         evidence = _words.corrected(self.paths, self._left()) if self.mistake.patches else None
-        computes = self.text if must and self.statement is self.site.statement else None
+        text = self.text if self.within is None else written(self.site)
+        computes = text if must and self.statement is self.site.statement else None
         return Place(line, self.name, computes, must, evidence)
+
+    def joined(self, form: str) -> str | None:
+        """What the statement must assign: `form`, in which `{}` is what it gives, or the part that is corrected."""
+        if self.within is None:
+            return joined(self.text, form)
+        part = part_of(self.case, self.site, self.run, self.within)
+        return None if part is None else with_part(self.site, part, form)
 
     def place_of(self, site: Site) -> Place:
         """Where another statement stands that the correction corrects as well."""
@@ -233,7 +248,10 @@ class Explanation:
         return tuple(np.stack(values) for values in zip(*each, strict=True))
 
     def corrected(self) -> tuple[np.ndarray, ...] | None:
-        """What the statement gives once it is corrected."""
+        """What the statement gives once it is corrected, or what it reads, if it is that which is corrected."""
+        if self.within is not None:
+            change, factor = self.facts["changed"], self.mistake.factor
+            return tuple(factor * change(value, k, 0) for k, value in enumerate(self.actual))
         bench = self.case.bench
         found = [bench.values(self.run, self.mistake.patches, k) for k in range(bench.count)]
         if self.out is None or any(f is None or self.out not in f for f in found):

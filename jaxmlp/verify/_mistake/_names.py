@@ -121,6 +121,16 @@ def with_name(site: Site, old: str, new: str) -> str | None:
     return ast.unparse(Replace().visit(tree))
 
 
+def joined(text: str | None, form: str) -> str | None:
+    """What is written, in the place of `{}` in `form`, without brackets that are not needed."""
+    if text is None:
+        return None
+    try:
+        return ast.unparse(ast.parse(form.replace("{}", text, 1), mode="eval"))
+    except SyntaxError:  # a description, and no code
+        return None
+
+
 def line_of(frame: Frame | None, source: Source, inner: Frame | None = None) -> Line | None:
     """The line of a frame, with those around it."""
     if frame is None:

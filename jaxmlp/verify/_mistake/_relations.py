@@ -156,9 +156,18 @@ def related_by_a_usual_slope(e: Explanation, actual: Values, expected: Values) -
     for name, slope in usual_slopes(e, actual[0].shape) if actual[0].size > 1 else ():
         if multiple(_times(actual, slope), expected) is not None:
             return _words.missing_slope(e.paths, slope=name, place=e.place())
-        if multiple(actual, _times(expected, slope)) is not None:
+        if multiple(actual, _times(expected, slope)) is not None and _is_a_factor_there(e, slope):
             return _words.extra_slope(e.paths, slope=name, place=e.place())
     return None
+
+
+def _is_a_factor_there(e: Explanation, slope: Values) -> bool:
+    """Whether the statement multiplies by a slope, or by what is left of one divided by what it reads."""
+    program = e.case.bench.program
+    used = {a for i in e.run if program.equations[i].name in ("mul", "div") for a in program.equations[i].inputs}
+    factors = [e.case.bench.run.at(atom) for atom in used]
+    parts = [slope, *(tuple(s / v for s, v in zip(slope, f, strict=True)) for f in factors if _fits(f, slope))]
+    return any(multiple(factor, part) is not None for factor in factors if _fits(factor, slope) for part in parts)
 
 
 def usual_slopes(e: Explanation, shape: tuple[int, ...]) -> Iterator[tuple[str | None, Values]]:

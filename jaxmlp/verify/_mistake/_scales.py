@@ -1,6 +1,5 @@
 """A factor that is missing or too much, in words: a sign, the batch size, an upstream number, another constant."""
 
-import ast
 import math
 
 import numpy as np
@@ -10,6 +9,7 @@ from .._line._matching import snapped
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
+from ._names import joined
 
 
 def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
@@ -40,16 +40,6 @@ def _is_repeated(e: Explanation, size: float) -> bool:
     alike = [shape for shape in shapes if len(shape) == len(given) and 1 not in shape]
     copies = {math.prod(given) / math.prod(shape) for shape in alike if math.prod(shape)}
     return any(copy > 1 and size in (copy, 1 / copy) for copy in copies)
-
-
-def joined(text: str | None, form: str) -> str | None:
-    """What is written, in the place of `{}` in `form`, without brackets that are not needed."""
-    if text is None:
-        return None
-    try:
-        return ast.unparse(ast.parse(form.replace("{}", text, 1), mode="eval"))
-    except SyntaxError:  # a description, and no code
-        return None
 
 
 def _ignored(e: Explanation, correction: float) -> str | None:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jaxmlp import check
 
-from .findings import named, normals
+from .findings import named, normals, said
 
 
 def relu_backward(da, z):
@@ -45,3 +45,85 @@ def test_a_right_function_for_the_wrong_layer_is_told_where_the_calls_part(getke
     cause, line = named(check(loss, grads, {"u": u, "v": v, "w": w}, x, y))[0]
     assert cause == "wrong-activation-derivative"
     assert line == 'da, found["uv"[n]] = layer_backward(da, caches[n], "sigmoid")'
+
+
+def _outer(a, b):
+    out = jnp.zeros((len(a), len(b)), a.dtype)
+    for i in range(len(a)):
+        for j in range(len(b)):
+            out = out.at[i, j].set(a[i] * b[j])
+    return out
+
+
+def test_a_function_that_is_given_its_arguments_the_other_way_round_is_called_wrongly(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((params["w"] @ x - y) ** 2)
+
+    def grads(params, x, y):
+        delta = params["w"] @ x - y
+        dw = _outer(x, delta)
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (3, 3), (3,), (3,))
+    assert said(loss, grads, {"w": w}, x, y) == [("transposed", "dw = _outer(x, delta)")]
+
+
+def _of_tanh(a):
+    return 1 - a * a
+
+
+def _of_sigmoid(a):
+    return a * (1 - a)
+
+
+def test_a_slope_that_is_right_in_other_runs_of_the_line_that_calls_it_is_called_wrongly(getkey):
+    def loss(params, x, t):
+        a = jnp.tanh(x @ params["w0"])
+        a = jax.nn.sigmoid(a @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(a @ params["w2"]) - t) ** 2)
+
+    def grads(params, x, t):
+        slopes, a = [_of_tanh, _of_sigmoid, _of_sigmoid], [x]
+        a.append(jnp.tanh(a[0] @ params["w0"]))
+        a.append(jax.nn.sigmoid(a[1] @ params["w1"]))
+        a.append(jax.nn.sigmoid(a[2] @ params["w2"]))
+        delta, found = (a[3] - t) * slopes[2](a[3]), {}
+        for level in (2, 1, 0):
+            found[f"w{level}"] = a[level].T @ delta
+            if level:
+                slope = slopes[level]
+                delta = (delta @ params[f"w{level}"].T) * slope(a[level])
+        return found
+
+    w0, w1, w2, x, t = normals(getkey, (5, 4), (4, 3), (3, 2), (7, 5), (7, 2))
+    found = said(loss, grads, {"w0": w0, "w1": w1, "w2": w2}, x, t)
+    assert found == [("wrong-activation-derivative", 'delta = (delta @ params[f"w{level}"].T) * slope(a[level])')]
+
+
+def _back_through(da, cache, kind):
+    a, w, z = cache
+    dz = jnp.where(z <= 0, 0, da) if kind == "relu" else da
+    return w.T @ dz, dz @ a.T
+
+
+def test_a_loop_that_gives_a_function_the_same_cotangent_every_time_is_wrong_where_it_calls_it(getkey):
+    def loss(params, x, t):
+        a = jax.nn.relu(params["w2"] @ jax.nn.relu(params["w1"] @ x))
+        return 0.5 * jnp.sum((params["w3"] @ a - t) ** 2)
+
+    def grads(params, x, t):
+        caches, a = [], x
+        for name in ("w1", "w2", "w3"):
+            z = params[name] @ a
+            caches.append((a, params[name], z))
+            a = jnp.maximum(0, z)
+        da, dw3 = _back_through(z - t, caches[2], "linear")
+        found = {"w3": dw3}
+        for level in (1, 0):
+            before, dw = _back_through(da, caches[level], "relu")
+            found[f"w{level + 1}"] = dw
+        return found
+
+    w1, w2, w3, x, t = normals(getkey, (4, 5), (4, 4), (1, 4), (5, 9), (1, 9))
+    found = said(loss, grads, {"w1": w1, "w2": w2, "w3": w3}, x, t)
+    assert found == [("wrong-operand", 'before, dw = _back_through(da, caches[level], "relu")')]

@@ -1,0 +1,89 @@
+"""Corrections of what goes into a sum or a matrix product inside a statement: a factor more, or less."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from .._program._trace import Atom, Literal
+from ._bench import Bench, Evaluate, Patch, Patches, Read
+from ._edits import Edit
+from ._offers import fitted_to, Instances, is_there, Offer
+from ._patches import divided
+from ._sieve import Get, Sieve
+
+
+_MIXES = frozenset(("dot_general", "reduce_sum", "add", "add_any", "sub"))
+"""Operations that a factor on an operand does not pass through, so that it is none of their result."""
+
+_INSIDE, _READ = 0.15, 0.6
+"""What a factor costs more than on all that the statement gives: on what it makes on its way, and on what it reads."""
+
+_NO_SLOPE = 0.7
+"""What it costs more where it is no slope."""
+
+
+def of_factors(
+    bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool], sieve: Sieve
+) -> Iterator[Edit]:
+    """A slope, or something that has a name, as a factor of an operand: missing there, or too much.
+
+    An operand that another statement makes is right in itself: any other is corrected where it comes from. Only where
+    the leaves are linear in the operand: there one matrix product tells which of the offers help.
+    """
+    equations = bench.program.equations
+    alike = {tuple(equations[index].name for index in instance) for instance in instances}
+    inside = {out for index in instances[0] for out in equations[index].outputs}
+    there = [offer for offer in offers if is_there(offer, instances) and (offer.name or _is_a_slope(offer))]
+    for place, index in enumerate(instances[0] if len(alike) == 1 else ()):
+        for position, atom in enumerate(equations[index].inputs if equations[index].name in _MIXES else ()):
+            values = bench.run.at(atom)
+            if isinstance(atom, Literal) or values[0].size < 2 or values[0].dtype.kind != "f":
+                continue
+            if atom not in inside and not is_innocent(atom):
+                continue
+            fits = [(offer, get) for offer in there if (get := _widened(offer, values[0].shape))]
+            for kind, passes in sieve.factors((place, position), [get for _, get in fits]).items():
+                for (offer, get), passed in zip(fits, passes, strict=True):
+                    if passed:
+                        dearer = _INSIDE if atom in inside else _READ
+                        yield _edit(instances, (place, position), kind, offer, get, dearer)
+
+
+def _edit(instances: Instances, where: tuple[int, int], kind: str, offer: Offer, get: Get, dearer: float) -> Edit:
+    place, position = where
+
+    def changed(value: np.ndarray, point: int, i: int) -> np.ndarray:
+        return value * get(i, point) if kind == "times" else divided(value, get(i, point))
+
+    def patches(c: float) -> Patches:
+        made: dict[int, Patch] = {}
+        for i, instance in enumerate(instances):
+
+            def patch(
+                inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int, i: int = i
+            ) -> list[np.ndarray]:
+                return evaluate([c * changed(v, point, i) if p == position else v for p, v in enumerate(inputs)])
+
+            made[instance[place]] = patch
+        return made
+
+    cost = (1.5 if kind == "times" else 1.6) + dearer + _NO_SLOPE * (not _is_a_slope(offer))
+    facts = {"offer": offer, "within": where, "changed": changed}
+    return Edit(kind, cost, patches, True, facts)
+
+
+def _is_a_slope(offer: Offer) -> bool:
+    return offer.quantity is not None and offer.quantity.kind == "slope"
+
+
+def _widened(offer: Offer, shape: tuple[int, ...]) -> Get | None:
+    """The offer in `shape`, broadcast to it if need be; None if it does not fit."""
+    fitted = fitted_to(offer, shape)
+    if fitted is not None or len(offer.values) > 1:
+        return fitted
+    try:
+        if np.broadcast_shapes(offer.shape, shape) != shape:
+            return None
+    except ValueError:
+        return None
+    return lambda i, point: np.broadcast_to(offer.at(i, point), shape)

@@ -1,0 +1,153 @@
+"""The diagnosis of what stands inside a statement: a factor of an operand, one of several readings of a value."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxmlp import check
+
+from .findings import normals, said
+
+
+def network(params, x, y):
+    a = jax.nn.sigmoid(x @ params["w1"] + params["b1"])
+    return jnp.sum((a @ params["w2"] - y) ** 2) / 2
+
+
+def of_network(of):
+    """The gradient of the network, with the leaves of the first layer from `x`, the error that comes back and `a`."""
+
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w1"] + params["b1"])
+        d = a @ params["w2"] - y
+        dw1, db1 = of(x, d, params["w2"], a)
+        return {"w1": dw1, "b1": db1, "w2": a.T @ d}
+
+    return grads
+
+
+def network_inputs(getkey):
+    w1, b1, w2, x, y = normals(getkey, (5, 4), (1, 4), (4, 3), (7, 5), (7, 3))
+    return {"w1": w1, "b1": b1, "w2": w2}, x, y
+
+
+def test_a_slope_that_is_missing_inside_a_product_is_named_and_written_where_it_belongs(getkey):
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w1"] + params["b1"])
+        d = a @ params["w2"] - y
+        dz = (d @ params["w2"].T) * a * (1 - a)
+        dw1 = x.T @ (d @ params["w2"].T)
+        return {"w1": dw1, "b1": jnp.sum(dz, axis=0, keepdims=True), "w2": a.T @ d}
+
+    (finding,) = check(network, grads, *network_inputs(getkey)).findings
+    assert (finding.cause, finding.line.text) == ("missing-activation-derivative", 'dw1 = x.T @ (d @ params["w2"].T)')
+    assert finding.must == "x.T @ (d @ params['w2'].T * a * (1 - a))"
+
+
+def test_a_slope_too_much_inside_a_product_is_named(getkey):
+    def of(x, d, w2, a):
+        dz = (d @ w2.T) * a * (1 - a)
+        dw1 = x.T @ (dz * a * (1 - a))
+        return dw1, jnp.sum(dz, axis=0, keepdims=True)
+
+    found = said(network, of_network(of), *network_inputs(getkey))
+    assert found == [("extra-activation-derivative", "dw1 = x.T @ (dz * a * (1 - a))")]
+
+
+def normalized(params, x, t):
+    z = x @ params["w"] + params["b"]
+    return 0.5 * jnp.sum(
+        ((z - jnp.mean(z, axis=0, keepdims=True)) / jnp.sqrt(jnp.var(z, axis=0, keepdims=True) + 1e-5) - t) ** 2
+    )
+
+
+def of_normalized(of):
+    """The gradient of the normalized layer: `of` is given the output, its cotangent and the deviation."""
+
+    def grads(params, x, t):
+        z = x @ params["w"] + params["b"]
+        deviation = jnp.sqrt(jnp.var(z, axis=0, keepdims=True) + 1e-5)
+        y = (z - jnp.mean(z, axis=0, keepdims=True)) / deviation
+        dz = of(y, y - t, deviation)
+        return {"w": x.T @ dz, "b": jnp.sum(dz, axis=0, keepdims=True)}
+
+    return grads
+
+
+def test_a_factor_that_is_missing_before_a_mean_is_named_and_written_there(getkey):
+    def of(y, dy, deviation):
+        m1 = jnp.mean(dy, axis=0, keepdims=True)
+        m2 = jnp.mean(dy, axis=0, keepdims=True)
+        return (dy - m1 - m2 * y) / deviation
+
+    w, b, x, t = normals(getkey, (4, 3), (1, 3), (6, 4), (6, 3))
+    found = said(normalized, of_normalized(of), {"w": w, "b": b}, x, t)
+    assert found == [("missing-factor", "m2 = jnp.mean(dy, axis=0, keepdims=True)")]
+
+
+def test_it_is_where_a_leaf_is_zero_and_a_divisor_stands_beside(getkey):
+    def of(y, dy, deviation):
+        m1 = jnp.mean(dy, axis=0, keepdims=True)
+        m2 = jnp.mean(dy * y, axis=0, keepdims=True)
+        return (dy - m1 - m2 * y * y) / deviation
+
+    w, b, x, t = normals(getkey, (4, 3), (1, 3), (6, 4), (6, 3))
+    found = said(normalized, of_normalized(of), {"w": w, "b": b}, x, t)
+    assert found == [("extra-factor", "return (dy - m1 - m2 * y * y) / deviation")]
+
+
+def test_a_value_that_is_read_twice_is_wrong_in_one_place_alone(getkey):
+    def loss(params, x, y):
+        return jnp.sum((jax.nn.relu(x @ params["w1"]) @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["w1"]
+        h = jax.nn.relu(z)
+        d = 2 * (h @ params["w2"] - y)
+        dh = d @ params["w2"].T
+        dz = jnp.where(z > 0, z, 0)
+        return {"w1": x.T @ dz, "w2": h.T @ d + 0 * jnp.sum(dh)}
+
+    w1, w2, x, y = normals(getkey, (3, 6), (6, 2), (8, 3), (8, 2))
+    assert said(loss, grads, {"w1": w1, "w2": w2}, x, y) == [("wrong-operand", "dz = jnp.where(z > 0, z, 0)")]
+
+
+def classes(params, x, t):
+    return -jnp.mean(jnp.sum(t * jax.nn.log_softmax(jnp.tanh(x @ params["w1"]) @ params["w2"] + params["b2"]), axis=1))
+
+
+def of_classes(logs):
+    """The gradient of the classes, with the logarithms of the probabilities from the hidden layer and the params."""
+
+    def grads(params, x, t):
+        h = jnp.tanh(x @ params["w1"])
+        d = (jnp.exp(logs(h, params)) - t) / len(x)
+        dz = d @ params["w2"].T * (1 - h**2)
+        return {"w1": x.T @ dz, "w2": h.T @ d, "b2": jnp.sum(d, axis=0, keepdims=True)}
+
+    return grads
+
+
+def classes_inputs(getkey):
+    w1, w2, b2, x, t = normals(getkey, (5, 4), (4, 3), (1, 3), (8, 5), (8, 3))
+    return {"w1": w1, "w2": w2, "b2": b2}, x, jax.nn.one_hot(jnp.argmax(t, axis=1), 3, dtype=t.dtype)
+
+
+def test_a_bias_that_is_left_out_is_named_where_it_belongs_and_not_where_its_lack_shows(getkey):
+    def logs(h, params):
+        scores = h @ params["w2"]
+        shifted = scores - jnp.max(scores, axis=1, keepdims=True)
+        return shifted - jnp.log(jnp.sum(jnp.exp(shifted), axis=1, keepdims=True))
+
+    found = said(classes, of_classes(logs), *classes_inputs(getkey))
+    assert found == [("wrong-forward", 'scores = h @ params["w2"]')]
+
+
+def test_a_sign_before_an_exponential_is_named_where_it_is_made(getkey):
+    def logs(h, params):
+        scores = h @ params["w2"] + params["b2"]
+        shifted = scores - jnp.max(scores, axis=1, keepdims=True)
+        logs = jnp.log(jnp.sum(jnp.exp(shifted), axis=1, keepdims=True)) - shifted
+        return logs
+
+    found = said(classes, of_classes(logs), *classes_inputs(getkey))
+    assert found == [("sign", "logs = jnp.log(jnp.sum(jnp.exp(shifted), axis=1, keepdims=True)) - shifted")]
