@@ -44,6 +44,7 @@ class Bench:
         self.count = len(points)
         self.evaluations = 0
         self._applied: dict[int, Patch] = {}
+        self._orders: dict[tuple[str, frozenset[int]], tuple[int, ...]] = {}
         self._adjoints: dict[tuple[str, frozenset[int]], tuple[dict[int, list[np.ndarray]], list[float]]] = {}
         whole = [norm(np.array([norm(leaf) for leaf in leaves.values()])) for leaves in truth]
         self._sizes = [
@@ -72,9 +73,20 @@ class Bench:
     def value(self, path: str, patches: Patches, point: int) -> np.ndarray | None:
         """A leaf with `patches` in place; None if they do not fit."""
         try:
-            return self._patched(self.order[path], patches, point).get(self.leaves[path], self._base(path, point))
+            order = self._order(path, patches)
+            return self._patched(order, patches, point).get(self.leaves[path], self._base(path, point))
         except Exception:  # shapes that do not fit fail differently in every operation
             return None
+
+    def _order(self, path: str, patches: Patches) -> tuple[int, ...]:
+        """The equations that a leaf comes from with `patches` in place."""
+        read = frozenset(patch.reads for patch in patches.values() if hasattr(patch, "reads"))
+        if not read:
+            return self.order[path]
+        if (path, read) not in self._orders:
+            more = (_ancestors(self.program, variable) for variable in read)
+            self._orders[path, read] = tuple(sorted(set(self.order[path]).union(*more)))
+        return self._orders[path, read]
 
     def values(self, equations: Sequence[int], patches: Patches, point: int) -> dict[int, np.ndarray] | None:
         """What `equations` alone compute with `patches` in place; None if they do not fit."""

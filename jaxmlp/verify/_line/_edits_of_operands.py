@@ -9,7 +9,7 @@ from .._program._trace import Atom, Literal
 from ._bench import Bench, Patch, Patches
 from ._edits import Edit
 from ._offers import fitted_to, Instances, is_there, Offer
-from ._patches import then_scaled, with_inputs
+from ._patches import then_scaled, with_inputs, WithAnother
 from ._sieve import Sieve
 
 
@@ -124,14 +124,23 @@ def replaced(
             continue
         get = fitted or offer.at
 
-        def patches(c: float, get: Callable[[int, int], np.ndarray] = get) -> Patches:
+        variables = offer.variables if len(instances) > 1 and offer.shape == shape else ()
+
+        def patches(
+            c: float, get: Callable[[int, int], np.ndarray] = get, variables: tuple[int, ...] = variables
+        ) -> Patches:
             changed: dict[int, Patch] = {}
             for i, instance in enumerate(instances):
                 by_equation: dict[int, list[int]] = {}
                 for place, position in uses:
                     by_equation.setdefault(instance[place], []).append(position)
+                # What the candidate has itself is read as it is by then: another run may be corrected before.
+                variable = variables[i if len(variables) > 1 else 0] if variables else None
                 for index, positions in by_equation.items():
-                    changed[index] = with_inputs(positions, lambda point, i=i: get(i, point))
+                    if variable is not None and bench.program.makers.get(variable, index) < index:
+                        changed[index] = WithAnother(positions, variable)
+                    else:
+                        changed[index] = with_inputs(positions, lambda point, i=i: get(i, point))
                 if c != 1:
                     for out in results(program, instance):
                         index = program.makers[out]

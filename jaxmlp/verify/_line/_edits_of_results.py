@@ -35,8 +35,9 @@ _NEXT = 0.1
 _PRODUCT, _TURNED = 2.2, 0.2
 """The cost of a matrix product that is missing, and what it costs more with the transpose."""
 
-_SUM = 1.0
-"""The cost of putting a value and something more, such as a bias, in the place of the value alone."""
+_SUM, _UPSTREAM = 0.8, 0.9
+"""The costs of putting a value and something more, such as a bias, in the place of the value alone, and a slope times
+what comes in in the place of the slope alone."""
 
 _FOLLOWING = 1.4
 """The cost of putting the cotangent of an operation's input in the place of that of its output."""
@@ -53,13 +54,15 @@ def of_result(
     following: Iterable[tuple[Quantity, Change]] = (),
     slopes: Sequence[Quantity] = (),
     sums: Collection[int | None] = (),
+    upstream: Collection[Offer] = (),
     sieve: Sieve | None = None,
     bends: bool = False,
 ) -> Iterator[Edit]:
     """Corrections of a result of a statement, the one at `position`.
 
-    `following` are the cotangents that may be meant, and `slopes` the slopes that may be lacking, where it is one;
-    where it is a value of the loss, `sums` are those that are it and something more.
+    `following` are the cotangents that may be meant, and `slopes` the slopes that may be lacking, where it is one. Of a
+    value of the loss, `sums` are those that are it and something more; of a slope, `upstream` are the cotangents that
+    it may be multiplied by.
     Of the offers only those are tried that pass the `sieve`. In the place of zeros only values may be meant where
     leaves are not linear in them (`bends`).
     What is `as_known`, as it stands, can only lack something or stand where another belongs: a value of the forward
@@ -89,10 +92,14 @@ def of_result(
             if widened and not innocent and not result.is_zero:
                 yield from (factor for factor in result.times(offer, widened) if passes(factor.kind))
             continue
+        if offer.quantity and kind == "value" and offer.quantity.variable in sums:
+            yield result.replaced(_SUM, offer, fitted)
+        elif as_known == "forward" and kind == "value":
+            yield result.replaced(_KNOWN[kind], offer, fitted)
         if as_known == "forward":
-            if offer.quantity and kind == "value":
-                yield result.replaced(_SUM if offer.quantity.variable in sums else _KNOWN[kind], offer, fitted)
             continue
+        if offer in upstream and not result.is_zero:
+            yield result.multiplied(_UPSTREAM, offer, fitted)
         is_meant = kind == "value" if bends and result.is_zero else kind == "cotangent" or not innocent
         if kind is not None and is_meant and passes("known"):
             yield result.replaced(_LEAF if offer.is_a_leaf else _KNOWN[kind], offer, fitted, held=True)
@@ -141,7 +148,7 @@ class _Result:
         """Corrections that take nothing else: a number, a sign, an axis, an order, a sum."""
         if as_known in (None, "value") and not self.is_zero:
             # A factor is likeliest to be wrong where it is made, and least likely in a mask.
-            is_a_number = not self.shape and len(self.shapes) == 1
+            is_a_number = not self.shape and len(self.shapes) == 1 and as_known is None
             yield self.edit(
                 "scale", 0.0 if is_a_number else 0.2 if self._is_a_mask else 0.1, lambda value, point, i: value
             )

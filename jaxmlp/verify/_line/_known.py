@@ -107,17 +107,28 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
         variable: Quantity("cotangent", backward.at(out), variable, terms=tuple(_terms(backward, out)))
         for variable, out in zip(wanted, backward.program.outputs, strict=True)
     }
-    quantities += cotangents.values()
+    # With a value and its negative both in the loss, what has the wrong sign would be right: it is known once.
+    negatives = {out for equation in loss.equations if equation.name == "neg" for out in equation.outputs}
+    quantities += [cotangent for variable, cotangent in cotangents.items() if variable not in negatives]
     slopes = {}
     for slope in _slopes(run, floating, active, points):
         assert slope.variable is not None and slope.by is not None
         slopes[slope.variable, slope.by] = slope
-    quantities += slopes.values()
+    quantities += [slope for slope in slopes.values() if not _is_a_negative(loss, slopes, slope)]
     quantities += [
         Quantity("part", backward.at(variable)) for e in backward.program.equations for variable in e.outputs
     ]
     values = {variable: Quantity("value", run.at(variable), variable) for variable in wanted}
     return Knowledge(tuple(_distinct(quantities, set(loss.inputs))), cotangents, slopes, values)
+
+
+def _is_a_negative(loss: Program, slopes: dict[tuple[int, int], Quantity], slope: Quantity) -> bool:
+    """Whether it is the slope of `-a` or `y - a` where that of `a` is known as well."""
+    assert slope.variable is not None and slope.by is not None
+    maker = _maker(loss, slope.variable)
+    taken = maker.inputs[-1] if maker is not None and maker.name in ("neg", "sub") else None
+    other = slopes.get((taken, slope.by)) if isinstance(taken, int) else None
+    return other is not None and all(np.array_equal(a, -b) for a, b in zip(slope.values, other.values, strict=True))
 
 
 def _floating(loss: Program, active: Sequence[int]) -> list[int]:

@@ -1,7 +1,7 @@
 """What takes the place of an equation: its result changed, or one of its operands."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,22 @@ def with_inputs(positions: Sequence[int], get: Callable[[int], np.ndarray]) -> P
         return evaluate([get(point) if p in positions else value for p, value in enumerate(inputs)])
 
     return patch
+
+
+@dataclass(frozen=True)
+class WithAnother:
+    """The equation, with another variable for its inputs at `positions`."""
+
+    positions: Sequence[int]
+    variable: int
+
+    def __call__(self, inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        return evaluate([read(self.variable) if p in self.positions else value for p, value in enumerate(inputs)])
+
+    @property
+    def reads(self) -> int:
+        """What the leaves come of that did not before."""
+        return self.variable
 
 
 def then_scaled(patch: Patch | None, c: float) -> Patch:

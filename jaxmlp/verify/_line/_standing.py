@@ -68,6 +68,11 @@ class Standing:
         quantity = self._quantity(variable)
         return self._is_of_an_argument(variable) or (quantity is not None and quantity.kind == "value")
 
+    def is_a_slope(self, variable: int) -> bool:
+        """Whether a result is a slope of the loss."""
+        quantity = self._quantity(variable)
+        return quantity is not None and quantity.kind == "slope"
+
     def _is_of_an_argument(self, variable: Atom) -> bool:
         """Whether a value is an argument, or a part of one as it stands."""
         return any(whole in self.bench.program.inputs for whole in wholes(self.bench.program, variable))

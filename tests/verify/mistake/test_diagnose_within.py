@@ -151,3 +151,74 @@ def test_a_sign_before_an_exponential_is_named_where_it_is_made(getkey):
 
     found = said(classes, of_classes(logs), *classes_inputs(getkey))
     assert found == [("sign", "logs = jnp.log(jnp.sum(jnp.exp(shifted), axis=1, keepdims=True)) - shifted")]
+
+
+def test_a_bias_that_is_left_out_of_the_output_is_no_penalty_that_is_missing(getkey):
+    def loss(params, x, y):
+        return jnp.sum((jnp.tanh(x @ params["w1"]) @ params["w2"] + params["b"] - y) ** 2) / 2
+
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w1"])
+        out = h @ params["w2"]
+        d = out - y
+        dh = d @ params["w2"].T * (1 - h**2)
+        return {"w1": x.T @ dh, "w2": h.T @ d, "b": jnp.sum(d, axis=0, keepdims=True)}
+
+    w1, w2, b, x, y = normals(getkey, (3, 5), (5, 2), (1, 2), (8, 3), (8, 2))
+    found = said(loss, grads, {"w1": w1, "w2": w2, "b": b}, x, y)
+    assert found == [("wrong-forward", 'out = h @ params["w2"]')]
+
+
+def test_a_slope_that_lacks_what_comes_in_is_named_and_not_what_is_made_of_it(getkey):
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w1"] + params["b1"])
+        d = a @ params["w2"] - y
+        dh = d @ params["w2"].T
+        dz = a * (1 - a)
+        return {"w1": x.T @ dz + 0 * jnp.sum(dh), "b1": jnp.sum(dz, axis=0, keepdims=True), "w2": a.T @ d}
+
+    assert said(network, grads, *network_inputs(getkey)) == [("missing-upstream", "dz = a * (1 - a)")]
+
+
+def _of_tanh(a):
+    return a * a - 1.0
+
+
+def test_a_slope_of_the_wrong_sign_is_named_where_two_of_them_make_a_right_one(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((y - jnp.tanh(jnp.tanh(x @ params["w1"]) @ params["w2"])) ** 2)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w1"])
+        out = jnp.tanh(a @ params["w2"])
+        d = _of_tanh(out) * (out - y)
+        dz = _of_tanh(a) * (d @ params["w2"].T)
+        return {"w1": x.T @ dz, "w2": a.T @ d}
+
+    w1, w2, x, y = normals(getkey, (3, 5), (5, 2), (8, 3), (8, 2))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert [line for _, line in found] == ["return a * a - 1.0"]
+
+
+def test_errors_that_are_sent_back_without_their_slopes_are_named_in_a_loop(getkey):
+    def loss(params, x, y):
+        for k in range(3):
+            x = jax.nn.sigmoid(x @ params[f"w{k}"])
+        return 0.5 * jnp.sum((y - x) ** 2)
+
+    def grads(params, x, y):
+        a = [x]
+        for k in range(3):
+            a.append(jax.nn.sigmoid(a[k] @ params[f"w{k}"]))
+        errors = y - a[3]
+        found = {}
+        for k in (2, 1, 0):
+            deltas = errors * a[k + 1] * (1 - a[k + 1])
+            found[f"w{k}"] = -jnp.outer(a[k], deltas)
+            errors = params[f"w{k}"] @ errors
+        return found
+
+    w0, w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (3, 2), (5,), (2,))
+    (finding,) = check(loss, grads, {"w0": w0, "w1": w1, "w2": w2}, x, y).findings
+    assert (finding.cause, finding.line.text) == ("missing-activation-derivative", 'errors = params[f"w{k}"] @ errors')
+    assert finding.must == "params[f'w{k}'] @ deltas"
