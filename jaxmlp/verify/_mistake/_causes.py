@@ -37,8 +37,8 @@ def stale(e: Explanation) -> Finding:
     return _words.stale_weights(e.paths, used=e.name or parameter, instead=parameter, place=e.place(parameter))
 
 
-def negated(e: Explanation) -> Finding:
-    return _words.sign(e.paths, place=e.place(joined(e.text, "-({})")))
+def negated(e: Explanation) -> list[Finding]:
+    return by_a_factor(e, -1.0)
 
 
 def scale(e: Explanation) -> list[Finding]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from .._line import _relate
 from .._line._matching import snapped
+from .._program._expressions import multiplied, reduced_by, reduced_otherwise
 from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
@@ -39,10 +40,19 @@ def number(e: Explanation) -> Finding | list[Finding]:
     corrected = e.corrected()
     if corrected is None or _relate.multiple(corrected, e.actual) is None:  # the number is in one term alone
         return [replace(finding, computes=None, must=None, fix=None) for finding in findings]
-    if findings[0].cause == "scale-constant":
-        must = with_name(e.site, f"{old:g}", f"{new:g}")
-        return _words.scale_constant(e.paths, findings[0].factor or 1.0, place=e.place(must))
+    if correction > 0 and (must := _with_number(e, old, new)) is not None:
+        return by_a_factor(e, correction, must=must)
     return findings
+
+
+def _with_number(e: Explanation, old: float, new: float) -> str | None:
+    """What the statement assigns, with the right number."""
+    places = [index for index in e.run if index in e.edit.patches(1.0)]
+    node = e.expression(places[0]) if len(places) == 1 else None
+    if node is None:
+        return with_name(e.site, f"{old:g}", f"{new:g}")
+    is_a_mean = e.facts["below"] and new == 1 and reduced_by(node)
+    return e.rewritten(node, reduced_otherwise(node) if is_a_mean else multiplied(node, e.mistake.factor))
 
 
 def numbers(e: Explanation) -> list[Finding]:

@@ -1,5 +1,6 @@
 """All that is at hand to put a mistake into words: the values, the names and the place in the source."""
 
+import ast
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -9,6 +10,7 @@ from .._line import _relate
 from .._line._known import Quantity
 from .._line._localize import Mistake
 from .._line._offers import Offer
+from .._program._expressions import expression_at, with_expression
 from .._program._sites import results, Site
 from .._program._stacks import Frame
 from .._program._syntax import ignores_an_argument
@@ -65,6 +67,17 @@ class Explanation:
     def text(self) -> str | None:
         """What the statement assigns, as it is written, if it is one value."""
         return written(self.site) if len(self.outs) == 1 and (self.name or self.site.leaf is None) else None
+
+    def expression(self, index: int) -> ast.expr | None:
+        """The expression of the statement that an equation stands for, as far as the source tells."""
+        frame, statement = self.case.places[index], self.site.statement
+        if frame is None or statement is None or self.statement is not statement:
+            return None
+        return expression_at(frame, statement)
+
+    def rewritten(self, old: ast.expr, new: ast.expr) -> str | None:
+        """What the statement assigns, with another expression in the place of one of its own."""
+        return with_expression(self.statement, old, new) if self.statement is not None and self.text else None
 
     def place(self, must: str | None = None) -> Place:
         """Where it stands, what the line must compute, and what speaks for it."""

@@ -7,19 +7,22 @@ import numpy as np
 
 from .._line import _relate
 from .._line._matching import snapped
+from .._program._expressions import multiplied, negated, rewritten
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 
 
-def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
-    """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these."""
+def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -> list[Finding]:
+    """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these; with
+    what the statement must compute, if that is not simply a multiple of what it does.
+    """
     if (upstream := _ignored(e, correction)) is not None:
         return [_words.missing_upstream(e.paths, upstream=upstream or None, place=e.place())]
     size = snapped(abs(correction))
     signs = []
     if correction < 0:
-        signs = [_words.sign(e.paths, place=e.place(joined(e.text, "-({})") if size == 1 else None))]
+        signs = [_words.sign(e.paths, place=e.place(rewritten(e.text, negated) if size == 1 else None))]
     if size == 1:
         return signs
     count: float | None = e.facts.get("number of examples")
@@ -27,9 +30,10 @@ def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
         return [*signs, _words.counted_batch(e.paths, int(count), place=e.place())]
     for batch in e.batches:
         if size in (batch, snapped(1 / batch)) and not _is_repeated(e, size):
-            must = joined(e.text, f"({{}}) {'*' if size > 1 else '/'} {batch}") if not signs else None
+            must = must or (None if signs else rewritten(e.text, lambda node: multiplied(node, size)))
             return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
-    must = joined(e.text, f"({{}}) * {size:g}") if len(f"{size:g}") < 6 and not signs else None
+    is_short = len(f"{size:g}") < 6 and not signs
+    must = must or (rewritten(e.text, lambda node: multiplied(node, size)) if is_short else None)
     return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
 
 
