@@ -36,7 +36,7 @@ def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] 
     expected = e.corrected()
     if expected is not None and is_masked_in_vain(e, expected):
         return [_words.wrong_mask(e.paths, place=e.place())]
-    slope = _slope(e, quantity) if quantity is not None and quantity.kind == "cotangent" else None
+    slope = slope_between(e, quantity) if quantity is not None and quantity.kind == "cotangent" else None
     if slope is not None:
         return [_words.wrong_slope(e.paths, slope=e.case.names.known(slope), place=e.place())]
     if _is_displaced(e):
@@ -102,7 +102,7 @@ def _at(e: Explanation, slope: Quantity) -> str | None:
     return e.case.names.known(Quantity("value", e.case.loss.at(slope.by), slope.by)) if slope.by is not None else None
 
 
-def _slope(e: Explanation, wanted: Quantity) -> Quantity | None:
+def slope_between(e: Explanation, wanted: Quantity) -> Quantity | None:
     """The slope of the activation between a cotangent that the statement has and that which it must give."""
     knowledge, program = e.case.knowledge, e.case.bench.program
     if wanted.variable is None:

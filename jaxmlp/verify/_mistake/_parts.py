@@ -1,0 +1,197 @@
+"""Which part of a statement is wrong, where the rest of it is right: the sign of a term, a number, a sum for a mean."""
+
+import ast
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._line import _relate
+from .._line._bench import Patch, Patches
+from .._line._matching import snapped
+from .._line._patches import after, with_input
+from .._line._relate import Values
+from .._program._expressions import multiplied, negated, reduced_by, reduced_otherwise
+from .._report import _words_of_parts as _words
+from .._report._gradient_report import Finding
+from .._report._words import Place
+from ._explanation import Explanation
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a statement with which alone corrected all of it is right.
+
+    Attributes:
+      index: the equation that is corrected.
+      patches: the correction.
+      old: the expression that the correction changes, if the source tells.
+      new: what it must be.
+      said: the finding, of the cause that is given, at a place.
+    """
+
+    index: int
+    patches: Patches
+    old: ast.expr | None
+    new: ast.expr | None
+    said: Callable[[str | None, Place], Finding]
+
+
+def the_part_of(e: Explanation) -> Part | None:
+    """The part of the statement with which alone corrected the leaves are right."""
+    if e.out is None or any(len(run) != len(e.run) for run in e.mistake.instances):
+        return None
+    wanted = None if _adds_itself(e) else e.corrected()
+    for parts in (_signs(e), _multiples(e, wanted)):
+        found = [part for part in parts if _helps(e, part.patches, wanted)]
+        if found:
+            return min(found, key=_length)
+    return None
+
+
+def _length(part: Part) -> float:
+    """How much has to be written: of two corrections that do the same, the shorter one is believed."""
+    return math.inf if part.old is None or part.new is None else len(ast.unparse(part.new)) - len(ast.unparse(part.old))
+
+
+def _helps(e: Explanation, patches: Patches, wanted: Values | None) -> bool:
+    """Whether a correction makes the statement give what is `wanted` of it, and the leaves right."""
+    bench = e.case.bench
+    if wanted is not None:
+        made = bench.values(e.run, patches, 0)
+        if made is None or e.out not in made or not _relate.same((made[e.out],), wanted[:1]):
+            return False
+    return all(bench.is_right(path, patches) for path in e.paths)
+
+
+def _adds_itself(e: Explanation) -> bool:
+    """Whether it was only found that the statement must give more than it does: then it is not known what."""
+    return e.edit.kind == "plus" and e.name is not None and e.facts["offer"].name == e.name
+
+
+def _everywhere(e: Explanation, index: int, patch: Patch) -> Patches:
+    """A correction of an equation, in all runs of the statement that are wrong."""
+    place = e.run.index(index)
+    return {run[place]: patch for run in e.mistake.instances}
+
+
+def _signs(e: Explanation) -> Iterator[Part]:
+    """Each term of a sum, and each argument of a function, with the other sign."""
+    for index in reversed(e.run):
+        name = e.case.bench.program.equations[index].name
+        for position in (1, 0) if name in ("add", "sub") else (0,) if name in ("exp", "logistic") else ():
+            patches = _everywhere(e, index, with_input(position, np.negative))
+            old = e.expression(index)
+            term, new = (None, None) if old is None else _with_the_sign_turned(old, position)
+            text = ast.unparse(term) if term is not None else None
+            yield Part(index, patches, old, new, lambda cause, place, text=text: _sign(e, cause, text, place))
+
+
+def _sign(e: Explanation, cause: str | None, text: str | None, place: Place) -> Finding:
+    return _words.term_sign(e.paths, cause=cause or "sign", term=text, place=place)
+
+
+def _with_the_sign_turned(node: ast.expr, position: int) -> tuple[ast.expr | None, ast.expr | None]:
+    """The term of a sum, or the argument of a function, and the expression with that of the other sign."""
+    match node:
+        case ast.BinOp(left=left, op=ast.Add(), right=right) if position == 0 and not _is_negative(left):
+            return left, ast.BinOp(right, ast.Sub(), left)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right) if position == 0:
+            return left, ast.BinOp(negated(left), op, right)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right) if _is_negative(right):
+            return right, ast.BinOp(left, op, negated(right))
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return right, ast.BinOp(left, ast.Sub(), right)
+        case ast.BinOp(left=left, op=ast.Sub(), right=right):
+            return right, ast.BinOp(left, ast.Add(), right)
+        case ast.Call(func=ast.Attribute(attr="exp" | "sigmoid" | "expit"), args=[argument]):
+            return argument, ast.Call(node.func, [negated(argument)], node.keywords)
+    return None, None
+
+
+def _is_negative(node: ast.expr) -> bool:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+
+
+def _multiples(e: Explanation, wanted: Values | None) -> Iterator[Part]:
+    """Each value on the way to what the statement gives, times a number; also the mean for a sum, or the sum for it."""
+    bench = e.case.bench
+    for index in reversed(e.run):
+        [value] = bench.program.equations[index].outputs[:1]
+        if bench.run.at(value)[0].dtype.kind != "f" or value == e.out:
+            continue
+        old = e.expression(index)
+        if old is not None and any(e.expression(user) is old for user in bench.program.users.get(value, ())):
+            continue  # what is computed within a function that the statement calls
+        for factor in _factors(e, index, wanted):
+            patches = _everywhere(e, index, after(0, lambda value, point, c=factor: c * value))
+            is_reduced = old is not None and reduced_by(old) and _is_of_the_length(e, index, factor)
+            if old is not None and is_reduced:
+                new = reduced_otherwise(old)
+            else:
+                new = None if old is None else multiplied(old, factor)
+            text = None if old is None else ast.unparse(old)
+            is_a_mean = factor > 1 if is_reduced else None
+            yield Part(
+                *(index, patches, old, new),
+                lambda cause, place, text=text, c=factor, m=is_a_mean: _scale(e, cause, text, c, m, place),
+            )
+
+
+def _scale(
+    e: Explanation, cause: str | None, text: str | None, factor: float, is_a_mean: bool | None, place: Place
+) -> Finding:
+    if text is not None and is_a_mean is not None:
+        cause = cause or "scale-batch"
+        return _words.another_reduction(e.paths, part=text, is_a_mean=is_a_mean, cause=cause, place=place)
+    cause = cause or ("scale-batch" if any(factor in (n, 1 / n) for n in e.batches) else "scale-constant")
+    return _words.part_scale(e.paths, times=1 / factor, cause=cause, part=text, place=place)
+
+
+def _is_of_the_length(e: Explanation, index: int, factor: float) -> bool:
+    """Whether a factor is the number of what the statement sums up there, or one over that."""
+    return any(abs(size * length - 1) < 1e-9 for size in (factor, 1 / factor) for length in _lengths(e, index))
+
+
+def _lengths(e: Explanation, index: int) -> set[float]:
+    """How many numbers are summed up into one by the expression that an equation stands for."""
+    equations, run = e.case.bench.program.equations, e.case.bench.run
+    sums = [equations[i] for i in e.run if equations[i].name == "reduce_sum" and e.expression(i) is e.expression(index)]
+    return {run.at(s.inputs[0])[0].size / max(1, run.at(s.outputs[0])[0].size) for s in sums}
+
+
+def _factors(e: Explanation, index: int, wanted: Values | None) -> list[float]:
+    """The positive numbers by which a value may have to be multiplied."""
+    bench, counts = e.case.bench, sorted({*e.batches, *_lengths(e, index)} - {0, 1})
+    guesses = [2.0, 0.5, *(c for n in counts for c in (float(n), 1.0 / n))]
+    if wanted is None or wanted[0].shape != e.actual[0].shape:
+        return guesses
+    twice = _everywhere(e, index, after(0, lambda value, point: 2 * value))
+    made = [bench.values(e.run, twice, k) for k in range(bench.count)]
+    given = tuple(values[e.out] for values in made if values and e.out in values)
+    if len(given) < bench.count or given[0].shape != wanted[0].shape:
+        return guesses
+    # What is linear in the value moves by as much as is missing, up to a factor.
+    moved, missing = (tuple(v - a for v, a in zip(each, e.actual, strict=True)) for each in (given, wanted))
+    more = _relate.multiple(missing, moved)
+    if more is None:
+        return [] if _is_linear(e, index) else guesses
+    factor = snapped(1 + more)
+    return [factor] if factor > 0 and len(f"{factor:g}{1 / factor:g}") < 12 else []
+
+
+_BENDS = frozenset("exp log tanh logistic sin cos pow integer_pow square sqrt rsqrt max min abs div".split())
+
+
+def _is_linear(e: Explanation, index: int) -> bool:
+    equations = e.case.bench.program.equations
+    return not any(equations[i].name in _BENDS for i in e.run if i > index)
+
+
+def given_by(e: Explanation, patches: Patches, variable: int) -> Values | None:
+    """A value of the statement with a correction in place."""
+    bench = e.case.bench
+    made = [bench.values(e.run, patches, k) for k in range(bench.count)]
+    given = tuple(values[variable] for values in made if values and variable in values)
+    return given if len(given) == bench.count else None

@@ -1,0 +1,46 @@
+"""What a report says of one part of a line, where the rest of the line is right.
+
+Each takes the cause besides, which is that of the line: a sign is wrong in a gradient, in a slope, in a forward value.
+The part is code as it stands in the line; None where that is not known.
+"""
+
+from ._finding import finding, Place as Place
+from ._gradient_report import Finding
+from ._sentence import Sentence
+
+
+def term_sign(
+    paths: tuple[str, ...], *, cause: str = "sign", term: str | None = None, place: Place | None = None
+) -> Finding:
+    """`term` is what is added or subtracted, or the argument of a function."""
+    return finding(cause, paths, place, table="term-sign", term=_code(term))
+
+
+def part_scale(
+    paths: tuple[str, ...],
+    *,
+    times: float,
+    cause: str = "scale-constant",
+    part: str | None = None,
+    place: Place | None = None,
+) -> Finding:
+    """`times` is how many times the part is what it must be."""
+    return finding(cause, paths, place, table="part-scale", part=_code(part), times=times)
+
+
+def another_reduction(
+    paths: tuple[str, ...],
+    *,
+    part: str,
+    is_a_mean: bool,
+    cause: str = "scale-batch",
+    place: Place | None = None,
+) -> Finding:
+    """A mean in the place of a sum, or a sum in that of a mean."""
+    used, instead = Sentence("phrase.mean"), Sentence("phrase.sum")
+    used, instead = (used, instead) if is_a_mean else (instead, used)
+    return finding(cause, paths, place, table="another-reduction", part=f"`{part}`", used=used, instead=instead)
+
+
+def _code(part: str | None) -> str:
+    return Sentence("phrase.part") if part is None else f"`{part}`"

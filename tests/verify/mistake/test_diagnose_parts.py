@@ -1,0 +1,127 @@
+"""The diagnosis of a line of which one part alone is wrong: which part, and what belongs there."""
+
+import jax.numpy as jnp
+import pytest
+
+from jaxmlp import check
+
+from .findings import normals
+
+
+def squared(params, x, y):
+    return jnp.sum((jnp.tanh(x @ params["w1"] + params["b1"]) @ params["w2"] - y) ** 2)
+
+
+def a_sign_in_a_slope(params, x, y):
+    a1 = jnp.tanh(x @ params["w1"] + params["b1"])
+    dz2 = 2 * (a1 @ params["w2"] - y)
+    dz1 = (1 + a1**2) * (dz2 @ params["w2"].T)
+    return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+
+def a_sign_in_a_difference(params, x, y):
+    a1 = jnp.tanh(x @ params["w1"] + params["b1"])
+    dz2 = 2 * (a1 @ params["w2"] + y)
+    dz1 = (1 - a1**2) * (dz2 @ params["w2"].T)
+    return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+
+def a_bias_that_is_subtracted(params, x, y):
+    a1 = jnp.tanh(x @ params["w1"] - params["b1"])
+    dz2 = 2 * (a1 @ params["w2"] - y)
+    dz1 = (1 - a1**2) * (dz2 @ params["w2"].T)
+    return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+
+def a_product_with_the_other_sign(params, x, y):
+    z1 = -(x @ params["w1"]) + params["b1"]
+    a1 = jnp.tanh(z1)
+    dz2 = 2 * (a1 @ params["w2"] - y)
+    dz1 = (1 - a1**2) * (dz2 @ params["w2"].T)
+    return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+
+def half_of_a_product(params, x, y):
+    z1 = 0.5 * (x @ params["w1"]) + params["b1"]
+    a1 = jnp.tanh(z1)
+    dz2 = 2 * (a1 @ params["w2"] - y)
+    dz1 = (1 - a1**2) * (dz2 @ params["w2"].T)
+    return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+
+@pytest.mark.parametrize(
+    ("grads", "cause", "part", "must"),
+    (
+        (a_sign_in_a_slope, "wrong-activation-derivative", "a1 ** 2", "(1 - a1 ** 2) * (dz2 @ params['w2'].T)"),
+        (a_sign_in_a_difference, "sign", "y", "2 * (a1 @ params['w2'] - y)"),
+        (a_bias_that_is_subtracted, "wrong-forward", "params['b1']", "jnp.tanh(x @ params['w1'] + params['b1'])"),
+        (a_product_with_the_other_sign, "wrong-forward", "-(x @ params['w1'])", "x @ params['w1'] + params['b1']"),
+        (half_of_a_product, "wrong-forward", "0.5 * (x @ params['w1'])", "x @ params['w1'] + params['b1']"),
+    ),
+)
+def test_a_part_of_a_line_is_named(getkey, grads, cause, part, must):
+    w1, b1, w2, x, y = normals(getkey, (4, 5), (1, 5), (5, 3), (6, 4), (6, 3))
+    (finding,) = check(squared, grads, {"w1": w1, "b1": b1, "w2": w2}, x, y).findings
+    assert (finding.cause, finding.must) == (cause, must)
+    assert f"`{part}`" in finding.message and f"must be `{must}`." in str(finding.fix)
+
+
+def normed(z):
+    centred = z - jnp.mean(z, axis=0, keepdims=True)
+    return centred / jnp.sqrt(jnp.mean(centred**2, axis=0, keepdims=True) + 1e-3)
+
+
+def batch_normed(params, x, y):
+    return jnp.sum((normed(x @ params["w"] + params["b"]) - y) ** 2)
+
+
+def normed_back(z, dn):
+    n = normed(z)
+    scale = 1 / jnp.sqrt(jnp.var(z, axis=0, keepdims=True) + 1e-3)
+    return scale * (dn - jnp.mean(dn, 0, keepdims=True) - n * jnp.mean(dn * n, 0, keepdims=True))
+
+
+def test_a_sum_for_a_mean_within_a_line(getkey):
+    def loss(params, x, y):
+        z = x @ params["w"]
+        return jnp.sum((jnp.tanh(z - jnp.mean(z, axis=0, keepdims=True)) - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        a = jnp.tanh(z - jnp.sum(z, axis=0, keepdims=True))
+        dc = 2 * (a - y) * (1 - a**2)
+        return {"w": x.T @ (dc - jnp.mean(dc, axis=0, keepdims=True))}
+
+    w, x, y = normals(getkey, (4, 5), (6, 4), (6, 5))
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert "takes the sum `jnp.sum(z, axis=0, keepdims=True)` where the mean belongs" in finding.message
+    assert finding.must == "jnp.tanh(z - jnp.mean(z, axis=0, keepdims=True))"
+
+
+def test_a_sum_that_is_the_other_sum_times_a_number_is_not_taken_for_a_missing_term(getkey):
+    """What `z` lacks is no term: with the batch's mean taken from it, its bias makes no difference."""
+
+    def grads(params, x, y):
+        z = 0.5 * (x @ params["w"]) + params["b"]
+        dz = normed_back(z, 2 * (normed(z) - y))
+        return {"w": x.T @ dz, "b": jnp.zeros((1, 5))}
+
+    w, b, x, y = normals(getkey, (4, 5), (1, 5), (6, 4), (6, 5))
+    finding = check(batch_normed, grads, {"w": w, "b": b}, x, y).findings[0]
+    assert (finding.cause, finding.must) == ("wrong-forward", "x @ params['w'] + params['b']")
+    assert "`0.5 * (x @ params['w'])`, which is 0.5 times what it must be" in finding.message
+
+
+def test_a_sign_in_a_forward_value_is_none_in_a_slope(getkey):
+    def loss(params, x, y):
+        z = x @ params["w"]
+        return -jnp.sum(y * (z - jnp.log(jnp.sum(jnp.exp(z), axis=1, keepdims=True))))
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        log_p = z + jnp.log(jnp.sum(jnp.exp(z), axis=1, keepdims=True))
+        return {"w": x.T @ (jnp.exp(log_p) * jnp.sum(y, axis=1, keepdims=True) - y)}
+
+    w, x, y = normals(getkey, (4, 5), (6, 4), (6, 5))
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert finding.cause == "wrong-forward" and "z - jnp.log(" in str(finding.must)
