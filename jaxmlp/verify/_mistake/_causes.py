@@ -26,7 +26,7 @@ from ._relations import (
     related_by_a_usual_slope,
     related_term,
 )
-from ._scales import by_a_factor, joined
+from ._scales import by_a_factor, joined, times_the_slope
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
@@ -100,7 +100,7 @@ def slope(e: Explanation) -> Finding | list[Finding]:
         return found
     if e.is_diagonal():
         return _words.softmax_diagonal(e.paths, place=e.place())
-    return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
+    return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(times_the_slope(e, offer, what)))
 
 
 def known(e: Explanation) -> Finding | list[Finding]:

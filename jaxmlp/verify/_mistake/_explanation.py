@@ -68,12 +68,14 @@ class Explanation:
         """What the statement assigns, as it is written, if it is one value."""
         return written(self.site) if len(self.outs) == 1 and (self.name or self.site.leaf is None) else None
 
-    def expression(self, index: int) -> ast.expr | None:
-        """The expression of the statement that an equation stands for, as far as the source tells."""
-        frame, statement = self.case.places[index], self.site.statement
-        if frame is None or statement is None or self.statement is not statement:
-            return None
-        return expression_at(frame, statement)
+    @cached_property
+    def expressions(self) -> dict[int, ast.expr | None]:
+        """The expression of the statement that each equation of its first run stands for, where the source tells."""
+        places, statement = self.case.places, self.site.statement
+        if statement is None or self.statement is not statement:
+            return dict.fromkeys(self.run)
+        frames = {index: places[index] for index in self.run}
+        return {index: frame and expression_at(frame, statement) for index, frame in frames.items()}
 
     def rewritten(self, old: ast.expr, new: ast.expr) -> str | None:
         """What the statement assigns, with another expression in the place of one of its own."""

@@ -1,7 +1,6 @@
 """Which part of a statement is wrong, where the rest of it is right: the sign of a term, a number, a sum for a mean."""
 
 import ast
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -29,6 +28,7 @@ class Part:
       old: the expression that the correction changes, if the source tells.
       new: what it must be.
       said: the finding, of the cause that is given, at a place.
+      is_a_number: whether it is one number, which lacks a parameter as a factor.
     """
 
     index: int
@@ -36,53 +36,29 @@ class Part:
     old: ast.expr | None
     new: ast.expr | None
     said: Callable[[str | None, Place], Finding]
+    is_a_number: bool = False
 
 
-def the_part_of(e: Explanation) -> Part | None:
-    """The part of the statement with which alone corrected the leaves are right."""
-    if e.out is None or any(len(run) != len(e.run) for run in e.mistake.instances):
-        return None
-    wanted = None if _adds_itself(e) else e.corrected()
-    for parts in (_signs(e), _multiples(e, wanted)):
-        found = [part for part in parts if _helps(e, part.patches, wanted)]
-        if found:
-            return min(found, key=_length)
-    return None
-
-
-def _length(part: Part) -> float:
-    """How much has to be written: of two corrections that do the same, the shorter one is believed."""
-    return math.inf if part.old is None or part.new is None else len(ast.unparse(part.new)) - len(ast.unparse(part.old))
-
-
-def _helps(e: Explanation, patches: Patches, wanted: Values | None) -> bool:
-    """Whether a correction makes the statement give what is `wanted` of it, and the leaves right."""
-    bench = e.case.bench
-    if wanted is not None:
-        made = bench.values(e.run, patches, 0)
-        if made is None or e.out not in made or not _relate.same((made[e.out],), wanted[:1]):
-            return False
-    return all(bench.is_right(path, patches) for path in e.paths)
-
-
-def _adds_itself(e: Explanation) -> bool:
-    """Whether it was only found that the statement must give more than it does: then it is not known what."""
-    return e.edit.kind == "plus" and e.name is not None and e.facts["offer"].name == e.name
-
-
-def _everywhere(e: Explanation, index: int, patch: Patch) -> Patches:
+def everywhere(e: Explanation, index: int, patch: Patch) -> Patches:
     """A correction of an equation, in all runs of the statement that are wrong."""
     place = e.run.index(index)
     return {run[place]: patch for run in e.mistake.instances}
 
 
-def _signs(e: Explanation) -> Iterator[Part]:
+def is_within(e: Explanation, index: int) -> bool:
+    """Whether an equation stands within a function that the statement calls, and gives none of what that gives."""
+    program, node = e.case.bench.program, e.expressions[index]
+    users = [user for out in program.equations[index].outputs for user in program.users.get(out, ())]
+    return node is not None and any(e.expressions.get(user) is node for user in users)
+
+
+def signs(e: Explanation) -> Iterator[Part]:
     """Each term of a sum, and each argument of a function, with the other sign."""
     for index in reversed(e.run):
         name = e.case.bench.program.equations[index].name
         for position in (1, 0) if name in ("add", "sub") else (0,) if name in ("exp", "logistic") else ():
-            patches = _everywhere(e, index, with_input(position, np.negative))
-            old = e.expression(index)
+            patches = everywhere(e, index, with_input(position, np.negative))
+            old = e.expressions[index]
             term, new = (None, None) if old is None else _with_the_sign_turned(old, position)
             text = ast.unparse(term) if term is not None else None
             yield Part(index, patches, old, new, lambda cause, place, text=text: _sign(e, cause, text, place))
@@ -114,18 +90,18 @@ def _is_negative(node: ast.expr) -> bool:
     return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
 
 
-def _multiples(e: Explanation, wanted: Values | None) -> Iterator[Part]:
+def multiples(e: Explanation, wanted: Values | None) -> Iterator[Part]:
     """Each value on the way to what the statement gives, times a number; also the mean for a sum, or the sum for it."""
     bench = e.case.bench
     for index in reversed(e.run):
         [value] = bench.program.equations[index].outputs[:1]
         if bench.run.at(value)[0].dtype.kind != "f" or value == e.out:
             continue
-        old = e.expression(index)
-        if old is not None and any(e.expression(user) is old for user in bench.program.users.get(value, ())):
-            continue  # what is computed within a function that the statement calls
+        if is_within(e, index):
+            continue
+        old = e.expressions[index]
         for factor in _factors(e, index, wanted):
-            patches = _everywhere(e, index, after(0, lambda value, point, c=factor: c * value))
+            patches = everywhere(e, index, after(0, lambda value, point, c=factor: c * value))
             is_reduced = old is not None and reduced_by(old) and _is_of_the_length(e, index, factor)
             if old is not None and is_reduced:
                 new = reduced_otherwise(old)
@@ -142,10 +118,9 @@ def _multiples(e: Explanation, wanted: Values | None) -> Iterator[Part]:
 def _scale(
     e: Explanation, cause: str | None, text: str | None, factor: float, is_a_mean: bool | None, place: Place
 ) -> Finding:
-    if text is not None and is_a_mean is not None:
-        cause = cause or "scale-batch"
-        return _words.another_reduction(e.paths, part=text, is_a_mean=is_a_mean, cause=cause, place=place)
     cause = cause or ("scale-batch" if any(factor in (n, 1 / n) for n in e.batches) else "scale-constant")
+    if text is not None and is_a_mean is not None:
+        return _words.another_reduction(e.paths, part=text, is_a_mean=is_a_mean, cause=cause, place=place)
     return _words.part_scale(e.paths, times=1 / factor, cause=cause, part=text, place=place)
 
 
@@ -157,7 +132,9 @@ def _is_of_the_length(e: Explanation, index: int, factor: float) -> bool:
 def _lengths(e: Explanation, index: int) -> set[float]:
     """How many numbers are summed up into one by the expression that an equation stands for."""
     equations, run = e.case.bench.program.equations, e.case.bench.run
-    sums = [equations[i] for i in e.run if equations[i].name == "reduce_sum" and e.expression(i) is e.expression(index)]
+    sums = [
+        equations[i] for i in e.run if equations[i].name == "reduce_sum" and e.expressions[i] is e.expressions[index]
+    ]
     return {run.at(s.inputs[0])[0].size / max(1, run.at(s.outputs[0])[0].size) for s in sums}
 
 
@@ -165,9 +142,9 @@ def _factors(e: Explanation, index: int, wanted: Values | None) -> list[float]:
     """The positive numbers by which a value may have to be multiplied."""
     bench, counts = e.case.bench, sorted({*e.batches, *_lengths(e, index)} - {0, 1})
     guesses = [2.0, 0.5, *(c for n in counts for c in (float(n), 1.0 / n))]
-    if wanted is None or wanted[0].shape != e.actual[0].shape:
+    if wanted is None or wanted[0].shape != e.actual[0].shape or not _is_linear(e, index):
         return guesses
-    twice = _everywhere(e, index, after(0, lambda value, point: 2 * value))
+    twice = everywhere(e, index, after(0, lambda value, point: 2 * value))
     made = [bench.values(e.run, twice, k) for k in range(bench.count)]
     given = tuple(values[e.out] for values in made if values and e.out in values)
     if len(given) < bench.count or given[0].shape != wanted[0].shape:
@@ -176,7 +153,7 @@ def _factors(e: Explanation, index: int, wanted: Values | None) -> list[float]:
     moved, missing = (tuple(v - a for v, a in zip(each, e.actual, strict=True)) for each in (given, wanted))
     more = _relate.multiple(missing, moved)
     if more is None:
-        return [] if _is_linear(e, index) else guesses
+        return []
     factor = snapped(1 + more)
     return [factor] if factor > 0 and len(f"{factor:g}{1 / factor:g}") < 12 else []
 

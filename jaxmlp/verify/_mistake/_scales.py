@@ -7,6 +7,7 @@ import numpy as np
 
 from .._line import _relate
 from .._line._matching import snapped
+from .._line._offers import Offer
 from .._program._expressions import multiplied, negated, rewritten
 from .._report import _words
 from .._report._gradient_report import Finding
@@ -54,6 +55,18 @@ def joined(text: str | None, form: str) -> str | None:
         return ast.unparse(ast.parse(form.replace("{}", text, 1), mode="eval"))
     except SyntaxError:  # a description, and no code
         return None
+
+
+def times_the_slope(e: Explanation, offer: Offer, what: str | None) -> str | None:
+    """The operand that has to be multiplied by a slope, times that, if both have names."""
+    corrected, bench = e.corrected(), e.case.bench
+    for atom in dict.fromkeys(atom for index in e.run for atom in bench.program.equations[index].inputs):
+        name = e.case.names.of(atom) if isinstance(atom, int) else None
+        if name and what and corrected and bench.run.at(atom)[0].shape == offer.shape:
+            made = tuple(v * offer.at(0, k) for k, v in enumerate(bench.run.at(atom)))
+            if _relate.same(made, corrected):
+                return joined(what, f"{name} * ({{}})")
+    return None
 
 
 def _ignored(e: Explanation, correction: float) -> str | None:

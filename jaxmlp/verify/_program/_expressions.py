@@ -126,3 +126,42 @@ def multiplied(node: ast.expr, factor: float) -> ast.expr:
 def _number(value: float) -> int | float:
     short = float(f"{value:g}")
     return int(short) if short.is_integer() else short
+
+
+def along(node: ast.expr, axes: tuple[int, ...]) -> ast.expr | None:
+    """A sum or a mean over other axes, where it says over which."""
+    changed = copy.deepcopy(node)
+    written = ast.parse(repr(axes[0] if len(axes) == 1 else axes), mode="eval").body
+    if isinstance(changed, ast.Call):
+        for keyword in changed.keywords:
+            if keyword.arg == "axis":
+                keyword.value = written
+                return changed
+    return None
+
+
+_TURNED = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE}
+
+
+def the_other_way_round(node: ast.expr) -> ast.expr | None:
+    """A comparison with `<` for `>`, and likewise."""
+    match node:
+        case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _TURNED:
+            return ast.Compare(left, [_TURNED[type(operator)]()], [right])
+    return None
+
+
+def product(node: ast.expr, *, swap: bool, turn: tuple[bool, bool]) -> ast.expr | None:
+    """A matrix product of the transposed operands, or of the two the other way round."""
+    match node:
+        case ast.BinOp(left=left, op=ast.MatMult() as op, right=right):
+            first, second = (_transposed(each) if t else each for each, t in zip((left, right), turn, strict=True))
+            return ast.BinOp(second, op, first) if swap else ast.BinOp(first, op, second)
+    return None
+
+
+def _transposed(node: ast.expr) -> ast.expr:
+    match node:
+        case ast.Attribute(value=value, attr="T"):
+            return value
+    return ast.Attribute(node, "T")

@@ -4,7 +4,7 @@ Each takes the cause besides, which is that of the line: a sign is wrong in a gr
 The part is code as it stands in the line; None where that is not known.
 """
 
-from ._finding import finding, Place as Place
+from ._finding import finding, phrase, Place as Place
 from ._gradient_report import Finding
 from ._sentence import Sentence
 
@@ -40,6 +40,54 @@ def another_reduction(
     used, instead = Sentence("phrase.mean"), Sentence("phrase.sum")
     used, instead = (used, instead) if is_a_mean else (instead, used)
     return finding(cause, paths, place, table="another-reduction", part=f"`{part}`", used=used, instead=instead)
+
+
+def another_power(
+    paths: tuple[str, ...],
+    *,
+    part: str,
+    used: float,
+    instead: float,
+    cause: str = "wrong-activation-derivative",
+    place: Place | None = None,
+) -> Finding:
+    """`used` and `instead` are exponents, and `part` is what is raised to that power."""
+    return finding(cause, paths, place, table="another-power", part=_code(part), used=used, instead=instead)
+
+
+def extra_part(
+    paths: tuple[str, ...], *, part: str, cause: str = "double-counted-term", place: Place | None = None
+) -> Finding:
+    """`part` is a divisor or a term that does not belong there."""
+    return finding(cause, paths, place, table="extra-part", part=_code(part))
+
+
+def extra_factor_of(
+    paths: tuple[str, ...], *, part: str, cause: str = "extra-factor", place: Place | None = None
+) -> Finding:
+    """`part` is a factor that does not belong there."""
+    return finding(cause, paths, place, table="extra-part", part=phrase("factor", what=part))
+
+
+def missing_part(
+    paths: tuple[str, ...], *, part: str, cause: str = "missing-term", place: Place | None = None
+) -> Finding:
+    """`part` is a term that the forward pass adds."""
+    return finding(cause, paths, place, table="missing-part", part=_code(part))
+
+
+def missing_factor_of(
+    paths: tuple[str, ...], *, part: str, cause: str = "missing-factor", place: Place | None = None
+) -> Finding:
+    """`part` is a factor that belongs there."""
+    return finding(cause, paths, place, table="missing-factor", what=phrase("factor", what=part))
+
+
+def another_name(
+    paths: tuple[str, ...], *, used: str, instead: str, cause: str = "wrong-operand", place: Place | None = None
+) -> Finding:
+    """`used` stands where `instead` belongs."""
+    return finding(cause, paths, place, table="wrong-operand", used=used, instead=instead)
 
 
 def _code(part: str | None) -> str:

@@ -49,6 +49,28 @@ def half_of_a_product(params, x, y):
     return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
 
 
+def a_bias_left_out(params, x, y):
+    a1 = jnp.tanh(x @ params["w1"])
+    dz2 = 2 * (a1 @ params["w2"] - y)
+    dz1 = (1 - a1**2) * (dz2 @ params["w2"].T)
+    return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+
+def a_cube_for_a_square(params, x, y):
+    a1 = jnp.tanh(x @ params["w1"] + params["b1"])
+    dz2 = 2 * (a1 @ params["w2"] - y)
+    dz1 = (1 - a1 * a1 * a1) * (dz2 @ params["w2"].T)
+    return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+
+def a_factor_twice(params, x, y):
+    a1 = jnp.tanh(x @ params["w1"] + params["b1"])
+    z2 = a1 @ params["w2"]
+    dz2 = 2 * (z2 - y) * (z2 - y)
+    dz1 = (1 - a1**2) * (dz2 @ params["w2"].T)
+    return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+
 @pytest.mark.parametrize(
     ("grads", "cause", "part", "must"),
     (
@@ -57,6 +79,9 @@ def half_of_a_product(params, x, y):
         (a_bias_that_is_subtracted, "wrong-forward", "params['b1']", "jnp.tanh(x @ params['w1'] + params['b1'])"),
         (a_product_with_the_other_sign, "wrong-forward", "-(x @ params['w1'])", "x @ params['w1'] + params['b1']"),
         (half_of_a_product, "wrong-forward", "0.5 * (x @ params['w1'])", "x @ params['w1'] + params['b1']"),
+        (a_bias_left_out, "wrong-forward", 'params["b1"]', "jnp.tanh(x @ params['w1'] + params['b1'])"),
+        (a_cube_for_a_square, "wrong-activation-derivative", "a1", "(1 - a1 * a1) * (dz2 @ params['w2'].T)"),
+        (a_factor_twice, "extra-factor", "z2 - y", "2 * (z2 - y)"),
     ),
 )
 def test_a_part_of_a_line_is_named(getkey, grads, cause, part, must):
@@ -125,3 +150,52 @@ def test_a_sign_in_a_forward_value_is_none_in_a_slope(getkey):
     w, x, y = normals(getkey, (4, 5), (6, 4), (6, 5))
     (finding,) = check(loss, grads, {"w": w}, x, y).findings
     assert finding.cause == "wrong-forward" and "z - jnp.log(" in str(finding.must)
+
+
+def test_the_exponent_of_a_power_that_was_differentiated(getkey):
+    def loss(params, x, y):
+        s = x @ params["w"]
+        return jnp.sum(y * (1 + s**2) ** -1)
+
+    def grads(params, x, y):
+        s = x @ params["w"]
+        q = 1 + s**2
+        dq = -(q**-1) * y
+        return {"w": x.T @ (dq * 2 * s)}
+
+    w, x, y = normals(getkey, (4, 5), (6, 4), (6, 5))
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert finding.cause == "wrong-activation-derivative"
+    assert finding.message == "`dq` raises `q` to the power -1 where -2 belongs."
+    assert finding.must == "-q ** (-2) * y"
+
+
+def test_a_penalty_without_its_parameter(getkey):
+    def loss(params, x, y, decay):
+        return jnp.sum((x @ params["w"] - y) ** 2) + decay / 2 * jnp.sum(params["w"] ** 2)
+
+    def grads(params, x, y, decay):
+        dz = 2 * (x @ params["w"] - y)
+        dw = x.T @ dz + decay / 6 * 6
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (4, 5), (6, 4), (6, 5))
+    (finding,) = check(loss, grads, {"w": w}, x, y, 0.1).findings
+    assert finding.cause == "wrong-regularization" and finding.message == '`dw` lacks the factor `params["w"]`.'
+    assert finding.must == "x.T @ dz + decay / 6 * 6 * params['w']"
+
+
+def test_a_mean_over_the_classes_is_none_over_the_batch(getkey):
+    def loss(params, x, y):
+        z = x @ params["w"]
+        return jnp.sum(jnp.log(jnp.sum(jnp.exp(z), axis=1)) - jnp.sum(y * z, axis=1))
+
+    def grads(params, x, y):
+        e = jnp.exp(x @ params["w"])
+        p = e / jnp.mean(e, axis=1, keepdims=True)
+        return {"w": x.T @ (p - y)}
+
+    w, x, y = normals(getkey, (4, 3), (6, 4), (6, 3))
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert finding.cause in ("scale-constant", "wrong-forward")
+    assert finding.must == "e / jnp.sum(e, axis=1, keepdims=True)"

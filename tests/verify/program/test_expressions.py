@@ -2,7 +2,15 @@
 
 import pytest
 
-from jaxmlp.verify._program._expressions import multiplied, negated, reduced_otherwise, rewritten
+from jaxmlp.verify._program._expressions import (
+    along,
+    multiplied,
+    negated,
+    product,
+    reduced_otherwise,
+    rewritten,
+    the_other_way_round,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +49,22 @@ def test_an_expression_times_a_number(text, factor, product):
 def test_a_mean_for_a_sum():
     assert rewritten("jnp.sum(dz, axis=0)", reduced_otherwise) == "jnp.mean(dz, axis=0)"
     assert rewritten("dz.mean(0)", reduced_otherwise) == "dz.sum(0)"
+
+
+def test_a_sum_over_other_axes():
+    assert rewritten("jnp.sum(dz, axis=0)", lambda node: along(node, (1,)) or node) == "jnp.sum(dz, axis=1)"
+    assert rewritten("jnp.sum(dz, axis=0)", lambda node: along(node, (0, 1)) or node) == "jnp.sum(dz, axis=(0, 1))"
+    assert rewritten("dz.sum()", lambda node: along(node, (1,)) or node) == "dz.sum()"
+
+
+def test_a_condition_the_other_way_round():
+    assert rewritten("z < 0", lambda node: the_other_way_round(node) or node) == "z > 0"
+    assert rewritten("z == 0", lambda node: the_other_way_round(node) or node) == "z == 0"
+
+
+@pytest.mark.parametrize(
+    ("swap", "turn", "must"),
+    ((False, (False, True), "dz @ w"), (False, (True, True), "dz.T @ w"), (True, (False, False), "w.T @ dz")),
+)
+def test_a_product_of_transposed_operands(swap, turn, must):
+    assert rewritten("dz @ w.T", lambda node: product(node, swap=swap, turn=turn) or node) == must

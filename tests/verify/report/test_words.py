@@ -88,6 +88,12 @@ FINDINGS = [
     ("scale-constant", _words_of_parts.part_scale, {"times": 0.5, "part": "x @ w1"}),
     ("scale-batch", _words_of_parts.another_reduction, {"part": "jnp.sum(z, axis=0)", "is_a_mean": False}),
     ("scale-batch", _words_of_parts.another_reduction, {"part": "jnp.mean(z, axis=0)", "is_a_mean": True}),
+    ("wrong-activation-derivative", _words_of_parts.another_power, {"part": "s", "used": -1.0, "instead": -2.0}),
+    ("double-counted-term", _words_of_parts.extra_part, {"part": "n"}),
+    ("extra-factor", _words_of_parts.extra_factor_of, {"part": "t - 1"}),
+    ("missing-term", _words_of_parts.missing_part, {"part": "b1"}),
+    ("wrong-regularization", _words_of_parts.missing_factor_of, {"part": "w1", "cause": "wrong-regularization"}),
+    ("wrong-operand", _words_of_parts.another_name, SWAP),
 ]
 REASONS = [
     _words.no_truth(float("nan")),
