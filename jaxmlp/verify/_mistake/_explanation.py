@@ -13,7 +13,7 @@ from .._line._offers import Offer
 from .._program._expressions import expression_at, with_expression
 from .._program._sites import results, Site
 from .._program._stacks import Frame
-from .._program._syntax import ignores_an_argument
+from .._program._syntax import ignores_an_argument, Statement
 from .._report import _words
 from .._report._gradient_report import Line
 from .._report._words import Place
@@ -71,11 +71,18 @@ class Explanation:
     @cached_property
     def expressions(self) -> dict[int, ast.expr | None]:
         """The expression of the statement that each equation of its first run stands for, where the source tells."""
-        places, statement = self.case.places, self.site.statement
-        if statement is None or self.statement is not statement:
+        statement = self.site.statement
+        if statement is None or self.frame is None or self.statement is not statement:
             return dict.fromkeys(self.run)
-        frames = {index: places[index] for index in self.run}
+        frames = {index: self._frame_of(index, statement) for index in self.run}
         return {index: frame and expression_at(frame, statement) for index, frame in frames.items()}
+
+    def _frame_of(self, index: int, statement: Statement) -> Frame | None:
+        """Where in the statement an equation stands."""
+        stacks = self.case.bench.program.equations[index].stacks
+        frames = (frame for stack in stacks for frame in stack if frame)
+        lines = range(statement.first, statement.last + 1)
+        return next((f for f in frames if self.frame and f.file == self.frame.file and f.number in lines), None)
 
     def rewritten(self, old: ast.expr, new: ast.expr) -> str | None:
         """What the statement assigns, with another expression in the place of one of its own."""

@@ -7,17 +7,26 @@ from dataclasses import replace
 from .._line import _relate
 from .._line._bench import Patches
 from .._line._relate import Values
+from .._report import _words_of_parts as _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._more_parts import extras, lacking, powers, replaced
-from ._parts import given_by, multiples, Part, signs
+from ._parts import accumulates, given_by, multiples, Part, runs_of, signs
 from ._wanted import slope_between
 
 
 _VAGUE = frozenset(
     (
         *("sign", "scale-constant", "scale-batch", "wrong-forward", "wrong-operand", "wrong-activation-derivative"),
-        *("missing-term", "double-counted-term", "wrong-regularization", "unknown", "extra-factor", "missing-factor"),
+        *(
+            "missing-term",
+            "double-counted-term",
+            "wrong-regularization",
+            "unknown",
+            "extra-factor",
+            "missing-factor",
+            "extra-activation-derivative",
+        ),
     )
 )
 """What is said of a statement before its parts are looked at, if it is not said what it must compute."""
@@ -25,6 +34,8 @@ _VAGUE = frozenset(
 
 def of_one_part(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, in the words of the one part of the statement that is wrong, if it is one."""
+    if {finding.cause for finding in findings} == {"sign"} and _is_a_value(e):
+        return [_words.other_sign(e.paths, place=e.place(findings[0].must)) if findings[0].line else findings[0]]
     if not _is_vague(e, findings):
         return findings
     [finding] = findings
@@ -33,7 +44,7 @@ def of_one_part(e: Explanation, findings: list[Finding]) -> list[Finding]:
         return findings
     must = None if part.old is None or part.new is None else e.rewritten(part.old, part.new)
     said = part.said(_cause(e, part), e.place(must))
-    if said.cause == finding.cause and _names_code(finding):
+    if finding.cause == "extra-activation-derivative" or (said.cause == finding.cause and _names_code(finding)):
         return [replace(finding, fix=said.fix, computes=said.computes, must=said.must)]
     return [said]
 
@@ -46,12 +57,12 @@ def _names_code(finding: Finding) -> bool:
 
 def _the_part_of(e: Explanation, cause: str) -> Part | None:
     """The part of the statement with which alone corrected the leaves are right."""
-    if e.out is None or any(len(run) != len(e.run) for run in e.mistake.instances):
+    if e.out is None or any(len(run) != len(e.run) for run in runs_of(e)):
         return None
-    wanted = None if _adds_itself(e) else e.corrected()
+    wanted = None if _adds_itself(e) or accumulates(e) else e.corrected()
     is_a_scale = cause.startswith("scale-") and wanted is not None and _relate.multiple(wanted, e.actual) is not None
     others = () if is_a_scale else (powers(e), extras(e), lacking(e), replaced(e))
-    for parts in (signs(e), multiples(e, wanted), *others):
+    for parts in (signs(e), multiples(e, wanted, usual=True), *others, multiples(e, wanted, usual=False)):
         found = [part for part in parts if _helps(e, part.patches, wanted)]
         if found:
             return min(found, key=_length)
@@ -78,20 +89,24 @@ def _adds_itself(e: Explanation) -> bool:
     return e.edit.kind == "plus" and e.name is not None and e.facts["offer"].name == e.name
 
 
+def _is_a_value(e: Explanation) -> bool:
+    """Whether the statement gives a value of the forward pass with the other sign."""
+    given = None if e.out is None or len(e.mistake.instances) > 1 else e.corrected()
+    if given is None or _relate.multiple(given, e.actual) is None or e.case.each_cotangent.scale(given) is not None:
+        return False
+    return given[0].size > 1 and e.is_forward(given)
+
+
 def _is_vague(e: Explanation, findings: list[Finding]) -> bool:
-    if len(findings) != 1 or findings[0].must or findings[0].cause not in _VAGUE or e.is_renamed or e.alias:
+    is_written = findings[0].must and not accumulates(e)
+    if len(findings) != 1 or is_written or findings[0].cause not in _VAGUE or e.is_renamed or e.alias:
         return False
     if findings[0].line != e.place().line or e.out is None or "across" in e.facts:
         return False
-    if findings[0].cause == "sign":  # of all that the statement gives
+    if findings[0].cause == "sign" and not accumulates(e):  # of all that the statement gives
         corrected = e.corrected()
         return corrected is None or _relate.multiple(corrected, e.actual) is None
-    return not _names_the_slope(findings[0])
-
-
-def _names_the_slope(finding: Finding) -> bool:
-    slope = getattr(finding.message, "facts", {}).get("slope")
-    return getattr(slope, "key", None) == "phrase.slope-code"
+    return True
 
 
 def _cause(e: Explanation, part: Part) -> str | None:
@@ -112,24 +127,53 @@ def _is_of_a_penalty(e: Explanation, part: Part) -> bool:
     case, changed = e.case, e.case.bench.program.equations[part.index]
     if part.is_a_number:
         return True
-    is_a_sum = changed.name in ("add", "sub")
-    terms = [atom for atom in (changed.inputs if is_a_sum else changed.outputs) if isinstance(atom, int)]
+    if changed.name in ("add", "sub"):
+        terms = [atom for atom in changed.inputs if isinstance(atom, int)]
+    else:
+        terms = [_term_of(e, changed.outputs[0])]
     return any(case.is_of_params_alone(atom) and bool(case.depends_on(atom)) for atom in terms)
 
 
+def _term_of(e: Explanation, variable: int) -> int:
+    """The term of a sum, or the result of the statement, that a value is a factor of."""
+    program = e.case.bench.program
+    while len(users := [user for user in program.users.get(variable, ()) if user in e.run]) == 1:
+        equation = program.equations[users[0]]
+        if equation.name in ("add", "sub"):
+            break
+        variable = equation.outputs[0]
+    return variable
+
+
 def _is_of_a_slope(e: Explanation, part: Part, given: Values) -> bool:
-    """Whether the part belongs to the slope of an activation: this comes out right with it, or is what a cotangent that
-    the statement reads has to be multiplied by, and the part is made of none.
+    """Whether the part belongs to the slope of an activation: the statement gives this, or multiplies a cotangent by it
+    that it reads, and the part is made of none.
     """
-    for index in e.run:
-        for out in e.case.bench.program.equations[index].outputs:
-            values = given_by(e, part.patches, out)
-            if values is not None and values[0].size > 1 and e.case.slopes.find(values) is not None:
-                if e.case.each_cotangent.scale(values) is None and e.case.forward.find(values) is None:
-                    return True
     scale = e.case.each_cotangent.scale(given)
+    if scale is None and e.case.forward.find(given) is None and _is_a_slope(e, given):
+        return True
     wanted = None if scale is None else e.case.each_cotangent.find(given, (scale,))
-    return wanted is not None and slope_between(e, wanted) is not None and not _is_of_a_cotangent(e, part.index)
+    between = wanted is not None and slope_between(e, wanted) is not None and _reads_a_cotangent(e)
+    return between and not _is_of_a_cotangent(e, part.index)
+
+
+def _reads_a_cotangent(e: Explanation) -> bool:
+    """Whether the statement reads a cotangent that comes in: the targets are one as well, of the log of an output."""
+    equations, case = e.case.bench.program.equations, e.case
+    inside = {out for index in e.run for out in equations[index].outputs}
+    read = {atom for index in e.run for atom in equations[index].inputs if isinstance(atom, int)} - inside
+    return any(case.is_made_of_params(atom) and case.is_of_a_cotangent(atom) for atom in read)
+
+
+def _is_a_slope(e: Explanation, values: Values) -> bool:
+    slopes = (quantity for quantity in e.quantities() if quantity.kind == "slope")
+    return any(
+        slope.values[0].size == values[0].size
+        and _relate.same(values, slope.values)
+        and not _relate.is_constant(slope.values)
+        and not e.case.is_arithmetic(slope)
+        for slope in slopes
+    )
 
 
 def _is_of_a_cotangent(e: Explanation, index: int) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from .._line import _relate
 from .._line._bench import Patch, Patches
 from .._line._matching import snapped
+from .._line._offers import Instances
 from .._line._patches import after, with_input
 from .._line._relate import Values
 from .._program._expressions import multiplied, negated, reduced_by, reduced_otherwise
@@ -40,9 +41,24 @@ class Part:
 
 
 def everywhere(e: Explanation, index: int, patch: Patch) -> Patches:
-    """A correction of an equation, in all runs of the statement that are wrong."""
+    """A correction of an equation, in all runs of the statement that are wrong; in all that add to its result."""
     place = e.run.index(index)
-    return {run[place]: patch for run in e.mistake.instances}
+    return {run[place]: patch for run in runs_of(e)}
+
+
+def runs_of(e: Explanation) -> Instances:
+    """The runs of the statement that are wrong: all of them, where each goes on from the result of the one before."""
+    return e.site.instances if accumulates(e) else e.mistake.instances
+
+
+def accumulates(e: Explanation) -> bool:
+    """Whether a statement in a loop reads what it assigns."""
+    statement = e.site.statement
+    if statement is None or statement.target is None or len(e.site.instances) < 2:
+        return False
+    value = getattr(statement.node, "value", statement.node)
+    read = {ast.unparse(node) for node in ast.walk(value) if isinstance(node, ast.expr)}
+    return isinstance(statement.node, ast.AugAssign) or statement.target in read
 
 
 def is_within(e: Explanation, index: int) -> bool:
@@ -90,8 +106,11 @@ def _is_negative(node: ast.expr) -> bool:
     return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
 
 
-def multiples(e: Explanation, wanted: Values | None) -> Iterator[Part]:
-    """Each value on the way to what the statement gives, times a number; also the mean for a sum, or the sum for it."""
+def multiples(e: Explanation, wanted: Values | None, *, usual: bool) -> Iterator[Part]:
+    """Each value on the way to what the statement gives, times a number; also the mean for a sum, or the sum for it.
+
+    The `usual` numbers are 2, the batch size, how many numbers were summed up, and one over each of these.
+    """
     bench = e.case.bench
     for index in reversed(e.run):
         [value] = bench.program.equations[index].outputs[:1]
@@ -100,7 +119,10 @@ def multiples(e: Explanation, wanted: Values | None) -> Iterator[Part]:
         if is_within(e, index):
             continue
         old = e.expressions[index]
+        counts = {2, *e.batches, *_lengths(e, index)}
         for factor in _factors(e, index, wanted):
+            if (factor in counts or round(1 / factor, 9) in counts) != usual:
+                continue
             patches = everywhere(e, index, after(0, lambda value, point, c=factor: c * value))
             is_reduced = old is not None and reduced_by(old) and _is_of_the_length(e, index, factor)
             if old is not None and is_reduced:
@@ -158,12 +180,18 @@ def _factors(e: Explanation, index: int, wanted: Values | None) -> list[float]:
     return [factor] if factor > 0 and len(f"{factor:g}{1 / factor:g}") < 12 else []
 
 
-_BENDS = frozenset("exp log tanh logistic sin cos pow integer_pow square sqrt rsqrt max min abs div".split())
+_BENDS = frozenset("exp log tanh logistic sin cos pow integer_pow square sqrt rsqrt max min abs".split())
 
 
 def _is_linear(e: Explanation, index: int) -> bool:
-    equations = e.case.bench.program.equations
-    return not any(equations[i].name in _BENDS for i in e.run if i > index)
+    """Whether what the statement gives is linear in what an equation of it gives."""
+    equations, moving = e.case.bench.program.equations, set(e.case.bench.program.equations[index].outputs)
+    for equation in (equations[i] for i in e.run if i > index):
+        read = [position for position, atom in enumerate(equation.inputs) if atom in moving]
+        if read and (equation.name in _BENDS or len(read) > 1 or (equation.name == "div" and read != [0])):
+            return False
+        moving.update(equation.outputs if read else ())
+    return True
 
 
 def given_by(e: Explanation, patches: Patches, variable: int) -> Values | None:

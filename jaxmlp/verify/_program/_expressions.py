@@ -98,16 +98,19 @@ def _turned(node: ast.expr) -> ast.expr | None:
         case ast.BinOp(left=left, op=ast.Sub(), right=right):
             return ast.BinOp(right, ast.Sub(), left)
         case ast.BinOp(left=left, op=ast.Mult() | ast.Div() | ast.MatMult() as op, right=right):
-            if (turned := _turned(left)) is not None:
-                return ast.BinOp(turned, op, right)
-            turned = _turned(right)
-            return None if turned is None else ast.BinOp(left, op, turned)
+            first, second = _turned(left), _turned(right)
+            if first is not None and (second is None or isinstance(left, ast.UnaryOp)):
+                return ast.BinOp(first, op, right)
+            # Of two differences nobody knows which one is the wrong way round.
+            return None if first is not None or second is None else ast.BinOp(left, op, second)
     return None
 
 
 def multiplied(node: ast.expr, factor: float) -> ast.expr:
     """An expression times a number, as people write it: `x` for twice `0.5 * x`, and `x / 8` for an eighth of `x`."""
     match node:
+        case ast.BinOp(left=ast.Constant(value=1 | 1.0), op=ast.Mult(), right=other):
+            return multiplied(other, factor)
         case ast.BinOp(left=ast.Constant(value=int() | float() as number), op=ast.Mult() as op, right=other):
             return other if number * factor == 1 else ast.BinOp(ast.Constant(_number(number * factor)), op, other)
         case ast.BinOp(left=other, op=ast.Mult() as op, right=ast.Constant(value=int() | float() as number)):

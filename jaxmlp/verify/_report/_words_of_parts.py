@@ -16,6 +16,11 @@ def term_sign(
     return finding(cause, paths, place, table="term-sign", term=_code(term))
 
 
+def other_sign(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    """A value of the forward pass."""
+    return finding("wrong-forward", paths, place, table="other-sign")
+
+
 def part_scale(
     paths: tuple[str, ...],
     *,
@@ -88,6 +93,10 @@ def another_name(
 ) -> Finding:
     """`used` stands where `instead` belongs."""
     return finding(cause, paths, place, table="wrong-operand", used=used, instead=instead)
+
+
+def penalty_alone(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("missing-term", paths, place, table="penalty-alone")
 
 
 def _code(part: str | None) -> str:

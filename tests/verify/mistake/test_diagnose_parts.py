@@ -199,3 +199,83 @@ def test_a_mean_over_the_classes_is_none_over_the_batch(getkey):
     (finding,) = check(loss, grads, {"w": w}, x, y).findings
     assert finding.cause in ("scale-constant", "wrong-forward")
     assert finding.must == "e / jnp.sum(e, axis=1, keepdims=True)"
+
+
+def penalized(params, x, y, decay):
+    return jnp.sum((x @ params["w"] - y) ** 2) + decay / 2 * jnp.sum(params["w"] ** 2)
+
+
+def test_a_penalty_alone_lacks_what_comes_of_the_data(getkey):
+    def grads(params, x, y, decay):
+        dw = decay * params["w"]
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (4, 5), (6, 4), (6, 5))
+    (finding,) = check(penalized, grads, {"w": w}, x, y, 0.1).findings
+    assert finding.cause == "missing-term" and "regularization term alone" in finding.message
+
+
+def test_a_penalty_that_is_not_divided(getkey):
+    def loss(params, x, y, decay):
+        return penalized(params, x, y, decay / 50)
+
+    def grads(params, x, y, decay):
+        dz = 2 * (x @ params["w"] - y)
+        dw = decay * params["w"] + x.T @ dz / 1.0
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (4, 5), (6, 4), (6, 5))
+    (finding,) = check(loss, grads, {"w": w}, x, y, 0.1).findings
+    assert finding.cause == "wrong-regularization"
+    assert finding.must == "decay * params['w'] / 50 + x.T @ dz / 1.0"
+
+
+def test_a_forward_value_of_the_other_sign_climbs_nothing(getkey):
+    def grads(params, x, y):
+        a1 = jnp.tanh(x @ params["w1"] + params["b1"])
+        out = -(a1 @ params["w2"])
+        dz2 = 2 * (out - y)
+        dz1 = (1 - a1**2) * (dz2 @ params["w2"].T)
+        return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+    w1, b1, w2, x, y = normals(getkey, (4, 5), (1, 5), (5, 3), (6, 4), (6, 3))
+    (finding,) = check(squared, grads, {"w1": w1, "b1": b1, "w2": w2}, x, y).findings
+    assert (finding.cause, finding.must) == ("wrong-forward", "a1 @ params['w2']")
+    assert finding.message == "`out` has the other sign than in the loss."
+
+
+def test_what_a_loop_subtracts_and_must_add(getkey):
+    def loss(params, x, y):
+        return jnp.sum((jnp.tanh(x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        dw = jnp.zeros_like(params["w"])
+        for i in range(len(x)):
+            a = jnp.tanh(x[i] @ params["w"])
+            dz = 2 * (a - y[i]) * (1 - a**2)
+            dw = dw - jnp.outer(x[i], dz)
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert (finding.cause, finding.must) == ("sign", "dw + jnp.outer(x[i], dz)")
+
+
+def test_a_sign_in_the_derivative_of_a_loss_is_none_in_a_slope(getkey):
+    def sigmoid(z):
+        return 1 / (1 + jnp.exp(-z))
+
+    def loss(params, x, y):
+        p = sigmoid(x @ params["w"])
+        return -jnp.sum(y * jnp.log(p) + (1 - y) * jnp.log(1 - p))
+
+    def grads(params, x, y):
+        p = sigmoid(x @ params["w"])
+        dp = -(y / p - (1 - y) / (1 + p))
+        dz = dp * p * (1 - p)
+        return {"w": x.T @ dz}
+
+    w, x = normals(getkey, (4, 1), (6, 4))
+    y = jnp.asarray([[0.0], [1.0], [1.0], [0.0], [1.0], [0.0]], x.dtype)
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert (finding.cause, finding.must) == ("sign", "-(y / p - (1 - y) / (1 - p))")

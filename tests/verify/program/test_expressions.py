@@ -21,6 +21,7 @@ from jaxmlp.verify._program._expressions import (
         ("2.0 * (y - out)", "2.0 * (out - y)"),
         ("-2 * (y - out) / m", "2 * (y - out) / m"),
         ("x.T @ dz", "-(x.T @ dz)"),
+        ("d * (1 - a) * (1 - h)", "-(d * (1 - a) * (1 - h))"),
         ("d(loss)/d(the output)", None),
     ),
 )
@@ -34,6 +35,7 @@ def test_an_expression_with_the_other_sign(text, other):
         ("0.5 * (x.T @ dz)", 2.0, "x.T @ dz"),
         ("1.0 * (out - y)", 2.0, "2 * (out - y)"),
         ("(out - y) * 4", 0.5, "(out - y) * 2"),
+        ("1 * dz.sum(0)", 1 / 8, "dz.sum(0) / 8"),
         ("dz / 2", 2.0, "dz"),
         ("dz / 2", 0.25, "dz / 8"),
         ("out - y", 2.0, "2 * (out - y)"),
