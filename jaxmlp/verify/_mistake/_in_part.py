@@ -10,7 +10,7 @@ from .._line._relate import Values
 from .._report import _words_of_parts as _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
-from ._more_parts import extras, lacking, powers, replaced
+from ._more_parts import extras, lacking, powers, replaced, without_epsilon
 from ._parts import accumulates, given_by, multiples, Part, runs_of, signs
 from ._wanted import slope_between
 
@@ -61,7 +61,7 @@ def _the_part_of(e: Explanation, cause: str) -> Part | None:
         return None
     wanted = None if _adds_itself(e) or accumulates(e) else e.corrected()
     is_a_scale = cause.startswith("scale-") and wanted is not None and _relate.multiple(wanted, e.actual) is not None
-    others = () if is_a_scale else (powers(e), extras(e), lacking(e), replaced(e))
+    others = () if is_a_scale else (powers(e), extras(e), without_epsilon(e), lacking(e), replaced(e))
     for parts in (signs(e), multiples(e, wanted, usual=True), *others, multiples(e, wanted, usual=False)):
         found = [part for part in parts if _helps(e, part.patches, wanted)]
         if found:

@@ -143,7 +143,7 @@ def replaced(e: Explanation) -> Iterator[Part]:
     """Each value that the statement reads, with another of its shape that has a name by then in its place."""
     bench, program = e.case.bench, e.case.bench.program
     inside = {out for index in e.run for out in program.equations[index].outputs}
-    whole = getattr(e.site.statement.node, "value", None) if e.site.statement else None
+    whole = _whole(e)
     if len(e.mistake.instances) > 1:
         return
     for atom in dict.fromkeys(a for i in e.run for a in program.equations[i].inputs if isinstance(a, int)):
@@ -156,14 +156,53 @@ def replaced(e: Explanation) -> Iterator[Part]:
             must = with_name(e.site, name, instead) if is_there and other != atom else None
             if must is None or instead == name or values[0].shape != used[0].shape or values[0].dtype.kind != "f":
                 continue
-            patches = {}
-            for index in e.run:
-                positions = [p for p, a in enumerate(program.equations[index].inputs) if a == atom]
-                if positions:
-                    patches[index] = with_inputs(positions, lambda point, v=values: v[point])
+            patches = _with(e, atom, values)
             yield Part(
                 *(min(patches), patches, whole, ast.parse(must, mode="eval").body),
                 lambda cause, place, u=name, i=instead: _words.another_name(
                     e.paths, used=u, instead=i, cause=cause or "wrong-operand", place=place
                 ),
             )
+
+
+_EPSILON = 0.01
+"""A number up to this size, added in the loss alone, is there to keep something from being zero."""
+
+
+def without_epsilon(e: Explanation) -> Iterator[Part]:
+    """What the statement reads, or computes on its way, with the small number added that the loss adds to it."""
+    bench, program, whole = e.case.bench, e.case.bench.program, _whole(e)
+    inside = {out: index for index in e.run for out in program.equations[index].outputs}
+    for atom in dict.fromkeys(a for i in e.run for a in program.equations[i].inputs if isinstance(a, int)):
+        name, index = e.case.names.of(atom), inside.get(atom)
+        for number in e.case.forward.shifts(bench.run.at(atom)):
+            if abs(number) > _EPSILON:
+                continue
+            text = f"{number:g}"
+            if index is None:
+                patches, old = _with(e, atom, tuple(value + number for value in bench.run.at(atom))), whole
+                must = with_name(e.site, name, f"{name} + {text}") if name else None
+                new = None if must is None else ast.parse(must, mode="eval").body
+            else:
+                patches = everywhere(e, index, after(0, lambda value, point, n=number: value + n))
+                old = None if is_within(e, index) else e.expressions[index]
+                new = None if old is None else ast.BinOp(old, ast.Add(), ast.parse(text, mode="eval").body)
+            yield Part(
+                *(min(patches), patches, old, new),
+                lambda cause, place, t=text: _words.missing_part(e.paths, part=t, cause="epsilon", place=place),
+            )
+
+
+def _whole(e: Explanation) -> ast.expr | None:
+    """All that the statement assigns."""
+    return getattr(e.site.statement.node, "value", None) if e.site.statement else None
+
+
+def _with(e: Explanation, atom: int, values: tuple[np.ndarray, ...]) -> dict[int, Patch]:
+    """Another value in the place of one that the statement reads, wherever it does."""
+    patches = {}
+    for index in e.run:
+        positions = [p for p, a in enumerate(e.case.bench.program.equations[index].inputs) if a == atom]
+        if positions:
+            patches[index] = with_inputs(positions, lambda point: values[point])
+    return patches

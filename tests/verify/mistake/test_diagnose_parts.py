@@ -279,3 +279,37 @@ def test_a_sign_in_the_derivative_of_a_loss_is_none_in_a_slope(getkey):
     y = jnp.asarray([[0.0], [1.0], [1.0], [0.0], [1.0], [0.0]], x.dtype)
     (finding,) = check(loss, grads, {"w": w}, x, y).findings
     assert (finding.cause, finding.must) == ("sign", "-(y / p - (1 - y) / (1 - p))")
+
+
+def test_an_epsilon_that_only_the_loss_adds(getkey):
+    def loss(params, x, y):
+        z = x @ params["w"]
+        return jnp.sum((z / jnp.sqrt(jnp.sum(z**2, axis=1, keepdims=True) + 1e-3) - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        s = jnp.sum(z**2, axis=1, keepdims=True)
+        inv = s**-0.5
+        n = z * inv
+        dn = 2 * (n - y)
+        return {"w": x.T @ (inv * (dn - n * jnp.sum(dn * n, axis=1, keepdims=True)))}
+
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
+    finding = check(loss, grads, {"w": w}, x, y).findings[0]
+    assert (finding.cause, finding.must) == ("epsilon", "(s + 0.001) ** (-0.5)")
+
+
+def test_a_forward_value_is_not_said_to_differ_from_itself(getkey):
+    def grads(params, x, y):
+        a1 = jnp.sin(x @ params["w1"] + params["b1"])
+        dz2 = 2 * (a1 @ params["w2"] - y)
+        dz1 = (1 - a1**2) * (dz2 @ params["w2"].T)
+        return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+    def loss(params, x, y):
+        a1 = jnp.tanh(x @ params["w1"] + params["b1"])
+        return jnp.sum((a1 @ params["w2"] - y) ** 2)
+
+    w1, b1, w2, x, y = normals(getkey, (4, 5), (1, 5), (5, 3), (6, 4), (6, 3))
+    finding = check(loss, grads, {"w1": w1, "b1": b1, "w2": w2}, x, y).findings[0]
+    assert finding.message == "`a1` is computed by another formula than in the loss."
