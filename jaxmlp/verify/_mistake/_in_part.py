@@ -7,6 +7,7 @@ from dataclasses import replace
 from .._line import _relate
 from .._line._bench import Patches
 from .._line._relate import Values
+from .._program._sites import Site
 from .._report import _words_of_parts as _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -36,14 +37,16 @@ def of_one_part(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, in the words of the one part of the statement that is wrong, if it is one."""
     if {finding.cause for finding in findings} == {"sign"} and _is_a_value(e):
         return [_words.other_sign(e.paths, place=e.place(findings[0].must)) if findings[0].line else findings[0]]
-    if not _is_vague(e, findings):
+    inside = _in_its_formula(e, findings)
+    if inside is None and not _is_vague(e, findings):
         return findings
     [finding] = findings
-    part = _the_part_of(e, finding.cause)
+    e = inside or e
+    part = _the_part_of(e, finding.cause, is_known=inside is None)
     if part is None:
         return findings
     must = None if part.old is None or part.new is None else e.rewritten(part.old, part.new)
-    said = part.said(_cause(e, part), e.place(must))
+    said = replace(part.said(_cause(e, part), e.place(must)), line=finding.line)
     if finding.cause == "extra-activation-derivative" or (said.cause == finding.cause and _names_code(finding)):
         return [replace(finding, fix=said.fix, computes=said.computes, must=said.must)]
     return [said]
@@ -55,11 +58,28 @@ def _names_code(finding: Finding) -> bool:
     return any(getattr(fact, "key", "").endswith("-code") for fact in facts)
 
 
-def _the_part_of(e: Explanation, cause: str) -> Part | None:
-    """The part of the statement with which alone corrected the leaves are right."""
+def _in_its_formula(e: Explanation, findings: list[Finding]) -> Explanation | None:
+    """The mistake as one of the formula that the statement calls, where the findings stand at its line."""
+    inner, equations = e.helper(), e.case.bench.program.equations
+    statement = e.case.source.statement(inner) if inner else None
+    if inner is None or statement is None or len(findings) != 1 or findings[0].must or "across" in e.facts:
+        return None
+    line = findings[0].line
+    if findings[0].cause not in _VAGUE or line is None or (line.file, line.number) != (inner.file, inner.number):
+        return None
+    stands = lambda index: any(inner == frame for stack in equations[index].stacks for frame in stack)
+    runs = tuple(tuple(filter(stands, run)) for run in e.mistake.instances)
+    if not all(runs):
+        return None
+    inside = Explanation(e.case, replace(e.mistake, site=Site(inner, statement, runs), instances=runs))
+    return inside if inside.out is not None and len(inside.outs) == 1 else None
+
+
+def _the_part_of(e: Explanation, cause: str, *, is_known: bool) -> Part | None:
+    """The part of the statement with which alone corrected the leaves are right; what it must give may be known."""
     if e.out is None or any(len(run) != len(e.run) for run in runs_of(e)):
         return None
-    wanted = None if _adds_itself(e) or accumulates(e) else e.corrected()
+    wanted = e.corrected() if is_known and not _adds_itself(e) and not accumulates(e) else None
     is_a_scale = cause.startswith("scale-") and wanted is not None and _relate.multiple(wanted, e.actual) is not None
     others = () if is_a_scale else (powers(e), extras(e), without_epsilon(e), lacking(e), replaced(e))
     for parts in (signs(e), multiples(e, wanted, usual=True), *others, multiples(e, wanted, usual=False)):

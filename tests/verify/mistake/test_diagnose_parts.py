@@ -313,3 +313,35 @@ def test_a_forward_value_is_not_said_to_differ_from_itself(getkey):
     w1, b1, w2, x, y = normals(getkey, (4, 5), (1, 5), (5, 3), (6, 4), (6, 3))
     finding = check(loss, grads, {"w1": w1, "b1": b1, "w2": w2}, x, y).findings[0]
     assert finding.message == "`a1` is computed by another formula than in the loss."
+
+
+def loss_of_a_sigmoid(params, x, y):
+    return jnp.sum((1 / (1 + jnp.exp(-(x @ params["w"]))) - y) ** 2)
+
+
+def test_a_sign_in_a_formula_of_the_forward_pass(getkey):
+    def sigmoid(x):
+        return 1 / (1 - jnp.exp(-x))
+
+    def grads(params, x, y):
+        a = sigmoid(x @ params["w"])
+        return {"w": x.T @ (2 * (a - y) * a * (1 - a))}
+
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
+    finding = check(loss_of_a_sigmoid, grads, {"w": w}, x, y).findings[0]
+    assert finding.cause == "wrong-forward" and "`jnp.exp(-x)` with the wrong sign" in finding.message
+    assert finding.must == "1 / (1 + jnp.exp(-x))" and finding.line and finding.line.text.startswith("return")
+
+
+def test_a_sign_in_a_formula_of_a_slope(getkey):
+    def sigmoid_prime(a):
+        return a * (1 + a)
+
+    def grads(params, x, y):
+        a = 1 / (1 + jnp.exp(-(x @ params["w"])))
+        dz = 2 * (a - y) * sigmoid_prime(a)
+        return {"w": x.T @ dz}
+
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
+    finding = check(loss_of_a_sigmoid, grads, {"w": w}, x, y).findings[0]
+    assert finding.cause == "wrong-activation-derivative" and finding.must == "a * (1 - a)"
