@@ -80,7 +80,7 @@ class Bench:
 
     def _order(self, path: str, patches: Patches) -> tuple[int, ...]:
         """The equations that a leaf comes from with `patches` in place."""
-        read = frozenset(patch.reads for patch in patches.values() if hasattr(patch, "reads"))
+        read = frozenset(v for patch in patches.values() if (v := getattr(patch, "reads", None)) is not None)
         if not read:
             return self.order[path]
         if (path, read) not in self._orders:

@@ -124,7 +124,7 @@ def replaced(
             continue
         get = fitted or offer.at
 
-        variables = offer.variables if len(instances) > 1 and offer.shape == shape else ()
+        variables = offer.variables if len(olds) > 1 and offer.shape == shape else ()
 
         def patches(
             c: float, get: Callable[[int, int], np.ndarray] = get, variables: tuple[int, ...] = variables

@@ -194,7 +194,7 @@ class Jobs:
             after = following[position] if following else ()
             slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
             is_alone = self.planted is None and len(instances) == 1
-            sums = self.standing.roles.sums(first) if is_alone and self.standing.is_a_value(first) else ()
+            sums = self.standing.roles.with_an_argument(first) if is_alone and self.standing.is_a_value(first) else ()
             upstream = self.cotangents if is_alone and role == "cotangent" and self.standing.is_a_slope(first) else ()
             is_one_of_several = role is None and len(instances) == 1 and len(outs) > 1 and self.planted is None
             yield from of_result(

@@ -135,14 +135,27 @@ class Roles:
             return []
         return [self._knowledge.slopes[pair] for pair in self._after(match[0])]
 
-    def sums(self, variable: int) -> frozenset[int | None]:
-        """If a value is one of the loss: the variables of the loss that are it and something more, such as a bias."""
+    def with_an_argument(self, variable: int) -> frozenset[int | None]:
+        """If a value is one of the loss: the variables of the loss that are it plus an argument, such as a bias."""
         match = self._match(variable)
         if match is None or match[0].kind != "value":
             return frozenset()
         pairs = [pair for own in self._variables(match[0]) for pair in self._by.get(own, ())]
-        slopes = self._knowledge.slopes
-        return frozenset(out for out, by in pairs if all((value == 1).all() for value in slopes[out, by].values))
+        values = self._knowledge.values
+        return frozenset(
+            out for out, by in pairs if out in values and self._differ_by_an_argument(values[out], values[by])
+        )
+
+    def _differ_by_an_argument(self, more: Quantity, less: Quantity) -> bool:
+        difference = tuple(a - b for a, b in zip(more.values, less.values, strict=True))
+        for argument in self._bench.program.inputs:
+            given = self._bench.run.at(argument)
+            try:
+                if same(difference, tuple(np.broadcast_to(v, difference[0].shape) for v in given)):
+                    return True
+            except ValueError:
+                continue
+        return False
 
     def _is_passed_on(self, variable: int) -> bool:
         """Whether an operation gives the value as it is, so that what is lacking may be lacking there."""

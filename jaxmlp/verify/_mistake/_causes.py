@@ -27,7 +27,7 @@ from ._relations import (
     related_by_a_usual_slope,
     related_term,
 )
-from ._scales import by_a_factor
+from ._scales import by_a_factor, times_the_slope
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
@@ -38,8 +38,8 @@ def stale(e: Explanation) -> Finding:
     return _words.stale_weights(e.paths, used=e.name or parameter, instead=parameter, place=e.place(parameter))
 
 
-def negated(e: Explanation) -> Finding:
-    return _words.sign(e.paths, place=e.place(joined(e.text, "-({})")))
+def negated(e: Explanation) -> list[Finding]:
+    return by_a_factor(e, -1.0)
 
 
 def scale(e: Explanation) -> list[Finding]:
@@ -100,7 +100,7 @@ def slope(e: Explanation) -> Finding | list[Finding]:
         return found
     if e.is_diagonal():
         return _words.softmax_diagonal(e.paths, place=e.place())
-    return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place())
+    return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(times_the_slope(e, offer, what)))
 
 
 def known(e: Explanation) -> Finding | list[Finding]:

@@ -1,9 +1,19 @@
 """Which mistake: what corrects something inside a statement, in words."""
 
+import ast
+from collections.abc import Callable
 from dataclasses import replace
 
 from .._line import _relate
 from .._line._matching import snapped
+from .._program._expressions import (
+    along,
+    multiplied,
+    product as matrix_product,
+    reduced_by,
+    reduced_otherwise,
+    the_other_way_round,
+)
 from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
@@ -39,10 +49,31 @@ def number(e: Explanation) -> Finding | list[Finding]:
     corrected = e.corrected()
     if corrected is None or _relate.multiple(corrected, e.actual) is None:  # the number is in one term alone
         return [replace(finding, computes=None, must=None, fix=None) for finding in findings]
-    if findings[0].cause == "scale-constant":
-        must = with_name(e.site, f"{old:g}", f"{new:g}")
-        return _words.scale_constant(e.paths, findings[0].factor or 1.0, place=e.place(must))
+    if correction > 0 and (must := _with_number(e, old, new)) is not None:
+        return by_a_factor(e, correction, must=must)
     return findings
+
+
+def _with_number(e: Explanation, old: float, new: float) -> str | None:
+    """What the statement assigns, with the right number."""
+    node = _edited(e)
+    if node is None:
+        return with_name(e.site, f"{old:g}", f"{new:g}")
+    is_a_mean = e.facts["below"] and new == 1 and reduced_by(node)
+    return e.rewritten(node, reduced_otherwise(node) if is_a_mean else multiplied(node, e.mistake.factor))
+
+
+def _edited(e: Explanation) -> ast.expr | None:
+    """The expression that the correction changes, if it is one."""
+    places = [index for index in e.run if index in e.edit.patches(1.0)]
+    return e.expressions[places[0]] if len(places) == 1 else None
+
+
+def _must(e: Explanation, change: Callable[[ast.expr], ast.expr | None]) -> str | None:
+    """What the statement assigns, with the expression changed that the correction is made in."""
+    node = _edited(e) if e.mistake.factor == 1 else None
+    new = None if node is None else change(node)
+    return None if node is None or new is None else e.rewritten(node, new)
 
 
 def numbers(e: Explanation) -> list[Finding]:
@@ -116,7 +147,8 @@ def begun_anew(e: Explanation) -> Finding:
 
 def product(e: Explanation) -> Finding:
     shape = e.actual[0].shape
-    return _words.transposed(e.paths, shape, shape, place=e.place())
+    must = _must(e, lambda node: matrix_product(node, swap=e.facts["swap"], turn=e.facts["turn"]))
+    return _words.transposed(e.paths, shape, shape, place=e.place(must))
 
 
 def counted(e: Explanation) -> Finding:
@@ -141,7 +173,8 @@ def elementwise(e: Explanation) -> Finding:
 def axes(e: Explanation) -> Finding:
     if not e.facts["axes"]:
         return _words.wrong_axis(e.paths, place=e.place())
-    return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place())
+    must = _must(e, lambda node: along(node, e.facts["axes"]))
+    return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place(must))
 
 
 def aligned(e: Explanation) -> Finding:
@@ -222,4 +255,4 @@ def everywhere(e: Explanation) -> list[Finding]:
 
 
 def mask(e: Explanation) -> Finding:
-    return _words.wrong_mask(e.paths, place=e.place())
+    return _words.wrong_mask(e.paths, place=e.place(_must(e, the_other_way_round)))

@@ -31,6 +31,7 @@ from ._case import Case
 from ._elsewhere import at_an_early_return, at_its_condition, at_its_pieces, at_its_sum, at_its_users
 from ._explanation import Explanation
 from ._formulas import in_a_formula
+from ._in_part import of_one_part
 from ._loss_statements import repeated, targets
 from ._names import Names
 from ._plain import born_nonfinite, swapped
@@ -179,7 +180,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = in_a_formula(explanation, found)
     found = at_its_users(explanation, at_the_calls(explanation, found))
     found = at_its_pieces(explanation, at_its_sum(explanation, at_its_condition(explanation, found)))
-    return at_an_early_return(explanation, found)
+    return of_one_part(explanation, at_an_early_return(explanation, found))
 
 
 def _is_of_a_part(bench: Bench, mistake: Mistake) -> bool:

@@ -1,12 +1,13 @@
 """Which mistake, where a statement of single numbers runs many times: told from all of its runs together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from .._line import _relate
 from .._line._known import Quantity
 from .._line._relate import Values
+from .._program._sites import results
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -20,7 +21,7 @@ _SAME = 1e-8
 
 def another_factor_in_each_run(e: Explanation) -> Finding | None:
     """A product in which a number of one array stands, in each run, where one of another array belongs."""
-    every = e.every_run() if len(e.mistake.instances) >= _LEAST else None
+    every = every_run(e) if len(e.mistake.instances) >= _LEAST else None
     if every is None:
         return None
     actual, expected = every
@@ -46,7 +47,7 @@ def _factors(e: Explanation) -> Iterator[tuple[str | None, Values]]:
         for position in (0, 1):
             atoms = [equations[index].inputs[position] for index in spots]
             variables = [atom for atom in atoms if isinstance(atom, int)]
-            used = e.stacked(variables) if len(variables) == len(atoms) else None
+            used = stacked(e, variables) if len(variables) == len(atoms) else None
             if used is not None:
                 yield e.case.names.of(variables[0]), used
 
@@ -63,3 +64,29 @@ def _consists_of(values: Values, quantity: Quantity) -> bool:
         if all(n.any(axis=1).all() and 2 * n.any(axis=0).sum() >= n.shape[1] for n in near):
             return True
     return False
+
+
+def every_run(e: Explanation) -> tuple[Values, Values] | None:
+    """What the statement gives in all of its runs that are corrected, and what it must give."""
+    bench, position = e.case.bench, e.facts.get("position", 0)
+    given = [results(bench.program, instance) for instance in e.mistake.instances]
+    if any(position >= len(outs) for outs in given):
+        return None
+    outs = [outs[position] for outs in given]
+    everything = range(min(e.mistake.patches), e.mistake.instances[-1][-1] + 1)
+    found = [bench.values(everything, e.mistake.patches, k) for k in range(bench.count)]
+    actual = stacked(e, outs)
+    if actual is None or any(values is None for values in found):
+        return None
+    made = [[values.get(out, bench.run.values[k][out]) for out in outs] for k, values in enumerate(found) if values]
+    if {value.shape for values in made for value in values} != {actual[0].shape[1:]}:
+        return None
+    return actual, tuple(np.stack(values) for values in made)
+
+
+def stacked(e: Explanation, variables: Sequence[int]) -> Values | None:
+    """The values of a variable in all runs; None if they have not one shape, or are no floating numbers."""
+    each = [e.case.bench.run.at(variable) for variable in variables]
+    if any(v[0].shape != each[0][0].shape or v[0].dtype.kind != "f" for v in each):
+        return None
+    return tuple(np.stack(values) for values in zip(*each, strict=True))

@@ -1,5 +1,6 @@
 """All that is at hand to put a mistake into words: the values, the names and the place in the source."""
 
+import ast
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -9,16 +10,17 @@ from .._line import _relate
 from .._line._known import Quantity
 from .._line._localize import Mistake
 from .._line._offers import Offer
+from .._program._expressions import expression_at, with_expression
 from .._program._sites import results, Site
 from .._program._stacks import Frame
-from .._program._syntax import ignores_an_argument
+from .._program._syntax import ignores_an_argument, Statement
 from .._report import _words
 from .._report._gradient_report import Line
 from .._report._words import Place
 from ._aliases import renamed
 from ._case import Case
 from ._names import joined, line_of, written
-from ._parts import part_of, with_part
+from ._reading import with_form, written_once
 
 
 class Explanation:
@@ -73,6 +75,26 @@ class Explanation:
             return None
         return written(self.site) if len(self.outs) == 1 and (self.name or self.site.leaf is None) else None
 
+    @cached_property
+    def expressions(self) -> dict[int, ast.expr | None]:
+        """The expression of the statement that each equation of its first run stands for, where the source tells."""
+        statement = self.site.statement
+        if statement is None or self.frame is None or self.statement is not statement:
+            return dict.fromkeys(self.run)
+        frames = {index: self._frame_of(index, statement) for index in self.run}
+        return {index: frame and expression_at(frame, statement) for index, frame in frames.items()}
+
+    def _frame_of(self, index: int, statement: Statement) -> Frame | None:
+        """Where in the statement an equation stands."""
+        stacks = self.case.bench.program.equations[index].stacks
+        frames = (frame for stack in stacks for frame in stack if frame)
+        lines = range(statement.first, statement.last + 1)
+        return next((f for f in frames if self.frame and f.file == self.frame.file and f.number in lines), None)
+
+    def rewritten(self, old: ast.expr, new: ast.expr) -> str | None:
+        """What the statement assigns, with another expression in the place of one of its own."""
+        return with_expression(self.statement, old, new) if self.statement is not None and self.text else None
+
     def place(self, must: str | None = None) -> Place:
         """Where it stands, what the line must compute, and what speaks for it."""
         line = self._line()
@@ -85,8 +107,12 @@ class Explanation:
         """What the statement must assign: `form`, in which `{}` is what it gives, or the part that is corrected."""
         if self.within is None:
             return joined(self.text, form)
-        part = part_of(self.case, self.site, self.run, self.within)
-        return None if part is None else with_part(self.site, part, form)
+        index, statement = self.case.bench.program.makers.get(self.within, -1), self.site.statement
+        if statement is None:
+            return None
+        made = self.expressions[index] if index in self.run else None
+        part = made or written_once(statement, self.case.names.of(self.within))
+        return None if part is None else with_form(statement, part, form)
 
     def place_of(self, site: Site) -> Place:
         """Where another statement stands that the correction corrects as well."""
@@ -222,30 +248,6 @@ class Explanation:
     def quantities(self) -> Sequence[Quantity]:
         """What is known of the loss; of the steps of a loop, each by itself."""
         return self.case.knowledge.quantities if len(self.site.instances) == 1 else self.case.each
-
-    def every_run(self) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]] | None:
-        """What the statement gives in all of its runs that are corrected, and what it must give."""
-        bench, position = self.case.bench, self.facts.get("position", 0)
-        given = [results(bench.program, instance) for instance in self.mistake.instances]
-        if any(position >= len(outs) for outs in given):
-            return None
-        outs = [outs[position] for outs in given]
-        everything = range(min(self.mistake.patches), self.mistake.instances[-1][-1] + 1)
-        found = [bench.values(everything, self.mistake.patches, k) for k in range(bench.count)]
-        actual = self.stacked(outs)
-        if actual is None or any(values is None for values in found):
-            return None
-        made = [[values.get(out, bench.run.values[k][out]) for out in outs] for k, values in enumerate(found) if values]
-        if {value.shape for values in made for value in values} != {actual[0].shape[1:]}:
-            return None
-        return actual, tuple(np.stack(values) for values in made)
-
-    def stacked(self, variables: Sequence[int]) -> tuple[np.ndarray, ...] | None:
-        """The values of a variable in all runs; None if they have not one shape, or are no floating numbers."""
-        each = [self.case.bench.run.at(variable) for variable in variables]
-        if any(v[0].shape != each[0][0].shape or v[0].dtype.kind != "f" for v in each):
-            return None
-        return tuple(np.stack(values) for values in zip(*each, strict=True))
 
     def corrected(self) -> tuple[np.ndarray, ...] | None:
         """What the statement gives once it is corrected, or what it reads, if it is that which is corrected."""

@@ -41,7 +41,9 @@ def in_a_formula(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if len(expected) < bench.count or gives_of_another(e, run, outs[0], expected):
         return findings
     line = line_of(inner, e.case.source)
-    if {finding.cause for finding in findings} == {"wrong-forward"} and e.edit.kind == "known":
+    of_a_value = {finding.cause for finding in findings} == {"wrong-forward"} and e.edit.kind == "known"
+    inside = set(e.mistake.patches).issubset(everywhere) and e.edit.kind in ("term", "number")
+    if of_a_value or (inside and e.case.forward.find(expected) is not None):
         return [replace(finding, line=line, computes=None, must=None) for finding in findings]
     if e.case.slopes.find(expected) is None or _is_of_another_activation(e, run, outs[0]):
         return findings

@@ -9,7 +9,7 @@ from .._line._offers import Offer
 from .._program._adjoint import is_added
 from .._program._sites import results
 from .._program._stacks import Frame
-from .._report import _words
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import line_of
@@ -32,6 +32,8 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, in the words of what the statement is for: a penalty's gradient, or an activation's slope."""
     causes = {finding.cause for finding in findings}
     if causes <= set(_OF_A_PENALTY) and is_of_a_penalty(e):
+        if _is_all_of_a_leaf(e):
+            return [_words_of_parts.penalty_alone(e.paths, place=e.place())]
         frame = _where_it_changes_its_sign(e)
         place = e.place() if frame is None else replace(e.place(), line=line_of(frame, e.case.source), name=None)
         return [_words.wrong_regularization(e.paths, place=place)]
@@ -111,6 +113,17 @@ def is_of_a_penalty(e: Explanation) -> bool:
         e.actual[0].shape == bench.truth[0][path].shape and is_added(bench.program, bench.order[path], {out})
         for path in e.paths
     )
+
+
+def _is_all_of_a_leaf(e: Explanation) -> bool:
+    """Whether the statement must give all of a gradient, which comes of the data, and gives what the penalty adds."""
+    bench, corrected = e.case.bench, e.corrected()
+    is_all = corrected is not None and any(
+        corrected[0].shape == bench.truth[0][path].shape
+        and _relate.same(corrected, tuple(leaves[path] for leaves in bench.truth))
+        for path in e.paths
+    )
+    return is_all and any(_relate.multiple(e.actual, bench.run.at(variable)) is not None for variable in e.case.params)
 
 
 def _where_it_changes_its_sign(e: Explanation) -> Frame | None:

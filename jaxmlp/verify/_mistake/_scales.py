@@ -6,20 +6,24 @@ import numpy as np
 
 from .._line import _relate
 from .._line._matching import snapped
+from .._line._offers import Offer
+from .._program._expressions import multiplied, negated, rewritten
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import joined
 
 
-def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
-    """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these."""
+def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -> list[Finding]:
+    """A factor that is missing or too much: a sign, the batch size, another constant, or a sign and one of these; with
+    what the statement must compute, if that is not simply a multiple of what it does.
+    """
     if (upstream := _ignored(e, correction)) is not None:
         return [_words.missing_upstream(e.paths, upstream=upstream or None, place=e.place())]
     size = snapped(abs(correction))
     signs = []
     if correction < 0:
-        signs = [_words.sign(e.paths, place=e.place(joined(e.text, "-({})") if size == 1 else None))]
+        signs = [_words.sign(e.paths, place=e.place(rewritten(e.text, negated) if size == 1 else None))]
     if size == 1:
         return signs
     count: float | None = e.facts.get("number of examples")
@@ -27,9 +31,10 @@ def by_a_factor(e: Explanation, correction: float) -> list[Finding]:
         return [*signs, _words.counted_batch(e.paths, int(count), place=e.place())]
     for batch in e.batches:
         if size in (batch, snapped(1 / batch)) and not _is_repeated(e, size):
-            must = joined(e.text, f"({{}}) {'*' if size > 1 else '/'} {batch}") if not signs else None
+            must = must or (None if signs else rewritten(e.text, lambda node: multiplied(node, size)))
             return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
-    must = joined(e.text, f"({{}}) * {size:g}") if len(f"{size:g}") < 6 and not signs else None
+    is_short = len(f"{size:g}") < 6 and not signs
+    must = must or (rewritten(e.text, lambda node: multiplied(node, size)) if is_short else None)
     return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
 
 
@@ -40,6 +45,18 @@ def _is_repeated(e: Explanation, size: float) -> bool:
     alike = [shape for shape in shapes if len(shape) == len(given) and 1 not in shape]
     copies = {math.prod(given) / math.prod(shape) for shape in alike if math.prod(shape)}
     return any(copy > 1 and size in (copy, 1 / copy) for copy in copies)
+
+
+def times_the_slope(e: Explanation, offer: Offer, what: str | None) -> str | None:
+    """The operand that has to be multiplied by a slope, times that, if both have names."""
+    corrected, bench = e.corrected(), e.case.bench
+    for atom in dict.fromkeys(atom for index in e.run for atom in bench.program.equations[index].inputs):
+        name = e.case.names.of(atom) if isinstance(atom, int) else None
+        if name and what and corrected and bench.run.at(atom)[0].shape == offer.shape:
+            made = tuple(v * offer.at(0, k) for k, v in enumerate(bench.run.at(atom)))
+            if _relate.same(made, corrected):
+                return joined(what, f"{name} * ({{}})")
+    return None
 
 
 def _ignored(e: Explanation, correction: float) -> str | None:

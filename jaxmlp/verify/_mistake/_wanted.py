@@ -1,6 +1,6 @@
 """Which mistake: told from what a statement reads, and from what it must give of that."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,11 +10,11 @@ from .._line._bench import RIGHT
 from .._line._known import Quantity
 from .._line._patches import with_inputs
 from .._line._relate import Values
-from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from .._verdict._accuracy import norm
 from ._explanation import Explanation
+from ._penalty import of_a_penalty
 from ._relations import is_masked_in_vain
 
 
@@ -22,13 +22,9 @@ _MOVES = frozenset("scatter scatter-add gather slice dynamic_slice dynamic_updat
 """Operations that put or find elements at a place that is told them."""
 
 
-_LEAST = 4
-"""How many numbers have to be along those of a parameter."""
-
-
 def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] | None:
     """The mistake, if it is one of those below; `quantity` is what the statement must give, where that is known."""
-    found = _penalty(e) or _operand(e) or _one_term_too_many(e) or _product_for_a_sum(e) or _another_product(e)
+    found = of_a_penalty(e) or _operand(e) or _one_term_too_many(e) or _product_for_a_sum(e) or _another_product(e)
     if found:
         return found
     if _lacks_a_product(e):
@@ -36,7 +32,7 @@ def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] 
     expected = e.corrected()
     if expected is not None and is_masked_in_vain(e, expected):
         return [_words.wrong_mask(e.paths, place=e.place())]
-    slope = _slope(e, quantity) if quantity is not None and quantity.kind == "cotangent" else None
+    slope = slope_between(e, quantity) if quantity is not None and quantity.kind == "cotangent" else None
     if slope is not None:
         return [_words.wrong_slope(e.paths, slope=e.case.names.known(slope), place=e.place())]
     if _is_displaced(e):
@@ -102,7 +98,7 @@ def _at(e: Explanation, slope: Quantity) -> str | None:
     return e.case.names.known(Quantity("value", e.case.loss.at(slope.by), slope.by)) if slope.by is not None else None
 
 
-def _slope(e: Explanation, wanted: Quantity) -> Quantity | None:
+def slope_between(e: Explanation, wanted: Quantity) -> Quantity | None:
     """The slope of the activation between a cotangent that the statement has and that which it must give."""
     knowledge, program = e.case.knowledge, e.case.bench.program
     if wanted.variable is None:
@@ -122,83 +118,6 @@ def _slope(e: Explanation, wanted: Quantity) -> Quantity | None:
             if variable in starts:
                 return starts[variable]
     return None
-
-
-def _penalty(e: Explanation) -> list[Finding] | None:
-    """A difference that is made of parameters, and of parameters times what the statement reads: a penalty's."""
-    every = e.every_run()
-    if every is None:
-        return None
-    actual, expected = every
-    shape = expected[0].shape
-    alone = [v for atoms in _columns(e) if _is_of_its_own(e, atoms[0]) for v in [e.stacked(atoms)]]
-    if len(e.mistake.instances) == 1:
-        alone += [tuple(v[None] for v in e.case.bench.run.at(p)) for p in e.case.params if _is_of_its_own(e, p)]
-    alone = [v for v in alone if v is not None and v[0].shape == shape]
-    alone += [tuple(along(value) for value in v) for v in alone for along in (np.sign, lambda v: v / norm(v))]
-    read = [v for atoms in _columns(e) for v in [e.stacked(atoms)] if v is not None and not _relate.is_constant(v)]
-    literals = (a for i in e.run for a in e.case.bench.program.equations[i].inputs if isinstance(a, Literal))
-    numbers = {float(literal.value) for literal in literals if literal.value.ndim == 0 and literal.value}
-    batches = [s * c for c in map(float, e.case.batches) for s in (1, -1, 1 / c**2, -1 / c**2)]
-    for scale in (1.0, -1.0, *numbers, *batches):
-        rest = _flat(tuple(a - scale * b for a, b in zip(actual, expected, strict=True)))
-        wrong = np.abs(rest) > RIGHT * norm(rest)
-        if scale == 1 and _LEAST <= np.count_nonzero(wrong) < rest.size:  # of some of the parameters alone
-            alone += [tuple((_flat(v) * wrong).reshape(len(v), *shape)) for v in alone]
-        for basis in _bases(alone, read, shape):
-            if rest.size >= 2 * len(basis) + 2 and _is_made_of(rest, basis):
-                found = [_words.wrong_regularization(e.paths, place=e.place())]
-                if abs(scale) != 1 and scale not in numbers:
-                    batch = round(max(abs(scale), 1 / abs(scale)))
-                    return [*found, _words.scale_batch(e.paths, abs(scale), batch, place=e.place())]
-                return found if scale == 1 or scale in numbers else [*found, _words.sign(e.paths, place=e.place())]
-    return None
-
-
-def _is_of_its_own(e: Explanation, variable: int) -> bool:
-    """Whether a value comes from the parameter itself whose gradient is wrong, and from no data but indices."""
-    own = [parameter for parameter, path in e.case.paths.items() if path in e.paths]
-    return e.case.is_of_params_and_indices(variable, own)
-
-
-def _bases(alone: Sequence[Values], read: Sequence[Values], shape: tuple[int, ...]) -> Iterator[list[np.ndarray]]:
-    flat = [_flat(v) for v in alone]
-    for p in flat:
-        yield [p]
-    for first, p in enumerate(flat):
-        yield from ([p, q] for q in flat[:first])
-    for p in alone:
-        for v in read:
-            try:
-                # What is one number in each run lies along the first axis.
-                wide = [b.reshape(b.shape + (1,) * (len(shape) - b.ndim)) for b in v]
-                yield [_flat(p), _flat(tuple(np.broadcast_to(a * b, shape) for a, b in zip(p, wide, strict=True)))]
-            except ValueError:
-                continue
-
-
-def _is_made_of(rest: np.ndarray, basis: list[np.ndarray]) -> bool:
-    matrix = np.stack(basis, axis=1)
-    if not rest.any() or not np.isfinite(matrix).all() or not np.isfinite(rest).all():
-        return False
-    weights = np.linalg.lstsq(matrix, rest, rcond=None)[0]
-    return norm(rest - matrix @ weights) <= RIGHT * norm(rest)
-
-
-def _flat(values: Values) -> np.ndarray:
-    return np.concatenate([np.ravel(value) for value in values])
-
-
-def _columns(e: Explanation) -> Iterator[list[int]]:
-    """The variables of the statement, each with those that stand for it in the other runs."""
-    equations = e.case.bench.program.equations
-    seen = set()
-    for places in zip(*e.mistake.instances, strict=False):
-        for atoms in zip(*((*equations[i].inputs, *equations[i].outputs) for i in places), strict=False):
-            numbers = [atom for atom in atoms if isinstance(atom, int)]
-            if len(numbers) == len(atoms) and tuple(numbers) not in seen:
-                seen.add(tuple(numbers))
-                yield numbers
 
 
 def _lacks_a_product(e: Explanation) -> bool:

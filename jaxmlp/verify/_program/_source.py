@@ -7,7 +7,7 @@ import linecache
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice, takewhile
+from itertools import takewhile
 from types import CodeType
 from typing import Any
 
@@ -72,15 +72,6 @@ class Source:
         statements = [] if definition is None else statements_of(definition)
         around = [s for s in statements if s.first <= frame.number <= s.last]
         return min(around, key=lambda s: s.last - s.first) if around else None
-
-    def expression(self, frame: Frame, statement: Statement) -> ast.expr | None:
-        """The part of a statement of this very function that was being computed at a frame, such as `d @ w2.T`."""
-        if self.code is None or frame.function.split(".")[-1] != self.code.co_name or not self.is_own(frame):
-            return None
-        where = next(islice(self.code.co_positions(), frame.offset // 2, None), None)
-        nodes = (node for node in ast.walk(statement.node) if isinstance(node, ast.expr))
-        found = (n for n in nodes if where == (n.lineno, n.end_lineno, n.col_offset, n.end_col_offset))
-        return next(found, None)
 
     def _definition(self, frame: Frame) -> Any:
         """The syntax tree of the function that a frame stands in."""

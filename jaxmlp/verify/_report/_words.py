@@ -222,7 +222,8 @@ def wrong_mask(
 
 
 def wrong_forward(paths: tuple[str, ...], *, instead: str | None = None, place: Place | None = None) -> Finding:
-    return finding("wrong-forward", paths, place, sentence="instead" if instead else "message", instead=instead)
+    is_another = instead is not None and (place is None or place.name != instead)
+    return finding("wrong-forward", paths, place, sentence="instead" if is_another else "message", instead=instead)
 
 
 def swapped_leaves(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:

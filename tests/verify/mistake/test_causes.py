@@ -299,7 +299,7 @@ CASES = {
     "a square for a value": (
         (squares, squared_twice, {"w": (3, 2)}),
         ("wrong-operand", 'd = 2 * (x @ params["w"]) ** 2', ("w",)),
-        "another value than the one that belongs there",
+        "raises `x @ params['w']` to the power 2 where 1 belongs",
     ),
 }
 

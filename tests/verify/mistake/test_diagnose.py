@@ -75,7 +75,7 @@ def a_sign(params, x, y):
     return {"w1": x.T @ dz1, "b1": dz1.sum(axis=0), "w2": a1.T @ dz2, "b2": dz2.sum(axis=0)}
 
 
-@mistake("scale-batch", "db1 = dz1.mean(axis=0)", "b1", must="dz1.mean(axis=0) * 5")
+@mistake("scale-batch", "db1 = dz1.mean(axis=0)", "b1", must="dz1.sum(axis=0)")
 def a_mean_for_a_sum(params, x, y):
     a1, dz2 = behind(params, x, y)
     dz1 = dz2 @ params["w2"].T * (1 - a1**2)

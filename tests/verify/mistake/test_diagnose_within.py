@@ -150,7 +150,7 @@ def test_a_sign_before_an_exponential_is_named_where_it_is_made(getkey):
         return logs
 
     found = said(classes, of_classes(logs), *classes_inputs(getkey))
-    assert found == [("sign", "logs = jnp.log(jnp.sum(jnp.exp(shifted), axis=1, keepdims=True)) - shifted")]
+    assert found == [("wrong-forward", "logs = jnp.log(jnp.sum(jnp.exp(shifted), axis=1, keepdims=True)) - shifted")]
 
 
 def test_a_bias_that_is_left_out_of_the_output_is_no_penalty_that_is_missing(getkey):

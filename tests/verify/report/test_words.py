@@ -11,7 +11,7 @@ import pytest
 
 from jaxmlp import verify
 from jaxmlp.verify import Line
-from jaxmlp.verify._report import _words
+from jaxmlp.verify._report import _words, _words_of_parts
 from jaxmlp.verify._report._sentence import catalogue, has, LANGUAGES, listed, said, Sentence
 
 
@@ -82,6 +82,20 @@ FINDINGS = [
     ("unknown", _words.unknown, {}),
     ("unknown", _words.departed, {}),
     ("precision", _words.rounded, {}),
+    ("sign", _words_of_parts.term_sign, {}),
+    ("wrong-forward", _words_of_parts.term_sign, {"cause": "wrong-forward", "term": "b1"}),
+    ("wrong-forward", _words_of_parts.other_sign, {}),
+    ("missing-term", _words_of_parts.penalty_alone, {}),
+    ("scale-constant", _words_of_parts.part_scale, {"times": 0.5}),
+    ("scale-constant", _words_of_parts.part_scale, {"times": 0.5, "part": "x @ w1"}),
+    ("scale-batch", _words_of_parts.another_reduction, {"part": "jnp.sum(z, axis=0)", "is_a_mean": False}),
+    ("scale-batch", _words_of_parts.another_reduction, {"part": "jnp.mean(z, axis=0)", "is_a_mean": True}),
+    ("wrong-activation-derivative", _words_of_parts.another_power, {"part": "s", "used": -1.0, "instead": -2.0}),
+    ("double-counted-term", _words_of_parts.extra_part, {"part": "n"}),
+    ("extra-factor", _words_of_parts.extra_factor_of, {"part": "t - 1"}),
+    ("missing-term", _words_of_parts.missing_part, {"part": "b1"}),
+    ("wrong-regularization", _words_of_parts.missing_factor_of, {"part": "w1", "cause": "wrong-regularization"}),
+    ("wrong-operand", _words_of_parts.another_name, SWAP),
 ]
 REASONS = [
     _words.no_truth(float("nan")),
@@ -95,8 +109,8 @@ REASONS = [
 ]
 
 
-UNSAID = (_words.transposed, _words.scale_batch, _words.matrix_product)
-"""Of these not every fact is said: the shape of a square, a mean's factor, what is multiplied."""
+UNSAID = (_words.transposed, _words.scale_batch, _words.matrix_product, _words_of_parts.another_reduction)
+"""Of these not every fact is said: the shape of a square, a mean's factor, what is multiplied, which of two it is."""
 
 
 def placeholders(template):
@@ -139,13 +153,14 @@ def test_a_finding_is_said_in_every_language(cause, words, facts, place):
         assert (finding.computes, finding.must, finding.evidence) == (PLACE.computes, PLACE.must, PLACE.evidence)
     else:
         assert "`w1`" in finding.message or words is _words.wrong_value
-        for fact in () if None in facts.values() or words in UNSAID else facts.values():
+        for fact in () if None in facts.values() or words in UNSAID else (facts | {"cause": ""}).values():
             numbers = f"{fact:g}" if isinstance(fact, float) else str(fact).strip("()")
             assert numbers in f"{finding.message} {finding.fix}"
 
 
 def test_every_function_of_the_catalogue_is_tried():
-    functions = {f for _, f in inspect.getmembers(_words, inspect.isfunction) if f.__module__ == _words.__name__}
+    modules = (_words, _words_of_parts)
+    functions = {f for m in modules for _, f in inspect.getmembers(m, inspect.isfunction) if f.__module__ == m.__name__}
     functions = {f for f in functions if not f.__name__.startswith("_")}
     numbers = {_words.in_a_coarser_dtype, _words.not_finite_in, _words.poor_numbers}
     assert functions == {words for _, words, _ in FINDINGS} | numbers

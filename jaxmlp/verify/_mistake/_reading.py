@@ -1,0 +1,22 @@
+"""How what a statement reads, or makes on its way, is written there."""
+
+import ast
+
+from .._program._expressions import with_expression
+from .._program._syntax import Statement
+
+
+def written_once(statement: Statement, name: str | None) -> ast.expr | None:
+    """Where a statement reads a name, if it stands there once."""
+    parts = [node for node in ast.walk(statement.node) if isinstance(node, ast.expr) and ast.unparse(node) == name]
+    parts = [node for node in parts if isinstance(getattr(node, "ctx", None), ast.Load)]
+    return parts[0] if len(parts) == 1 else None
+
+
+def with_form(statement: Statement, part: ast.expr, form: str) -> str | None:
+    """What a statement assigns, with `form` in the place of a part of it, which stands there for `{}`."""
+    try:
+        new = ast.parse(form.replace("{}", f"({ast.unparse(part)})", 1), mode="eval").body
+    except SyntaxError:  # a description, and no code
+        return None
+    return with_expression(statement, part, new)

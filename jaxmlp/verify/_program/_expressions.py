@@ -1,0 +1,170 @@
+"""The expression of a statement that an equation stands for, and the statement with another in its place."""
+
+import ast
+import copy
+import functools
+import linecache
+from collections.abc import Callable, Iterator
+from types import CodeType
+
+from ._stacks import Frame
+from ._syntax import Statement
+
+
+def expression_at(frame: Frame, statement: Statement) -> ast.expr | None:
+    """The innermost expression of a statement that was being computed where a frame had come to."""
+    where = _position(frame)
+    expressions = (node for node in ast.walk(statement.node) if isinstance(node, ast.expr))
+    return next((node for node in expressions if where == _span(node)), None)
+
+
+def _span(node: ast.expr) -> tuple[int | None, ...]:
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+
+
+def _position(frame: Frame) -> tuple[int | None, ...] | None:
+    """The lines and columns of the instruction that a frame had come to."""
+    name, found = frame.function.split(".")[-1], None
+    for code in _codes(frame.file):
+        positions = list(code.co_positions()) if code.co_name == name else []
+        place = frame.offset // 2  # two bytes to an instruction
+        if place < len(positions):
+            first, last, start, stop = positions[place]
+            if first is not None and last is not None and first <= frame.number <= last:
+                found = first, last, start, stop
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _codes(file: str) -> tuple[CodeType, ...]:
+    """The code of all functions in a file."""
+    try:
+        return tuple(_within(compile("".join(linecache.getlines(file)), file, "exec", dont_inherit=True)))
+    except (SyntaxError, ValueError):
+        return ()
+
+
+def _within(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _within(inner)
+
+
+def with_expression(statement: Statement, old: ast.expr, new: ast.expr) -> str | None:
+    """What a statement assigns, with another expression in the place of one of its own."""
+    value = getattr(statement.node, "value", None)
+    return ast.unparse(copy.deepcopy(value, {id(old): new})) if isinstance(value, ast.expr) else None
+
+
+def reduced_by(node: ast.expr) -> str | None:
+    """The name of the method or function that an expression calls, if it is a sum or a mean."""
+    match node:
+        case ast.Call(func=ast.Attribute(attr="sum" | "mean" as name)):
+            return name
+    return None
+
+
+def reduced_otherwise(node: ast.expr) -> ast.expr:
+    """A mean in the place of a sum, and the other way round."""
+    changed = copy.deepcopy(node)
+    match changed:
+        case ast.Call(func=ast.Attribute(attr="sum" | "mean" as name) as function):
+            function.attr = "mean" if name == "sum" else "sum"
+    return changed
+
+
+def rewritten(text: str | None, change: Callable[[ast.expr], ast.expr]) -> str | None:
+    """What is written, changed; None if it is a description, and no code."""
+    if text is None:
+        return None
+    try:
+        return ast.unparse(change(ast.parse(text, mode="eval").body))
+    except SyntaxError:
+        return None
+
+
+def negated(node: ast.expr) -> ast.expr:
+    """An expression with the other sign, as people write it: `b - a` for `a - b`."""
+    turned = _turned(node)
+    return ast.UnaryOp(ast.USub(), node) if turned is None else turned
+
+
+def _turned(node: ast.expr) -> ast.expr | None:
+    """An expression with the other sign, if no minus has to be put in front of all of it."""
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return operand
+        case ast.BinOp(left=left, op=ast.Sub(), right=right):
+            return ast.BinOp(right, ast.Sub(), left)
+        case ast.BinOp(left=left, op=ast.Mult() | ast.Div() | ast.MatMult() as op, right=right):
+            first, second = _turned(left), _turned(right)
+            if first is not None and (second is None or isinstance(left, ast.UnaryOp)):
+                return ast.BinOp(first, op, right)
+            # Of two differences nobody knows which one is the wrong way round.
+            return None if first is not None or second is None else ast.BinOp(left, op, second)
+    return None
+
+
+def multiplied(node: ast.expr, factor: float) -> ast.expr:
+    """An expression times a number, as people write it: `x` for twice `0.5 * x`, and `x / 8` for an eighth of `x`."""
+    match node:
+        case ast.BinOp(left=ast.Constant(value=1 | 1.0), op=ast.Mult(), right=other):
+            return multiplied(other, factor)
+        case ast.BinOp(left=ast.Constant(value=int() | float() as number), op=ast.Mult() as op, right=other):
+            return other if number * factor == 1 else ast.BinOp(ast.Constant(_number(number * factor)), op, other)
+        case ast.BinOp(left=other, op=ast.Mult() as op, right=ast.Constant(value=int() | float() as number)):
+            return other if number * factor == 1 else ast.BinOp(other, op, ast.Constant(_number(number * factor)))
+        case ast.BinOp(left=other, op=ast.Div() as op, right=ast.Constant(value=int() | float() as number)):
+            return other if number == factor else ast.BinOp(other, op, ast.Constant(_number(number / factor)))
+    below = 1 / factor
+    if factor < 1 and float(f"{below:g}").is_integer():
+        return ast.BinOp(node, ast.Div(), ast.Constant(_number(below)))
+    factors = node, ast.Constant(_number(factor))
+    is_a_sum = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+    left, right = factors[::-1] if is_a_sum else factors
+    return ast.BinOp(left, ast.Mult(), right)
+
+
+def _number(value: float) -> int | float:
+    short = float(f"{value:g}")
+    return int(short) if short.is_integer() else short
+
+
+def along(node: ast.expr, axes: tuple[int, ...]) -> ast.expr | None:
+    """A sum or a mean over other axes, where it says over which."""
+    changed = copy.deepcopy(node)
+    written = ast.parse(repr(axes[0] if len(axes) == 1 else axes), mode="eval").body
+    if isinstance(changed, ast.Call):
+        for keyword in changed.keywords:
+            if keyword.arg == "axis":
+                keyword.value = written
+                return changed
+    return None
+
+
+_TURNED = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE}
+
+
+def the_other_way_round(node: ast.expr) -> ast.expr | None:
+    """A comparison with `<` for `>`, and likewise."""
+    match node:
+        case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _TURNED:
+            return ast.Compare(left, [_TURNED[type(operator)]()], [right])
+    return None
+
+
+def product(node: ast.expr, *, swap: bool, turn: tuple[bool, bool]) -> ast.expr | None:
+    """A matrix product of the transposed operands, or of the two the other way round."""
+    match node:
+        case ast.BinOp(left=left, op=ast.MatMult() as op, right=right):
+            first, second = (_transposed(each) if t else each for each, t in zip((left, right), turn, strict=True))
+            return ast.BinOp(second, op, first) if swap else ast.BinOp(first, op, second)
+    return None
+
+
+def _transposed(node: ast.expr) -> ast.expr:
+    match node:
+        case ast.Attribute(value=value, attr="T"):
+            return value
+    return ast.Attribute(node, "T")

@@ -1,0 +1,103 @@
+"""What a report says of one part of a line, where the rest of the line is right.
+
+Each takes the cause besides, which is that of the line: a sign is wrong in a gradient, in a slope, in a forward value.
+The part is code as it stands in the line; None where that is not known.
+"""
+
+from ._finding import finding, phrase, Place as Place
+from ._gradient_report import Finding
+from ._sentence import Sentence
+
+
+def term_sign(
+    paths: tuple[str, ...], *, cause: str = "sign", term: str | None = None, place: Place | None = None
+) -> Finding:
+    """`term` is what is added or subtracted, or the argument of a function."""
+    return finding(cause, paths, place, table="term-sign", term=_code(term))
+
+
+def other_sign(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    """A value of the forward pass."""
+    return finding("wrong-forward", paths, place, table="other-sign")
+
+
+def part_scale(
+    paths: tuple[str, ...],
+    *,
+    times: float,
+    cause: str = "scale-constant",
+    part: str | None = None,
+    place: Place | None = None,
+) -> Finding:
+    """`times` is how many times the part is what it must be."""
+    return finding(cause, paths, place, table="part-scale", part=_code(part), times=times)
+
+
+def another_reduction(
+    paths: tuple[str, ...],
+    *,
+    part: str,
+    is_a_mean: bool,
+    cause: str = "scale-batch",
+    place: Place | None = None,
+) -> Finding:
+    """A mean in the place of a sum, or a sum in that of a mean."""
+    used, instead = Sentence("phrase.mean"), Sentence("phrase.sum")
+    used, instead = (used, instead) if is_a_mean else (instead, used)
+    return finding(cause, paths, place, table="another-reduction", part=f"`{part}`", used=used, instead=instead)
+
+
+def another_power(
+    paths: tuple[str, ...],
+    *,
+    part: str,
+    used: float,
+    instead: float,
+    cause: str = "wrong-activation-derivative",
+    place: Place | None = None,
+) -> Finding:
+    """`used` and `instead` are exponents, and `part` is what is raised to that power."""
+    return finding(cause, paths, place, table="another-power", part=_code(part), used=used, instead=instead)
+
+
+def extra_part(
+    paths: tuple[str, ...], *, part: str, cause: str = "double-counted-term", place: Place | None = None
+) -> Finding:
+    """`part` is a divisor or a term that does not belong there."""
+    return finding(cause, paths, place, table="extra-part", part=_code(part))
+
+
+def extra_factor_of(
+    paths: tuple[str, ...], *, part: str, cause: str = "extra-factor", place: Place | None = None
+) -> Finding:
+    """`part` is a factor that does not belong there."""
+    return finding(cause, paths, place, table="extra-part", part=phrase("factor", what=part))
+
+
+def missing_part(
+    paths: tuple[str, ...], *, part: str, cause: str = "missing-term", place: Place | None = None
+) -> Finding:
+    """`part` is a term that the forward pass adds."""
+    return finding(cause, paths, place, table="missing-part", part=_code(part))
+
+
+def missing_factor_of(
+    paths: tuple[str, ...], *, part: str, cause: str = "missing-factor", place: Place | None = None
+) -> Finding:
+    """`part` is a factor that belongs there."""
+    return finding(cause, paths, place, table="missing-factor", what=phrase("factor", what=part))
+
+
+def another_name(
+    paths: tuple[str, ...], *, used: str, instead: str, cause: str = "wrong-operand", place: Place | None = None
+) -> Finding:
+    """`used` stands where `instead` belongs."""
+    return finding(cause, paths, place, table="wrong-operand", used=used, instead=instead)
+
+
+def penalty_alone(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("missing-term", paths, place, table="penalty-alone")
+
+
+def _code(part: str | None) -> str:
+    return Sentence("phrase.part") if part is None else f"`{part}`"
