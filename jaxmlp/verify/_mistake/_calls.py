@@ -34,6 +34,7 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_extra = all(finding.cause.startswith("extra-") for finding in findings)
         is_right = _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
         is_right = is_right or _returns_what_is_right(e) or (_lacks_terms(findings) and _adds_zeros_of_the_caller(e))
+        is_right = is_right or (_causes(findings) == {"zero-gradient"} and _is_given_zeros(e))
         is_right = is_right or (_causes(findings) == {"transposed"} and _is_given_the_other_way_round(e))
         is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
     is_right = is_right or _returns_a_slope(e, findings)
@@ -126,6 +127,16 @@ def _is_given_another(e: Explanation) -> bool:
     read = [atom for equation in own for atom in equation.inputs if isinstance(atom, int)]
     everywhere = read.count(used) == len(e.facts["uses"])
     return everywhere and used not in made and made.union(read).isdisjoint(e.facts["offer"].variables)
+
+
+def _is_given_zeros(e: Explanation) -> bool:
+    """Whether a function gives zeros because it is given some."""
+    if e.frame is None or e.case.source.is_own(e.frame):
+        return False
+    equations, run = e.case.bench.program.equations, e.case.bench.run
+    made = {out for index in _of_this_call(e) for out in equations[index].outputs}
+    read = {atom for index in e.run for atom in equations[index].inputs if isinstance(atom, int)} - made
+    return any(run.at(atom)[0].dtype.kind == "f" and _relate.is_zero(run.at(atom)) for atom in read)
 
 
 def _is_given_the_other_way_round(e: Explanation) -> bool:

@@ -171,10 +171,18 @@ def elementwise(e: Explanation) -> Finding:
 
 
 def axes(e: Explanation) -> Finding:
+    summed = [atom for index in e.run if index in e.mistake.patches for atom in _read_by(e, index)]
+    if summed and all(e.case.is_of_params_alone(atom) and e.case.depends_on(atom) for atom in summed):
+        return _words.wrong_regularization(e.paths, term=e.case.names.of(summed[0]), place=e.place())
     if not e.facts["axes"]:
         return _words.wrong_axis(e.paths, place=e.place())
     must = _must(e, lambda node: along(node, e.facts["axes"]))
     return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place(must))
+
+
+def _read_by(e: Explanation, index: int) -> list[int]:
+    """The variables that an equation reads."""
+    return [atom for atom in e.case.bench.program.equations[index].inputs if isinstance(atom, int)]
 
 
 def aligned(e: Explanation) -> Finding:

@@ -3,16 +3,15 @@
 import math
 from collections.abc import Iterator
 
-import numpy as np
-
 from .._line import _relate
 from .._line._bench import Patch, Patches
 from .._line._known import Quantity
-from .._line._patches import product_of, with_input, with_inputs
+from .._line._patches import product_of, with_inputs
 from .._line._relate import Values
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
+from ._parts import signs
 from ._relations import makes_another_slope, related_by_a_slope
 
 
@@ -47,8 +46,10 @@ def _back_to_a_cotangent(e: Explanation) -> Finding | None:
         return _words.wrong_slope(e.paths, place=e.place())
     if e.out is None or e.actual[0].size < 2 or e.actual[0].dtype.kind != "f":
         return None
-    if any(_gives_a_cotangent(e, patches) for patches in _negated(e)):
-        return _words.sign(e.paths, place=e.place())
+    for part in signs(e):
+        if _gives_a_cotangent(e, part.patches):
+            must = e.rewritten(part.old, part.new) if part.old is not None and part.new is not None else None
+            return part.said(None, e.place(must))
     if any(_gives_a_cotangent(e, patches) for patches in _turned(e)):
         return _words.transposed(e.paths, e.actual[0].shape, e.actual[0].shape, place=e.place())
     for quantity in e.case.knowledge.cotangents.values():
@@ -92,13 +93,6 @@ def _gives_a_cotangent(e: Explanation, patches: Patches) -> bool:
     if len(given) < len(made) or given[0].dtype.kind != "f" or _relate.is_constant(given):
         return False
     return e.case.each_cotangent.scale(given) is not None
-
-
-def _negated(e: Explanation) -> Iterator[Patches]:
-    """Each term of a sum with its sign turned."""
-    for index in e.run:
-        if e.case.bench.program.equations[index].name in ("add", "sub"):
-            yield {index: with_input(1, np.negative)}
 
 
 def _turned(e: Explanation) -> Iterator[Patches]:

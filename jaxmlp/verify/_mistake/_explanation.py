@@ -242,7 +242,9 @@ class Explanation:
 
     def is_diagonal_of(self, expected: tuple[np.ndarray, ...]) -> bool:
         """Whether it is the diagonal of the softmax Jacobian where `expected` needs all of it."""
+        bench, read = self.case.bench, {atom for i in self.run for atom in self.case.bench.program.equations[i].inputs}
         values = [q.values for q in self.quantities() if q.kind in ("value", "part")]
+        values += [bench.run.at(atom) for atom in read]  # where the loss takes the logarithm at once
         return _relate.is_softmax_diagonal(self.actual, expected, values)
 
     def quantities(self) -> Sequence[Quantity]:

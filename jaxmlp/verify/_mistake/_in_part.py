@@ -7,6 +7,7 @@ from dataclasses import replace
 from .._line import _relate
 from .._line._bench import Patches
 from .._line._relate import Values
+from .._program._expressions import reduced_by
 from .._program._sites import Site
 from .._report import _words_of_parts as _words
 from .._report._gradient_report import Finding
@@ -81,12 +82,22 @@ def _the_part_of(e: Explanation, cause: str, *, is_known: bool) -> Part | None:
         return None
     wanted = e.corrected() if is_known and not _adds_itself(e) and not accumulates(e) else None
     is_a_scale = cause.startswith("scale-") and wanted is not None and _relate.multiple(wanted, e.actual) is not None
-    others = () if is_a_scale else (powers(e), extras(e), without_epsilon(e), lacking(e), replaced(e))
-    for parts in (signs(e), multiples(e, wanted, usual=True), *others, multiples(e, wanted, usual=False)):
+    if is_a_scale:  # then it is true of the whole, and of a part only how it came about may be said
+        kinds = ([part for part in multiples(e, wanted, usual=True) if _is_another_reduction(part)],)
+    else:
+        others = (powers(e), extras(e), without_epsilon(e), lacking(e), replaced(e))
+        kinds = (signs(e), multiples(e, wanted, usual=True), *others, multiples(e, wanted, usual=False))
+    for parts in kinds:
         found = [part for part in parts if _helps(e, part.patches, wanted)]
         if found:
             return min(found, key=_length)
     return None
+
+
+def _is_another_reduction(part: Part) -> bool:
+    if part.old is None or part.new is None or reduced_by(part.old) is None:
+        return False
+    return reduced_by(part.new) not in (None, reduced_by(part.old))
 
 
 def _length(part: Part) -> float:
@@ -114,7 +125,9 @@ def _is_a_value(e: Explanation) -> bool:
     given = None if e.out is None or len(e.mistake.instances) > 1 else e.corrected()
     if given is None or _relate.multiple(given, e.actual) is None or e.case.each_cotangent.scale(given) is not None:
         return False
-    return given[0].size > 1 and e.is_forward(given)
+    found = e.case.forward.find(given) if given[0].size > 1 else None
+    # The derivative of `w * x` is an argument of the loss, and no value of its forward pass.
+    return found is not None and found.variable not in e.case.loss.program.inputs
 
 
 def _is_vague(e: Explanation, findings: list[Finding]) -> bool:

@@ -127,3 +127,35 @@ def test_a_loop_that_gives_a_function_the_same_cotangent_every_time_is_wrong_whe
     w1, w2, w3, x, t = normals(getkey, (4, 5), (4, 4), (1, 4), (5, 9), (1, 9))
     found = said(loss, grads, {"w1": w1, "w2": w2, "w3": w3}, x, t)
     assert found == [("wrong-operand", 'before, dw = _back_through(da, caches[level], "relu")')]
+
+
+def _back_one_step(da, cache, w):
+    after, before = cache
+    dz = (1 - after**2) * da
+    return w.T @ dz, dz @ before.T
+
+
+def test_a_function_that_is_given_nothing_but_zeros_is_called_wrongly(getkey):
+    def loss(params, x, y):
+        h = x
+        total = 0.0
+        for t in range(3):
+            h = jnp.tanh(params["w"] @ h)
+            total += 0.5 * jnp.sum((h - y[t]) ** 2)
+        return total
+
+    def grads(params, x, y):
+        h, caches = x, []
+        for _ in range(3):
+            after = jnp.tanh(params["w"] @ h)
+            caches.append((after, h))
+            h = after
+        da, dw = jnp.zeros_like(x), jnp.zeros_like(params["w"])
+        for cache in reversed(caches):
+            da, dw_t = _back_one_step(da, cache, params["w"])
+            dw = dw + dw_t
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (4, 4), (4, 5), (3, 4, 5))
+    found = said(loss, grads, {"w": w}, x, y)
+    assert found == [("zero-gradient", 'da, dw_t = _back_one_step(da, cache, params["w"])')]

@@ -345,3 +345,34 @@ def test_a_sign_in_a_formula_of_a_slope(getkey):
     w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
     finding = check(loss_of_a_sigmoid, grads, {"w": w}, x, y).findings[0]
     assert finding.cause == "wrong-activation-derivative" and finding.must == "a * (1 - a)"
+
+
+def test_a_sign_before_a_slope_that_is_wrong_as_well(getkey):
+    def grads(params, x, y):
+        a = 1 / (1 + jnp.exp(-(x @ params["w"])))
+        dz2 = a + y
+        dz1 = dz2 * a
+        return {"w": 2 * (x.T @ dz1)}
+
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
+    finding = check(loss_of_a_sigmoid, grads, {"w": w}, x, y).findings[0]
+    assert (finding.cause, finding.message) == ("sign", "`dz2` takes `y` with the wrong sign.")
+    assert finding.must == "a - y"
+
+
+def test_the_derivative_of_a_product_is_no_value_of_the_other_sign(getkey):
+    def grads(params, x, y):
+        a = 1 / (1 + jnp.exp(-(x @ params["w"])))
+        dz = 2 * (a - y) * a * (1 - a)
+        dw = -x
+        return {"w": dw.T @ dz}
+
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
+    finding = check(loss_of_a_sigmoid, grads, {"w": w}, x, y).findings[0]
+    assert finding.cause == "sign"
+
+
+def test_a_multiple_of_the_whole_is_said_of_the_whole():
+    grads = lambda w, x: x * w**2
+    (finding,) = check(lambda w, x: jnp.sum(x * w**3), grads, jnp.array([1.0, -2.0]), jnp.array([3.0, 0.5])).findings
+    assert finding.cause == "scale-constant" and abs((finding.factor or 0) - 1 / 3) < 1e-6

@@ -222,3 +222,30 @@ def test_errors_that_are_sent_back_without_their_slopes_are_named_in_a_loop(getk
     (finding,) = check(loss, grads, {"w0": w0, "w1": w1, "w2": w2}, x, y).findings
     assert (finding.cause, finding.line.text) == ("missing-activation-derivative", 'errors = params[f"w{k}"] @ errors')
     assert finding.must == "params[f'w{k}'] @ deltas"
+
+
+def test_the_diagonal_of_a_softmax_is_told_where_the_loss_takes_its_logarithm_at_once(getkey):
+    def grads(params, x, t):
+        h = jnp.tanh(x @ params["w1"])
+        p = jax.nn.softmax(h @ params["w2"] + params["b2"], axis=1)
+        dp = -(t / p) / len(x)
+        d = dp * (p - jnp.square(p))
+        dz = d @ params["w2"].T * (1 - h**2)
+        return {"w1": x.T @ dz, "w2": h.T @ d, "b2": jnp.sum(d, axis=0, keepdims=True)}
+
+    found = said(classes, grads, *classes_inputs(getkey))
+    assert found == [("softmax-jacobian-diagonal-only", "d = dp * (p - jnp.square(p))")]
+
+
+def test_the_sum_of_a_parameter_is_no_gradient_of_a_penalty(getkey):
+    def loss(params, x, y):
+        return jnp.mean((x @ params["w"] - y) ** 2) + 0.05 * jnp.sum(params["w"] ** 2)
+
+    def grads(params, x, y):
+        d = 2 * (x @ params["w"] - y) / y.size
+        dw = x.T @ d + 0.1 * jnp.sum(params["w"])
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (4, 2), (9, 4), (9, 2))
+    found = said(loss, grads, {"w": w}, x, y)
+    assert found == [("wrong-regularization", 'dw = x.T @ d + 0.1 * jnp.sum(params["w"])')]
