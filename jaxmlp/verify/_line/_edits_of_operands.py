@@ -10,6 +10,7 @@ from ._bench import Bench, Patch, Patches
 from ._edits import Edit
 from ._offers import fitted_to, Instances, is_there, Offer
 from ._patches import then_scaled, with_inputs, WithAnother
+from ._relate import is_a_mask
 from ._sieve import Sieve
 
 
@@ -92,8 +93,8 @@ def replaced(
     """Another value in the place of one that a statement uses; a cotangent only where it may be `of_any_kind`."""
     program = bench.program
     first, user = instances[0][0], program.equations[instances[0][uses[0][0]]]
-    if isinstance(atom, Literal) and atom.value.ndim == 0 and user.name not in ("mul", "div"):
-        return
+    if isinstance(atom, Literal) and atom.value.ndim == 0 and (user.name not in ("mul", "div") or atom.value == 1):
+        return  # beside a 1 something is missing, and nothing stands in another's place
     # What is offered are floating numbers, and none of these is an index.
     made = bench.run.at(user.outputs[0])[0]
     if bench.run.at(atom)[0].dtype.kind != "f" and made.dtype.kind != "f":
@@ -152,12 +153,8 @@ def replaced(
         if fitted is None and not runs[offer.shape]:
             continue
         cost = 2.0 if offer.name else 2.1 if reduced else 2.4
-        cost += _NO_MASK * (_is_a_mask(bench.run.at(atom)[0]) and not _is_a_mask(offer.at(0, 0)))
+        cost += _NO_MASK * (is_a_mask(bench.run.at(atom)) and not is_a_mask(offer.values[0]))
         if offer.shape != shape and not reduced:
             cost += 0.3
         facts = {"offer": offer, "used": atom, "all": len(uses) > 1, "uses": tuple(uses)}
         yield Edit("operand", cost, patches, True, facts, whole=True)
-
-
-def _is_a_mask(values: np.ndarray) -> bool:
-    return values.size > 1 and bool(np.isin(values, (0, 1)).all())

@@ -15,7 +15,7 @@ from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result, of_return
 from ._edits_within import of_factors
 from ._offers import Instances, Offer
-from ._roles import Following, slices
+from ._roles import Following, slices, spread
 from ._screen import Screen
 from ._sieve import Sieve
 from ._some_runs import some_runs
@@ -93,6 +93,7 @@ class Jobs:
         self.repeated = [offer for offer in offers if offer.quantity and len(offer.values) > 1]
         self.alone = [offer for offer in offers if not offer.quantity or len(offer.values) == 1]
         quantities = [offer.quantity for offer in self.alone if offer.quantity]
+        self._spread = cache(lambda count: list(spread(quantities, count)))
         self._sliced = cache(lambda count: list(slices(quantities, count)))
 
     def by_reach(self) -> Iterator[list[Job]]:
@@ -142,6 +143,7 @@ class Jobs:
             edits = of_return(bench, instances, site.leaf, self.offers)
         elif several:
             roles = [*self.standing.roles.offers(instances), *self.repeated, *self._sliced(len(instances))]
+            roles += self._spread(len(instances))
             own = [offer for offer in self.alone if offer.name and len(offer.values) == len(instances)]
             errors = [*self.standing.roles.errors(instances)]
             sieve = Sieve(bench, self.screen, instances, wrong)

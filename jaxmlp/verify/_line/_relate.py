@@ -19,6 +19,11 @@ def is_zero(values: Values) -> bool:
     return not any(value.any() for value in values)
 
 
+def is_a_mask(values: Values) -> bool:
+    """Whether it is zeros and ones, and several of them."""
+    return values[0].size > 1 and all(np.isin(value, (0, 1)).all() for value in values)
+
+
 def is_constant(values: Values) -> bool:
     """Whether it is the same number everywhere, at every point."""
     flat = _flat(values)

@@ -72,6 +72,17 @@ def slices(quantities: Sequence[Quantity], count: int) -> Iterator[Offer]:
             yield from (Offer(each, None, quantity), Offer(each[::-1], None, quantity))
 
 
+def spread(quantities: Sequence[Quantity], count: int) -> Iterator[Offer]:
+    """One number of a row for each of `count` runs of a loop in a loop: by the outer one, or by the inner."""
+    for quantity in quantities:
+        size = quantity.values[0].size
+        if quantity.kind != "value" or max(quantity.values[0].shape, default=0) != size or size < 2 or count % size:
+            continue
+        each = [tuple(np.ravel(value)[n] for value in quantity.values) for n in range(size)]
+        for order in (lambda run, size=size: run * size // count, lambda run, size=size: run % size):
+            yield Offer(tuple(each[order(run)] for run in range(count)), None, quantity)
+
+
 class Roles:
     """The roles of values in the loss, found by their numbers."""
 

@@ -15,6 +15,7 @@ from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss
 from ._names import joined
+from ._operand import a_neighbour
 from ._purpose import reads_its_mask
 from ._relations import (
     another_factor,
@@ -43,6 +44,8 @@ def negated(e: Explanation) -> list[Finding]:
 
 
 def scale(e: Explanation) -> list[Finding]:
+    if e.mistake.factor == 0:
+        return [_words.double_counted(e.paths, place=e.place())]
     return by_a_factor(e, e.mistake.factor)
 
 
@@ -100,6 +103,8 @@ def slope(e: Explanation) -> Finding | list[Finding]:
         return found
     if e.is_diagonal():
         return _words.softmax_diagonal(e.paths, place=e.place())
+    if corrected is not None and (found := a_neighbour(e, corrected)) is not None:
+        return found
     return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(times_the_slope(e, offer, what)))
 
 
@@ -238,14 +243,6 @@ def accumulated(e: Explanation) -> Finding:
     if made is not None:
         e.frame, e.statement = made
     return _words.missing_term(e.paths, place=e.place())
-
-
-def same_part(e: Explanation) -> Finding:
-    """One and the same part of an argument in each run of a loop."""
-    values, name = e.case.bench.run.at(e.facts["argument"]), e.case.names.of(e.facts["argument"])
-    if _relate.is_masked_constant(values) and not _relate.is_constant(values):
-        return _words.wrong_mask(e.paths, place=e.place())
-    return _words.wrong_operand(e.paths, used=name, instead=None, place=e.place())
 
 
 def _is_another_leaf(e: Explanation) -> bool:

@@ -23,6 +23,7 @@ from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._operand import operand as operand
 from ._purpose import is_regularization, leads_to_a_slope
+from ._relations import slopes_of
 from ._scales import by_a_factor
 from ._undone import value_for_its_slope
 
@@ -135,10 +136,17 @@ def dropped(e: Explanation) -> Finding:
         return _words.wrong_mask(e.paths, place=e.place())
     slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope"]
     is_slope = any(q[0].shape == values[0].shape and _relate.same(values, q) for q in slopes)
-    is_slope = is_slope or e.case.names.as_slope(values) is not None
+    is_slope = is_slope or e.case.names.as_slope(values) is not None or _is_usual(e, values)
     if is_slope and not any(_relate.same(values, e.case.bench.run.at(p)) for p in e.case.params):
         return _words.extra_slope(e.paths, slope=name or e.case.names.slope(values), place=e.place())
     return _words.extra_factor(e.paths, what=name, place=e.place())
+
+
+def _is_usual(e: Explanation, values: _relate.Values) -> bool:
+    """Whether a factor is the slope of a sigmoid or a tanh at something that the statement reads."""
+    read = (e.case.bench.run.at(atom) for index in e.run for atom in _read_by(e, index))
+    alike = (v for v in read if v[0].shape == values[0].shape and v[0].dtype.kind == "f" and v[0].size > 1)
+    return any(_relate.same(values, slope) for v in alike for slope in slopes_of(v))
 
 
 def begun_anew(e: Explanation) -> Finding:
@@ -174,6 +182,8 @@ def axes(e: Explanation) -> Finding:
     summed = [atom for index in e.run if index in e.mistake.patches for atom in _read_by(e, index)]
     if summed and all(e.case.is_of_params_alone(atom) and e.case.depends_on(atom) for atom in summed):
         return _words.wrong_regularization(e.paths, term=e.case.names.of(summed[0]), place=e.place())
+    if not e.facts["axes"] and summed and all(_relate.is_a_mask(e.case.bench.run.at(atom)) for atom in summed):
+        return _words.wrong_mask(e.paths, place=e.place())
     if not e.facts["axes"]:
         return _words.wrong_axis(e.paths, place=e.place())
     must = _must(e, lambda node: along(node, e.facts["axes"]))
@@ -264,3 +274,11 @@ def everywhere(e: Explanation) -> list[Finding]:
 
 def mask(e: Explanation) -> Finding:
     return _words.wrong_mask(e.paths, place=e.place(_must(e, the_other_way_round)))
+
+
+def same_part(e: Explanation) -> Finding:
+    """One and the same part of an argument in each run of a loop."""
+    values, name = e.case.bench.run.at(e.facts["argument"]), e.case.names.of(e.facts["argument"])
+    if _relate.is_masked_constant(values) and not _relate.is_constant(values):
+        return _words.wrong_mask(e.paths, place=e.place())
+    return _words.wrong_operand(e.paths, used=name, instead=None, place=e.place())

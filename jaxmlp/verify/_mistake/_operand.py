@@ -1,5 +1,6 @@
 """Another value was used than the one that belongs there: which of the mistakes that makes this is."""
 
+import ast
 from dataclasses import replace
 from functools import partial
 
@@ -8,6 +9,7 @@ import numpy as np
 from .._line import _relate
 from .._line._matching import snapped
 from .._line._offers import Offer
+from .._line._relate import Values
 from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
@@ -102,9 +104,36 @@ def _is_but_for_a_slope(e: Explanation) -> bool:
     return all(known.scale(used) is not None and lacks_the_slope(e, used, wanted) for used, wanted in each)
 
 
+def a_neighbour(e: Explanation, expected: Values) -> Finding | None:
+    """A product in which one value of the candidate's own stands where another of the same shape belongs."""
+    for place, index in enumerate(e.run):
+        equation = e.case.bench.program.equations[index]
+        for position, atom in enumerate(equation.inputs if equation.name == "mul" else ()):
+            used, name = e.case.bench.run.at(atom), e.case.names.of(atom)
+            if name is None or used[0].shape != e.actual[0].shape or expected[0].shape != used[0].shape:
+                continue
+            with np.errstate(all="ignore"):
+                needed = tuple(u * (b / a) for u, a, b in zip(used, e.actual, expected, strict=True))
+            instead = e.case.names.equal(needed) if all(np.isfinite(n).all() for n in needed) else None
+            if instead is not None and instead != name:
+                where = _with_operand_at(e, ((place, position),), name, instead)
+                return _words.wrong_operand(e.paths, used=name, instead=instead, place=where)
+    return None
+
+
 def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Place:
-    must = with_name(e.site, used, instead) if used and instead and e.mistake.factor == 1 else None
-    return e.place(must)
+    if not used or not instead or e.mistake.factor != 1:
+        return e.place()
+    return _with_operand_at(e, e.facts["uses"], used, instead)
+
+
+def _with_operand_at(e: Explanation, uses: tuple[tuple[int, int], ...], used: str, instead: str) -> Place:
+    [(place, position), *others] = uses
+    node = None if others else e.expressions[e.run[place]]
+    read = (node.left, node.right)[position] if isinstance(node, ast.BinOp) else None
+    if read is not None and ast.unparse(read) == used:  # it may stand elsewhere as well, and be right there
+        return e.place(e.rewritten(read, ast.parse(instead, mode="eval").body))
+    return e.place(with_name(e.site, used, instead))
 
 
 def _makes_a_slope(e: Explanation) -> bool:

@@ -257,3 +257,22 @@ def test_a_sum_in_a_loop_is_wrong_and_not_the_slope_function_that_takes_it(getke
 
     found = said(cell, grads, {"w": w, "u": u}, x, h, y)
     assert found == [("wrong-forward", 'total = total + params["u"][k, j] * h[j]')]
+
+
+def test_a_loop_over_the_weights_that_takes_the_value_of_the_wrong_unit_is_named(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w"]) @ params["v"] - y) ** 2)
+
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        error = h @ params["v"] - y
+        dh = params["v"] @ error * (1 - h**2)
+        dv = jnp.zeros_like(params["v"])
+        for j in range(dv.shape[0]):
+            for k in range(dv.shape[1]):
+                dv = dv.at[j, k].set(error[k] * h[k])
+        return {"w": jnp.outer(x, dh), "v": dv}
+
+    w, v, x, y = normals(getkey, (5, 4), (4, 3), (5,), (3,))
+    found = said(loss, grads, {"w": w, "v": v}, x, y)
+    assert found == [("wrong-operand", "dv = dv.at[j, k].set(error[k] * h[k])")]

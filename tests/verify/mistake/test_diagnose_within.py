@@ -267,3 +267,67 @@ def test_a_leaf_that_is_put_into_a_dict_as_it_stands_is_wrong_where_it_is_put(ge
         ("shape", 'found["w1"] = x @ dz[:5]'),
         ("missing-reduction", 'found["b1"] = dz'),
     }
+
+
+def chain(params, x, y):
+    a = jax.nn.sigmoid(x * params["u"])
+    return (jax.nn.sigmoid(a * params["v"]) - y) ** 2
+
+
+def test_a_value_that_stands_twice_in_a_product_is_wrong_once_and_that_is_what_must_be_written(getkey):
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x * params["u"])
+        out = jax.nn.sigmoid(a * params["v"])
+        delta = 2 * (out - y) * out * (1 - out)
+        du = delta * a * a * (1 - a)
+        return {"u": du * x, "v": delta * a}
+
+    u, v, x, y = normals(getkey, (), (), (), ())
+    (finding,) = check(chain, grads, {"u": u, "v": v}, x, y).findings
+    assert (finding.cause, finding.must) == ("wrong-operand", "delta * params['v'] * a * (1 - a)")
+
+
+def test_a_product_of_numbers_that_lacks_what_comes_in_lacks_it_and_has_no_one_in_its_place(getkey):
+    def slope(z):
+        return 1 / (1 + jnp.exp(-z)) * (1 - 1 / (1 + jnp.exp(-z)))
+
+    def grads(params, x, y):
+        z = x * params["u"]
+        a = 1 / (1 + jnp.exp(-z))
+        out = 1 / (1 + jnp.exp(-a * params["v"]))
+        dout = 2 * (out - y)
+        dv = a * slope(a * params["v"]) * dout
+        du = x * slope(z) * slope(a * params["v"]) * params["v"]
+        return {"u": du, "v": dv}
+
+    u, v, x, y = normals(getkey, (), (), (), ())
+    (finding,) = check(chain, grads, {"u": u, "v": v}, x, y).findings
+    assert finding.cause == "missing-upstream" and finding.must.endswith("* dout")
+
+
+def test_what_is_added_once_more_than_it_belongs_there_is_counted_twice(getkey):
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w1"] + params["b1"])
+        d = a @ params["w2"] - y
+        sent = d @ params["w2"].T
+        again = d @ (params["w2"] - 0.1 * a.T @ d).T
+        dz = (sent + again) * a * (1 - a)
+        return {"w1": x.T @ dz, "b1": jnp.sum(dz, axis=0, keepdims=True), "w2": a.T @ d}
+
+    (finding,) = check(network, grads, *network_inputs(getkey)).findings
+    assert finding.cause == "double-counted-term" and finding.line.text.startswith(("again", "dz"))
+
+
+def test_the_slope_of_an_activation_that_the_loss_does_not_have_is_one_too_much(getkey):
+    def slope(z):
+        return jax.nn.sigmoid(z) * (1 - jax.nn.sigmoid(z))
+
+    def grads(params, x, t):
+        h = jnp.tanh(x @ params["w1"])
+        z = h @ params["w2"] + params["b2"]
+        d = (jax.nn.softmax(z, axis=1) - t) / len(x) * slope(z)
+        dz = d @ params["w2"].T * (1 - h**2)
+        return {"w1": x.T @ dz, "w2": h.T @ d, "b2": jnp.sum(d, axis=0, keepdims=True)}
+
+    found = said(classes, grads, *classes_inputs(getkey))
+    assert found[0][0] == "extra-activation-derivative" and found[0][1].startswith("d = ")
