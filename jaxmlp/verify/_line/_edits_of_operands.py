@@ -93,8 +93,8 @@ def replaced(
     """Another value in the place of one that a statement uses; a cotangent only where it may be `of_any_kind`."""
     program = bench.program
     first, user = instances[0][0], program.equations[instances[0][uses[0][0]]]
-    if isinstance(atom, Literal) and atom.value.ndim == 0 and (user.name not in ("mul", "div") or atom.value == 1):
-        return  # beside a 1 something is missing, and nothing stands in another's place
+    if isinstance(atom, Literal) and atom.value.ndim == 0 and user.name not in ("mul", "div"):
+        return
     # What is offered are floating numbers, and none of these is an index.
     made = bench.run.at(user.outputs[0])[0]
     if bench.run.at(atom)[0].dtype.kind != "f" and made.dtype.kind != "f":
@@ -123,6 +123,8 @@ def replaced(
             continue
         if fitted is None and not flexible:
             continue
+        if isinstance(atom, Literal) and (atom.value == 1).all() and offer.shape == atom.value.shape:
+            continue  # something is missing beside a 1, and nothing stands in its place
         get = fitted or offer.at
 
         variables = offer.variables if len(olds) > 1 and offer.shape == shape else ()

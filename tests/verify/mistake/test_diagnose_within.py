@@ -331,3 +331,18 @@ def test_the_slope_of_an_activation_that_the_loss_does_not_have_is_one_too_much(
 
     found = said(classes, grads, *classes_inputs(getkey))
     assert found[0][0] == "extra-activation-derivative" and found[0][1].startswith("d = ")
+
+
+def test_a_one_in_the_place_of_an_array_is_a_wrong_operand(getkey):
+    def loss(params, x, y):
+        return (jax.nn.sigmoid(jnp.dot(x, params["w"]) + params["b"]) - y) ** 2
+
+    def grads(params, x, y):
+        out = jax.nn.sigmoid(jnp.dot(x, params["w"]) + params["b"])
+        delta = 2 * (out - y) * out * (1 - out)
+        by_bias = 1
+        dw = delta * by_bias
+        return {"w": dw, "b": delta}
+
+    w, b, x, y = normals(getkey, (3,), (), (3,), ())
+    assert said(loss, grads, {"w": w, "b": b}, x, y)[0][1] == "dw = delta * by_bias"
