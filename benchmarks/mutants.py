@@ -33,13 +33,21 @@ from jaxmlp import check
 
 CAUSES = {
     "sign": {"sign"},
-    "sign of a term": {"sign", "missing-term"},
+    # `1 + a` for the `1 - a` of a slope is a sign and a slope that is wrong.
+    "sign of a term": {"sign", "missing-term", "wrong-activation-derivative"},
     "factor 2": {"scale-constant"},
     "batch factor": {"scale-batch"},
     "lost divisor": {"scale-constant", "missing-factor"},
     # Of `a * (1 - a)` one half may be what is lost.
     "lost slope": {"missing-activation-derivative", "wrong-activation-derivative"},
-    "lost factor": {"missing-factor", "missing-upstream", "scale-constant", "wrong-activation-derivative"},
+    # A penalty may have lost its 2.
+    "lost factor": {
+        "missing-factor",
+        "missing-upstream",
+        "scale-constant",
+        "wrong-activation-derivative",
+        "wrong-regularization",
+    },
     "lost term": {"missing-term", "missing-regularization"},
     "another operand": {"wrong-operand", "off-by-one-layer", "stale-weights"},
     "transpose": {"transposed", "wrong-operand"},
