@@ -159,3 +159,38 @@ def test_a_function_that_is_given_nothing_but_zeros_is_called_wrongly(getkey):
     w, x, y = normals(getkey, (4, 4), (4, 5), (3, 4, 5))
     found = said(loss, grads, {"w": w}, x, y)
     assert found == [("zero-gradient", 'da, dw_t = _back_one_step(da, cache, params["w"])')]
+
+
+def _back_to_the_step_before(d, later, cache, params):
+    after, before = cache
+    dh = params["v"].T @ d + later
+    dz = (1 - after**2) * dh
+    dw = dz @ before.T
+    return params["w"].T @ dz, dw
+
+
+def test_zeros_in_the_place_of_what_comes_from_the_later_step_are_handed_over_wrongly(getkey):
+    def loss(params, x, y):
+        h, total = x, 0.0
+        for t in range(3):
+            h = jnp.tanh(params["w"] @ h)
+            total += 0.5 * jnp.sum((params["v"] @ h - y[t]) ** 2)
+        return total
+
+    def grads(params, x, y):
+        h, caches = x, []
+        for _ in range(3):
+            after = jnp.tanh(params["w"] @ h)
+            caches.append((after, h))
+            h = after
+        dv, dw = jnp.zeros_like(params["v"]), jnp.zeros_like(params["w"])
+        for t in (2, 1, 0):
+            d = params["v"] @ caches[t][0] - y[t]
+            dv = dv + d @ caches[t][0].T
+            _, dw_t = _back_to_the_step_before(d, jnp.zeros_like(x), caches[t], params)
+            dw = dw + dw_t
+        return {"v": dv, "w": dw}
+
+    v, w, x, y = normals(getkey, (2, 4), (4, 4), (4, 5), (3, 2, 5))
+    line = "_, dw_t = _back_to_the_step_before(d, jnp.zeros_like(x), caches[t], params)"
+    assert said(loss, grads, {"v": v, "w": w}, x, y) == [("missing-term", line)]
