@@ -39,7 +39,10 @@ def test_a_slope_that_is_missing_inside_a_product_is_named_and_written_where_it_
         return {"w1": dw1, "b1": jnp.sum(dz, axis=0, keepdims=True), "w2": a.T @ d}
 
     (finding,) = check(network, grads, *network_inputs(getkey)).findings
-    assert (finding.cause, finding.line and finding.line.text) == ("missing-activation-derivative", 'dw1 = x.T @ (d @ params["w2"].T)')
+    assert (finding.cause, finding.line and finding.line.text) == (
+        "missing-activation-derivative",
+        'dw1 = x.T @ (d @ params["w2"].T)',
+    )
     assert finding.must == "x.T @ (d @ params['w2'].T * a * (1 - a))"
 
 
@@ -246,7 +249,10 @@ def test_errors_that_are_sent_back_without_their_slopes_are_named_in_a_loop(getk
 
     w0, w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (3, 2), (5,), (2,))
     (finding,) = check(loss, grads, {"w0": w0, "w1": w1, "w2": w2}, x, y).findings
-    assert (finding.cause, finding.line and finding.line.text) == ("missing-activation-derivative", 'errors = params[f"w{k}"] @ errors')
+    assert (finding.cause, finding.line and finding.line.text) == (
+        "missing-activation-derivative",
+        'errors = params[f"w{k}"] @ errors',
+    )
     assert finding.must == "params[f'w{k}'] @ deltas"
 
 
