@@ -93,8 +93,8 @@ class Factors:
             if below and factor == 0:  # no divisor gives zero
                 return 0.2 + scale_cost(factor, self.batches, alone=True)
             number = snapped(edit.facts["number"] / factor if below else edit.facts["number"] * factor)
-            if factor == -1:
-                return 1.0
+            if factor == -1:  # a difference is turned round more often than a number has the wrong sign
+                return 1.15
             if abs(number) in (0.0, 0.5, 1.0, 2.0, *self.batches, *(1 / batch for batch in self.batches)):
                 return 0.9
             return 0.2 + scale_cost(factor, self.batches, alone=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import jax
@@ -37,6 +37,7 @@ class Quantity:
       variable: the number of the value in the program of the loss; of a slope, that of its numerator.
       by: of a slope, the number of its denominator.
       terms: of a cotangent that is a sum over several uses of its value, the terms.
+      is_negative: of a slope, whether it is that of `-a` or `y - a`, or by it, where that of or by `a` is known too.
       row: of what belongs to one example alone, the axis of the examples and the number of this one.
     """
 
@@ -46,6 +47,7 @@ class Quantity:
     by: int | None = None
     terms: tuple[tuple[np.ndarray, ...], ...] = field(default=(), repr=False)
     row: tuple[int, int] | None = None
+    is_negative: bool = False
 
     def equals(self, other: "Quantity") -> bool:
         """Whether the values are the same."""
@@ -114,7 +116,8 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
     for slope in _slopes(run, floating, active, points):
         assert slope.variable is not None and slope.by is not None
         slopes[slope.variable, slope.by] = slope
-    quantities += [slope for slope in slopes.values() if not _is_a_negative(loss, slopes, slope)]
+    slopes = {pair: replace(slope, is_negative=_is_a_negative(loss, slopes, slope)) for pair, slope in slopes.items()}
+    quantities += [slope for slope in slopes.values() if not slope.is_negative]
     quantities += [
         Quantity("part", backward.at(variable)) for e in backward.program.equations for variable in e.outputs
     ]
@@ -123,12 +126,18 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
 
 
 def _is_a_negative(loss: Program, slopes: dict[tuple[int, int], Quantity], slope: Quantity) -> bool:
-    """Whether it is the slope of `-a` or `y - a` where that of `a` is known as well."""
-    assert slope.variable is not None and slope.by is not None
-    maker = _maker(loss, slope.variable)
-    taken = maker.inputs[-1] if maker is not None and maker.name in ("neg", "sub") else None
-    other = slopes.get((taken, slope.by)) if isinstance(taken, int) else None
-    return other is not None and all(np.array_equal(a, -b) for a, b in zip(slope.values, other.values, strict=True))
+    """Whether it is the slope of `-a` or `y - a`, or by it, where that of or by `a` is known as well."""
+    out, by = slope.variable, slope.by
+    assert out is not None and by is not None
+    pairs = ((_taken_from(loss, out), by), (out, _taken_from(loss, by)))
+    others = [slopes[pair] for pair in pairs if pair in slopes]
+    return any(all(np.array_equal(a, -b) for a, b in zip(slope.values, other.values, strict=True)) for other in others)
+
+
+def _taken_from(loss: Program, variable: int) -> Any:
+    """What a variable is the negative of, or what is subtracted in it; None if it is neither."""
+    maker = _maker(loss, variable)
+    return maker.inputs[-1] if maker is not None and maker.name in ("neg", "sub") else None
 
 
 def _floating(loss: Program, active: Sequence[int]) -> list[int]:

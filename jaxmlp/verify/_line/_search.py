@@ -204,10 +204,11 @@ class Search:
         return rank < best
 
     def _breaks(self, patches: Patches) -> bool:
-        """Whether a leaf that is right would become wrong."""
+        """Whether a leaf that is right would become wrong, or one could not be computed any more."""
         bench = self.bench
         return any(
-            not bench.is_right(path, patches)
+            bench.value(path, patches, 0) is None
+            if path in self.wrong
+            else not bench.is_right(path, patches) and bench.is_right(path, {})
             for path in bench.reached(tuple(patches))
-            if path not in self.wrong and bench.is_right(path, {})
         )

@@ -56,7 +56,8 @@ class Case:
     @cached_property
     def slopes(self) -> Known:
         """The slopes of activations in the loss, to be found by their values."""
-        slopes = [slope for slope in self.knowledge.slopes.values() if not is_constant(slope.values)]
+        slopes = [slope for slope in self.knowledge.slopes.values() if not slope.is_negative]
+        slopes = [slope for slope in slopes if not is_constant(slope.values)]
         return Known(slope for slope in slopes if not self.is_arithmetic(slope))
 
     @cached_property

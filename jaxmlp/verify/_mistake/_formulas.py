@@ -30,14 +30,16 @@ def in_a_formula(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """
     bench = e.case.bench
     fits = {finding.cause for finding in findings} <= _OF_A_SLOPE and not e.site.is_formula
-    inner = e.helper() if fits else None
+    corrected_there = e.helper() if fits else None
+    inner = corrected_there or (_called(e) if fits else None)
     everywhere = () if inner is None else tuple(i for i in range(len(e.case.places)) if _stands_in(e, i, inner))
     run = tuple(i for i in everywhere if i in e.run)
     outs = results(bench.program, run)
     if inner is None or len(outs) != 1 or not {i for each in e.site.instances for i in each}.issuperset(everywhere):
         return findings
-    made = [bench.values(e.run, e.mistake.patches, k) for k in range(bench.count)]
+    made = [bench.values(e.run, e.mistake.patches, k) for k in range(bench.count)] if corrected_there else []
     expected = tuple(values[outs[0]] for values in made if values and outs[0] in values)
+    expected = expected if corrected_there else _needed(e, outs[0])
     if len(expected) < bench.count or gives_of_another(e, run, outs[0], expected):
         return findings
     line = line_of(inner, e.case.source)
@@ -51,7 +53,34 @@ def in_a_formula(e: Explanation, findings: list[Finding]) -> list[Finding]:
         # What is said of a part of the formula is not true of all that the statement gives.
         is_a_part = inside and _relate.multiple(bench.run.at(outs[0]), expected) is None
         return [_words.wrong_slope(e.paths, place=e.place())] if is_a_part else findings
+    if _relate.same(tuple(-value for value in bench.run.at(outs[0])), expected):
+        return [_words.sign(e.paths, place=replace(e.place(), line=line, name=None))]
     return [_words.wrong_slope(e.paths, place=replace(e.place(), line=line, name=None))]
+
+
+def _called(e: Explanation) -> Frame | None:
+    """The line of the only formula that the statement calls."""
+    frames: dict[tuple[str, str], Frame] = {}
+    for index in e.run if e.frame and not e.alias else ():
+        stacks = e.case.bench.program.equations[index].stacks
+        innermost = next((frame for stack in reversed(stacks) for frame in stack if frame), None)
+        named = innermost is not None and not innermost.function.endswith("<lambda>")
+        if innermost and named and e.frame is not None and innermost.function != e.frame.function:
+            frames[innermost.file, innermost.function] = innermost
+    return next(iter(frames.values())) if len(frames) == 1 else None
+
+
+def _needed(e: Explanation, out: int) -> Values:
+    """What a formula must give where it is a factor of what the statement gives; empty if it cannot be told."""
+    given, corrected = e.case.bench.run.at(out), e.corrected()
+    if e.edit.kind == "operand" and e.facts["used"] == out:
+        offered = tuple(e.facts["offer"].at(0, k) for k in range(len(given)))
+        return offered if offered[0].shape == given[0].shape else ()
+    if corrected is None or corrected[0].shape != e.actual[0].shape or given[0].shape != e.actual[0].shape:
+        return ()
+    with np.errstate(all="ignore"):
+        needed = tuple(g * (c / a) for g, c, a in zip(given, corrected, e.actual, strict=True))
+    return needed if all(np.isfinite(value).all() for value in needed) else ()
 
 
 def _stands_in(e: Explanation, index: int, inner: Frame) -> bool:
@@ -71,7 +100,7 @@ def _is_of_another_activation(e: Explanation, run: tuple[int, ...], out: int) ->
             s, t = ([function(v) for v in z] for function in (lambda v: 1 / (1 + np.exp(-v)), np.tanh))
         slopes = [[v * (1 - v) for v in s], [1 - v**2 for v in t], [1.0 * (v > 0) for v in z], s]
         slopes += [[v * (1 - v) for v in z], [1 - v**2 for v in z]]
-        if any(_relate.multiple(given, tuple(slope)) is not None for slope in slopes):
+        if any(_relate.same(given, tuple(slope)) for slope in slopes):
             return True
     return False
 

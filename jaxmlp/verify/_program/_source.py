@@ -93,13 +93,18 @@ class Source:
         return self._frame(statement), statement
 
     def assigned(self, path: str) -> tuple[Frame | None, Statement | None] | None:
-        """The last assignment to the name that is returned as the leaf `path`."""
+        """The last assignment to the name that is returned as the leaf `path`, or to that key of the dict that is."""
         returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
-        entry = entry_of(getattr(returns[-1].node, "value", None), leaf_of(path)) if returns else None
+        whole = getattr(returns[-1].node, "value", None) if returns else None
+        entry = entry_of(whole, leaf_of(path))
         name = getattr(entry, "value", entry)
-        if not isinstance(name, ast.Name):
+        if isinstance(name, ast.Name):
+            target = name.id
+        elif isinstance(whole, ast.Name):
+            target = f"{whole.id}[{leaf_of(path)!r}]"
+        else:
             return None
-        found = [s for s in self.statements if s.target == name.id and s.last < returns[-1].first]
+        found = [s for s in self.statements if s.target == target and s.last < returns[-1].first]
         return (self._frame(found[-1]), found[-1]) if found else None
 
     def alias(

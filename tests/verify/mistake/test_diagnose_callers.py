@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 from jaxmlp import check
 
@@ -215,3 +216,38 @@ def test_a_function_that_reads_one_argument_rightly_and_wrongly_is_wrong_in_itse
 
     v, w, x, y = normals(getkey, (3, 4), (4, 4), (6, 3), (6, 4))
     assert said(loss, grads, {"v": v, "w": w}, x, y) == [("off-by-one-layer", "dw = a.T @ dz")]
+
+
+def _without_a(a):
+    return 1 - a
+
+
+@pytest.mark.parametrize(
+    "slope, expected",
+    [
+        (_without_a, ("wrong-activation-derivative", "return 1 - a")),
+        (_of_tanh, ("wrong-activation-derivative", "delta = errors * slope(a[k + 1])")),  # right for a tanh
+    ],
+)
+def test_a_formula_that_is_no_slope_is_wrong_itself_and_a_slope_of_another_function_is_called_wrongly(
+    getkey, slope, expected
+):
+    def loss(params, x, y):
+        for k in range(3):
+            x = 1 / (1 + jnp.exp(-(x @ params[f"w{k}"])))
+        return 0.5 * jnp.sum((y - x) ** 2)
+
+    def grads(params, x, y):
+        a = [x]
+        for k in range(3):
+            a.append(1 / (1 + jnp.exp(-(a[k] @ params[f"w{k}"]))))
+        errors = a[3] - y
+        found = {}
+        for k in (2, 1, 0):
+            delta = errors * slope(a[k + 1])
+            found[f"w{k}"] = a[k].T @ delta
+            errors = delta @ params[f"w{k}"].T
+        return found
+
+    w0, w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (3, 2), (7, 5), (7, 2))
+    assert said(loss, grads, {"w0": w0, "w1": w1, "w2": w2}, x, y)[0] == expected

@@ -281,3 +281,21 @@ def test_the_sum_of_a_parameter_is_no_gradient_of_a_penalty(getkey):
     w, x, y = normals(getkey, (4, 2), (9, 4), (9, 2))
     found = said(loss, grads, {"w": w}, x, y)
     assert found == [("wrong-regularization", 'dw = x.T @ d + 0.1 * jnp.sum(params["w"])')]
+
+
+def test_a_leaf_that_is_put_into_a_dict_as_it_stands_is_wrong_where_it_is_put(getkey):
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w1"] + params["b1"])
+        d = a @ params["w2"] - y
+        dz = (d @ params["w2"].T) * a * (1 - a)
+        found = {}
+        found["w2"] = a.T @ d
+        found["w1"] = x @ dz[:5]
+        found["b1"] = dz
+        return found
+
+    # With the sum taken where the error is made, the other leaf could not be computed any more.
+    assert set(said(network, grads, *network_inputs(getkey))) == {
+        ("shape", 'found["w1"] = x @ dz[:5]'),
+        ("missing-reduction", 'found["b1"] = dz'),
+    }
