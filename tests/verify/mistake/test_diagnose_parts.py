@@ -201,6 +201,24 @@ def test_a_term_that_is_subtracted_and_does_not_belong_there_is_no_factor(getkey
     assert finding.must == "jnp.tanh(x @ params['w1'] + params['b1'])"
 
 
+def test_a_value_in_the_place_of_another_that_the_line_reads_too_is_named(getkey):
+    def loss(params, x, y):
+        a, b = jnp.exp(x @ params["w1"]), jnp.tanh(x @ params["w2"])
+        return jnp.sum((a * b + b - y) ** 2)
+
+    def grads(params, x, y):
+        a, b = jnp.exp(x @ params["w1"]), jnp.tanh(x @ params["w2"])
+        d = 2 * (a * b + b - y)
+        da = d * b
+        db = d * a + da
+        return {"w1": x.T @ (da * a), "w2": x.T @ (db * (1 - b**2))}
+
+    w1, w2, x, y = normals(getkey, (4, 3), (4, 3), (5, 4), (5, 3))
+    (finding,) = check(loss, grads, {"w1": w1, "w2": w2}, x, y).findings
+    assert finding.message == "`db` uses `da` where `d` belongs."
+    assert (finding.cause, finding.must) == ("wrong-operand", "d * a + d")
+
+
 def test_a_penalty_without_its_parameter(getkey):
     def loss(params, x, y, decay):
         return jnp.sum((x @ params["w"] - y) ** 2) + decay / 2 * jnp.sum(params["w"] ** 2)
