@@ -310,6 +310,23 @@ def test_what_a_loop_subtracts_and_must_add(getkey):
     assert (finding.cause, finding.must) == ("sign", "dw + jnp.outer(x[i], dz)")
 
 
+def test_what_a_loop_adds_at_twice_its_size(getkey):
+    def loss(params, x, y):
+        return jnp.sum((jnp.tanh(x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        dw = jnp.zeros_like(params["w"])
+        for i in range(len(x)):
+            a = jnp.tanh(x[i] @ params["w"])
+            dz = 2 * (a - y[i]) * (1 - a**2)
+            dw = dw + 2 * jnp.outer(x[i], dz)
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert (finding.cause, finding.must) == ("scale-constant", "dw + jnp.outer(x[i], dz)")
+
+
 def test_a_sign_in_the_derivative_of_a_loss_is_none_in_a_slope(getkey):
     def sigmoid(z):
         return 1 / (1 + jnp.exp(-z))
