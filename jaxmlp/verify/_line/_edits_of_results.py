@@ -11,7 +11,7 @@ from .._program._trace import Atom
 from ._bench import Bench, Patches
 from ._edits import axes_of, Edit
 from ._known import Quantity
-from ._offers import fitted_to, Instances, is_there, Offer
+from ._offers import fitted_to, Instances, is_there, Offer, varies_along_all
 from ._patches import after, divided
 from ._relate import Values
 from ._sieve import Get, Sieve
@@ -199,7 +199,7 @@ class _Result:
 
     def of_operands(self, operands: Sequence[tuple[Values, ...]], offer: Offer, get: Get) -> Iterator[Edit]:
         """Something that the statement reads, times a slope."""
-        cost = 1.9 if _varies_along_all(offer.values[0][0]) else 2.5
+        cost = 1.9 if varies_along_all(offer.values[0][0]) else 2.5
         for each in operands:
             yield self.edit("slope", cost, lambda value, point, i, v=each: v[i][point] * get(i, point), offer=offer)
 
@@ -272,11 +272,6 @@ def _operands(
         values = [bench.run.at(atom) for atom in dict.fromkeys(atoms)]
         read.append([each for each in values if each[0].shape == shape])
     return list(zip(*read, strict=False))
-
-
-def _varies_along_all(slope: np.ndarray) -> bool:
-    """Whether a slope is that of an activation: what is one number along an axis, such as `1 / sum(e)`, is a factor."""
-    return all(n == 1 or np.ptp(slope, axis).any() for axis, n in enumerate(slope.shape))
 
 
 def _widened(offer: Offer, shapes: Sequence[tuple[int, ...]]) -> Get | None:

@@ -7,7 +7,7 @@ import numpy as np
 from .._program._trace import Atom, Literal
 from ._bench import Bench, Evaluate, Patch, Patches, Read
 from ._edits import Edit
-from ._offers import fitted_to, Instances, is_there, Offer
+from ._offers import fitted_to, Instances, is_there, Offer, varies_along_all
 from ._patches import divided
 from ._sieve import Get, Sieve
 
@@ -73,7 +73,8 @@ def _edit(instances: Instances, where: tuple[int, int], kind: str, offer: Offer,
 
 
 def _is_a_slope(offer: Offer) -> bool:
-    return offer.quantity is not None and offer.quantity.kind == "slope"
+    quantity = offer.quantity
+    return quantity is not None and quantity.kind == "slope" and varies_along_all(quantity.values[0])
 
 
 def _widened(offer: Offer, shape: tuple[int, ...]) -> Get | None:

@@ -178,3 +178,8 @@ def fitted_to(offer: Offer, shape: tuple[int, ...]) -> Callable[[int, int], np.n
     if alike and [n for n in mine if n != 1] == [n for n in shape if n != 1]:
         return lambda i, point: offer.at(i, point).reshape(shape)
     return None
+
+
+def varies_along_all(slope: np.ndarray) -> bool:
+    """Whether a slope is that of an activation: what is one number along an axis, such as `1 / sum(e)`, is a factor."""
+    return all(n == 1 or np.ptp(slope, axis).any() for axis, n in enumerate(slope.shape))

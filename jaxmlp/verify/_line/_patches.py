@@ -110,7 +110,7 @@ def added(equation: Equation) -> Patch:
     """An operation that sets parts of its first input: now it adds to what stands there, as often as it sets it."""
 
     def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
-        if equation.name == "scatter" and inputs[1].ndim > 1:  # several places, some of them perhaps the same
+        if equation.name == "scatter":  # the places may be the same
             return evaluated(replace(equation, name="scatter-add"), inputs)
         return [inputs[0] + evaluate([np.zeros_like(inputs[0]), *inputs[1:]])[0]]
 

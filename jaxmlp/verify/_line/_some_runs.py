@@ -12,7 +12,7 @@ def some_runs(bench: Bench, site: Site, reached: Sequence[str], wrong: Sequence[
     needs, or that no right leaf needs; each choice once, and none of all executions.
     """
     some = [*((instance,) for instance in _last(bench, site, reached)), _ends(bench, site), *site.calls]
-    some += [runs for path in reached for runs in [_towards(bench, site, path)] if len(runs) > 1]
+    some += [_towards(bench, site, path) for path in reached]
     some += [runs for runs in [_towards_wrong_ones(bench, site, wrong)] if runs]
     return [runs for runs in dict.fromkeys(some) if runs != site.instances]
 
@@ -57,6 +57,6 @@ def _leads(bench: Bench, instance: tuple[int, ...], path: str, held: set[int]) -
     reached = set(results(program, instance))
     for index in bench.order[path]:
         equation = program.equations[index]
-        if index > instance[-1] and any(atom in reached for atom in equation.inputs if isinstance(atom, int)):
+        if any(atom in reached for atom in equation.inputs if isinstance(atom, int)):
             reached.update(out for out in equation.outputs if out not in held)
     return leaf in reached

@@ -47,8 +47,12 @@ def in_a_formula(e: Explanation, findings: list[Finding]) -> list[Finding]:
     inside = set(e.mistake.patches).issubset(everywhere) and e.edit.kind in ("term", "number")
     if of_a_value or (inside and e.case.forward.find(expected) is not None):
         return [replace(finding, line=line, computes=None, must=None) for finding in findings]
-    if e.case.slopes.find(expected) is None or _is_of_another_activation(e, run, outs[0]):
+    if e.case.slopes.find(expected) is None:
         return findings
+    if _is_of_another_activation(e, run, outs[0]):
+        # What is said of a part of the formula is not true of all that the statement gives.
+        is_a_part = inside and _relate.multiple(bench.run.at(outs[0]), expected) is None
+        return [_words.wrong_slope(e.paths, place=e.place())] if is_a_part else findings
     if _relate.same(tuple(-value for value in bench.run.at(outs[0])), expected):
         return [_words.sign(e.paths, place=replace(e.place(), line=line, name=None))]
     return [_words.wrong_slope(e.paths, place=replace(e.place(), line=line, name=None))]

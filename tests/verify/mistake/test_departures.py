@@ -92,3 +92,21 @@ def test_a_row_that_meets_a_column_where_it_must_is_not_accused(getkey):
 
     w, x, y = normals(getkey, (4, 4), (4,), (4,))
     assert [cause for cause, _ in said(loss, grads, {"w": w}, x, y)] == ["wrong-activation-derivative"]
+
+
+def test_what_no_change_turns_into_a_cotangent_leaves_the_chain_rule(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jax.nn.sigmoid(jnp.tanh(x @ params["w1"]) @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w1"])
+        out = jax.nn.sigmoid(h @ params["w2"])
+        error = jnp.sin(h @ params["w2"]) - y
+        dz2 = error * out * (1 - out)
+        dz1 = dz2 @ params["w2"].T * (1 - h**2)
+        return {"w1": (x * jnp.abs(x)).T @ dz1, "w2": jnp.cos(h).T @ dz2}
+
+    w1, w2, x, y = normals(getkey, (3, 3), (3, 2), (5, 3), (5, 2))
+    (finding,) = check(loss, grads, {"w1": w1, "w2": w2}, x, y).findings
+    assert finding.line and finding.line.text == 'error = jnp.sin(h @ params["w2"]) - y'
+    assert finding.cause == "unknown" and "leaves the chain rule" in finding.message

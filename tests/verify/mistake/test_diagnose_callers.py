@@ -162,6 +162,62 @@ def test_a_function_that_is_given_nothing_but_zeros_is_called_wrongly(getkey):
     assert found == [("zero-gradient", 'da, dw_t = _back_one_step(da, cache, params["w"])')]
 
 
+def _back_to_the_step_before(d, later, cache, params):
+    after, before = cache
+    dh = params["v"].T @ d + later
+    dz = (1 - after**2) * dh
+    dw = dz @ before.T
+    return params["w"].T @ dz, dw
+
+
+def test_zeros_in_the_place_of_what_comes_from_the_later_step_are_handed_over_wrongly(getkey):
+    def loss(params, x, y):
+        h, total = x, 0.0
+        for t in range(3):
+            h = jnp.tanh(params["w"] @ h)
+            total += 0.5 * jnp.sum((params["v"] @ h - y[t]) ** 2)
+        return total
+
+    def grads(params, x, y):
+        h, caches = x, []
+        for _ in range(3):
+            after = jnp.tanh(params["w"] @ h)
+            caches.append((after, h))
+            h = after
+        dv, dw = jnp.zeros_like(params["v"]), jnp.zeros_like(params["w"])
+        for t in (2, 1, 0):
+            d = params["v"] @ caches[t][0] - y[t]
+            dv = dv + d @ caches[t][0].T
+            _, dw_t = _back_to_the_step_before(d, jnp.zeros_like(x), caches[t], params)
+            dw = dw + dw_t
+        return {"v": dv, "w": dw}
+
+    v, w, x, y = normals(getkey, (2, 4), (4, 4), (4, 5), (3, 2, 5))
+    line = "_, dw_t = _back_to_the_step_before(d, jnp.zeros_like(x), caches[t], params)"
+    assert said(loss, grads, {"v": v, "w": w}, x, y) == [("missing-term", line)]
+
+
+def _back_through_tanh(d, a):
+    dz = d * (1 - a**2)
+    dw = a.T @ dz
+    return dz, dw
+
+
+def test_a_function_that_reads_one_argument_rightly_and_wrongly_is_wrong_in_itself(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(jnp.tanh(x @ params["v"]) @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["v"])
+        a = jnp.tanh(h @ params["w"])
+        dz, dw = _back_through_tanh(a - y, a)
+        dh = dz @ params["w"].T * (1 - h**2)
+        return {"v": x.T @ dh, "w": dw}
+
+    v, w, x, y = normals(getkey, (3, 4), (4, 4), (6, 3), (6, 4))
+    assert said(loss, grads, {"v": v, "w": w}, x, y) == [("off-by-one-layer", "dw = a.T @ dz")]
+
+
 def _without_a(a):
     return 1 - a
 

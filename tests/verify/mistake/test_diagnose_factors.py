@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from jaxmlp import check
+
 from .findings import normals, said
 
 
@@ -144,5 +146,6 @@ def test_a_product_of_matrices_where_their_numbers_must_be_multiplied(getkey):
         return {"w1": x.T @ dz, "w2": h.T @ d}
 
     w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (4, 3), (4, 2))
-    found = said(network, grads, {"w1": w1, "w2": w2}, x, y)
-    assert found == [("wrong-activation-derivative", 'dz = (d @ params["w2"].T) @ (h * (1 - h))')]
+    (finding,) = check(network, grads, {"w1": w1, "w2": w2}, x, y).findings
+    assert finding.line and finding.line.text == 'dz = (d @ params["w2"].T) @ (h * (1 - h))'
+    assert finding.cause == "wrong-activation-derivative" and "multiplied one by one" in finding.message

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -37,3 +38,35 @@ SET = "dh = dh.at[place(d, m)].set(row)"
 def test_rows_that_are_put_in_one_place_are_not_rows_that_are_left_out(place, stop, expected, getkey):
     w, x, y = normals(getkey, (3, 4), (5, 3), (4, 4))
     assert said(_smoothed, partial(_grads, place=place, stop=stop), {"w": w}, x, y) == [expected]
+
+
+def test_rows_of_a_table_that_are_read_twice_are_set_where_they_must_be_added(getkey):
+    def loss(params, ids, y):
+        return 0.5 * jnp.sum((params["table"][ids] - y) ** 2)
+
+    def grads(params, ids, y):
+        d = params["table"][ids] - y
+        table = jnp.zeros_like(params["table"]).at[ids].set(d)
+        return {"table": table}
+
+    table, y = normals(getkey, (5, 3), (4, 3))
+    line = 'table = jnp.zeros_like(params["table"]).at[ids].set(d)'
+    assert said(loss, grads, {"table": table}, jnp.asarray([0, 2, 2, 1]), y) == [("missing-term", line)]
+
+
+def test_blocks_that_overlap_are_set_where_they_must_be_added(getkey):
+    def loss(params, x, y):
+        z = params["w"] * x
+        return 0.5 * sum(jnp.sum((z[i : i + 3].sum(axis=0) - y[i]) ** 2) for i in range(3))
+
+    def grads(params, x, y):
+        z = params["w"] * x
+        dz = jnp.zeros_like(z)
+        for i in range(3):
+            d = z[i : i + 3].sum(axis=0) - y[i]
+            dz = jax.lax.dynamic_update_slice(dz, jnp.stack([d, d, d]), (i, 0))
+        return {"w": dz * x}
+
+    w, x, y = normals(getkey, (5, 2), (5, 2), (3, 2))
+    line = "dz = jax.lax.dynamic_update_slice(dz, jnp.stack([d, d, d]), (i, 0))"
+    assert said(loss, grads, {"w": w}, x, y) == [("missing-term", line)]

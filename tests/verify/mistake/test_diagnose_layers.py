@@ -92,3 +92,37 @@ def test_the_error_of_another_layer_beside_a_slope(getkey):
     w1, w2, x, y = (normal(getkey(), shape) for shape in ((3, 4), (4, 1), (5, 3), (5, 1)))
     found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
     assert found == ("wrong-operand", "d1 = error * (h * (1 - h))")
+
+
+def test_what_is_two_layers_away_is_not_of_a_neighbouring_layer(getkey):
+    def loss(params, x, y):
+        for name in ("w1", "w2", "w3"):
+            x = jnp.tanh(x @ params[name])
+        return 0.5 * jnp.sum((x - y) ** 2)
+
+    def grads(params, x, y):
+        a1 = jnp.tanh(x @ params["w1"])
+        a2 = jnp.tanh(a1 @ params["w2"])
+        a3 = jnp.tanh(a2 @ params["w3"])
+        d3 = (a3 - y) * (1 - a3**2)
+        d2 = d3 @ params["w3"].T * (1 - a2**2)
+        d1 = d2 @ params["w2"].T * (1 - a1**2)
+        dw1 = a2.T @ d1
+        return {"w1": dw1, "w2": a1.T @ d2, "w3": a2.T @ d3}
+
+    w1, w2, w3, x, y = (normal(getkey(), shape) for shape in ((4, 4), (4, 4), (4, 4), (6, 4), (6, 4)))
+    assert first(check(loss, grads, {"w1": w1, "w2": w2, "w3": w3}, x, y)) == ("wrong-operand", "dw1 = a2.T @ d1")
+
+
+def test_a_penalty_of_a_bias_of_two_numbers_is_missing(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((x @ params["w"] + params["b"] - y) ** 2) + 0.05 * jnp.sum(params["b"] ** 2)
+
+    def grads(params, x, y):
+        d = x @ params["w"] + params["b"] - y
+        db = jnp.sum(d, axis=0, keepdims=True)
+        return {"w": x.T @ d, "b": db}
+
+    w, b, x, y = (normal(getkey(), shape) for shape in ((4, 2), (1, 2), (6, 4), (6, 2)))
+    line = "db = jnp.sum(d, axis=0, keepdims=True)"
+    assert first(check(loss, grads, {"w": w, "b": b}, x, y)) == ("missing-regularization", line)

@@ -170,6 +170,55 @@ def test_the_exponent_of_a_power_that_was_differentiated(getkey):
     assert finding.must == "-q ** (-2) * y"
 
 
+def unit_rows(params, x, y):
+    z = x @ params["w"]
+    return jnp.sum(y * (z * jnp.sum(z**2, axis=1, keepdims=True) ** -0.5))
+
+
+def test_the_exponent_of_a_root_that_was_not_turned(getkey):
+    def grads(params, x, y):
+        z = x @ params["w"]
+        s = jnp.sum(z**2, axis=1, keepdims=True)
+        n = z * s**0.5
+        return {"w": x.T @ (s**-0.5 * (y - n * jnp.sum(n * y, axis=1, keepdims=True)))}
+
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
+    (finding,) = check(unit_rows, grads, {"w": w}, x, y).findings
+    assert finding.message == "`n` raises `s` to the power 0.5 where -0.5 belongs."
+    assert (finding.cause, finding.must) == ("wrong-forward", "z * s ** (-0.5)")
+
+
+def test_a_term_that_is_subtracted_and_does_not_belong_there_is_no_factor(getkey):
+    def grads(params, x, y):
+        a1 = jnp.tanh(x @ params["w1"] + params["b1"] - params["b1"])
+        dz2 = 2 * (a1 @ params["w2"] - y)
+        dz1 = (1 - a1**2) * (dz2 @ params["w2"].T)
+        return {"w1": x.T @ dz1, "b1": jnp.sum(dz1, axis=0, keepdims=True), "w2": a1.T @ dz2}
+
+    w1, b1, w2, x, y = normals(getkey, (4, 5), (1, 5), (5, 3), (6, 4), (6, 3))
+    (finding,) = check(squared, grads, {"w1": w1, "b1": b1, "w2": w2}, x, y).findings
+    assert finding.message == "`a1` holds `params['b1']`, which does not belong there."
+    assert finding.must == "jnp.tanh(x @ params['w1'] + params['b1'])"
+
+
+def test_a_value_in_the_place_of_another_that_the_line_reads_too_is_named(getkey):
+    def loss(params, x, y):
+        a, b = jnp.exp(x @ params["w1"]), jnp.tanh(x @ params["w2"])
+        return jnp.sum((a * b + b - y) ** 2)
+
+    def grads(params, x, y):
+        a, b = jnp.exp(x @ params["w1"]), jnp.tanh(x @ params["w2"])
+        d = 2 * (a * b + b - y)
+        da = d * b
+        db = d * a + da
+        return {"w1": x.T @ (da * a), "w2": x.T @ (db * (1 - b**2))}
+
+    w1, w2, x, y = normals(getkey, (4, 3), (4, 3), (5, 4), (5, 3))
+    (finding,) = check(loss, grads, {"w1": w1, "w2": w2}, x, y).findings
+    assert finding.message == "`db` uses `da` where `d` belongs."
+    assert (finding.cause, finding.must) == ("wrong-operand", "d * a + d")
+
+
 def test_a_penalty_without_its_parameter(getkey):
     def loss(params, x, y, decay):
         return jnp.sum((x @ params["w"] - y) ** 2) + decay / 2 * jnp.sum(params["w"] ** 2)
@@ -259,6 +308,23 @@ def test_what_a_loop_subtracts_and_must_add(getkey):
     w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
     (finding,) = check(loss, grads, {"w": w}, x, y).findings
     assert (finding.cause, finding.must) == ("sign", "dw + jnp.outer(x[i], dz)")
+
+
+def test_what_a_loop_adds_at_twice_its_size(getkey):
+    def loss(params, x, y):
+        return jnp.sum((jnp.tanh(x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        dw = jnp.zeros_like(params["w"])
+        for i in range(len(x)):
+            a = jnp.tanh(x[i] @ params["w"])
+            dz = 2 * (a - y[i]) * (1 - a**2)
+            dw = dw + 2 * jnp.outer(x[i], dz)
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (4, 3), (5, 4), (5, 3))
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert (finding.cause, finding.must) == ("scale-constant", "dw + jnp.outer(x[i], dz)")
 
 
 def test_a_sign_in_the_derivative_of_a_loss_is_none_in_a_slope(getkey):

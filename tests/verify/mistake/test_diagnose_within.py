@@ -39,8 +39,37 @@ def test_a_slope_that_is_missing_inside_a_product_is_named_and_written_where_it_
         return {"w1": dw1, "b1": jnp.sum(dz, axis=0, keepdims=True), "w2": a.T @ d}
 
     (finding,) = check(network, grads, *network_inputs(getkey)).findings
-    assert (finding.cause, finding.line.text) == ("missing-activation-derivative", 'dw1 = x.T @ (d @ params["w2"].T)')
+    assert (finding.cause, finding.line and finding.line.text) == (
+        "missing-activation-derivative",
+        'dw1 = x.T @ (d @ params["w2"].T)',
+    )
     assert finding.must == "x.T @ (d @ params['w2'].T * a * (1 - a))"
+
+
+def test_a_slope_that_has_a_name_is_one_and_no_factor_of_two_errors_alone_either(getkey):
+    def of(x, d, w2, a):
+        slope = a * (1 - a)
+        dz = (d @ w2.T) * slope
+        dw1 = x.T @ (d @ w2.T)
+        return dw1, jnp.sum(dz, axis=0, keepdims=True)
+
+    w1, b1, w2, x, y = normals(getkey, (5, 1), (1, 1), (1, 3), (2, 5), (2, 3))
+    (finding,) = check(network, of_network(of), {"w1": w1, "b1": b1, "w2": w2}, x, y).findings
+    assert (finding.cause, finding.must) == ("missing-activation-derivative", "x.T @ (d @ w2.T * slope)")
+
+
+def test_what_each_example_weighs_is_missing_inside_a_product(getkey):
+    def loss(params, x, y, weight):
+        return jnp.sum(weight * (x @ params["w"] + params["b"] - y) ** 2) / 2
+
+    def grads(params, x, y, weight):
+        d = x @ params["w"] + params["b"] - y
+        dw = x.T @ d
+        return {"w": dw, "b": jnp.sum(d * weight, axis=0, keepdims=True)}
+
+    w, b, x, y, weight = normals(getkey, (4, 3), (1, 3), (6, 4), (6, 3), (6, 1))
+    (finding,) = check(loss, grads, {"w": w, "b": b}, x, y, weight).findings
+    assert (finding.cause, finding.must) == ("missing-factor", "x.T @ (d * weight)")
 
 
 def test_a_slope_too_much_inside_a_product_is_named(getkey):
@@ -220,7 +249,10 @@ def test_errors_that_are_sent_back_without_their_slopes_are_named_in_a_loop(getk
 
     w0, w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (3, 2), (5,), (2,))
     (finding,) = check(loss, grads, {"w0": w0, "w1": w1, "w2": w2}, x, y).findings
-    assert (finding.cause, finding.line.text) == ("missing-activation-derivative", 'errors = params[f"w{k}"] @ errors')
+    assert (finding.cause, finding.line and finding.line.text) == (
+        "missing-activation-derivative",
+        'errors = params[f"w{k}"] @ errors',
+    )
     assert finding.must == "params[f'w{k}'] @ deltas"
 
 
