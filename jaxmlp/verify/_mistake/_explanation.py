@@ -20,7 +20,7 @@ from .._report._words import Place
 from ._aliases import renamed
 from ._case import Case
 from ._names import joined, line_of, written
-from ._reading import with_form, written_once
+from ._reading import visible, with_form, written_once
 
 
 class Explanation:
@@ -98,6 +98,7 @@ class Explanation:
     def place(self, must: str | None = None) -> Place:
         """Where it stands, what the line must compute, and what speaks for it."""
         line = self._line()
+        must = visible(must, self.case.source.definition_of(self.frame), self.statement) if self.frame else must
         evidence = _words.corrected(self.paths, self._left()) if self.mistake.patches else None
         text = self.text if self.within is None else written(self.site)
         computes = text if must and self.statement is self.site.statement else None

@@ -68,12 +68,12 @@ class Source:
 
     def statement(self, frame: Frame) -> Statement | None:
         """The innermost statement that a frame stands on, of this function or of one that it calls."""
-        definition = self._definition(frame)
+        definition = self.definition_of(frame)
         statements = [] if definition is None else statements_of(definition)
         around = [s for s in statements if s.first <= frame.number <= s.last]
         return min(around, key=lambda s: s.last - s.first) if around else None
 
-    def _definition(self, frame: Frame) -> Any:
+    def definition_of(self, frame: Frame) -> Any:
         """The syntax tree of the function that a frame stands in."""
         return self.definition if self.is_own(frame) else function_of(frame)
 
@@ -113,7 +113,7 @@ class Source:
         """The first assignment in the function of a frame that gives `name` another name, such as `dz1 = da1`: below
         line `after`, or, in a loop round that line, above it. With `alone`, only if nothing else there reads it.
         """
-        definition = self._definition(frame)
+        definition = self.definition_of(frame)
         found = _aliases(statements_of(definition) if definition else [], name)
         if alone and definition and len(found) < len(_readers(definition, name)):
             return None
@@ -127,7 +127,7 @@ class Source:
     def alias_in(self, frame: Frame, name: str, statement: Statement) -> tuple[Frame | None, Statement] | None:
         """The assignment above a statement that gives `name` another, by which alone the statement reads it."""
         names = {node.id for node in ast.walk(statement.node) if isinstance(node, ast.Name)}
-        definition = self._definition(frame)
+        definition = self.definition_of(frame)
         found = [
             s for s in _aliases(statements_of(definition) if definition else [], name) if s.first < statement.first
         ]
@@ -140,7 +140,7 @@ class Source:
         """The assignment that gives another name to the argument as which `name` is passed to the function of a frame,
         by the line that calls it.
         """
-        definition, calling = self._definition(frame), caller(stacks, frame)
+        definition, calling = self.definition_of(frame), caller(stacks, frame)
         statement = self.statement(calling) if calling else None
         called = argument_passed_as(statement.node, name, definition) if statement and definition else None
         found = _aliases(statements_of(definition), called) if called else []

@@ -380,3 +380,15 @@ def test_a_one_in_the_place_of_an_array_is_a_wrong_operand(getkey):
 
     w, b, x, y = normals(getkey, (3,), (), (3,), ())
     assert said(loss, grads, {"w": w, "b": b}, x, y)[0][1] == "dw = delta * by_bias"
+
+
+def test_nothing_is_written_with_a_name_that_is_not_there_yet(getkey):
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w1"] + params["b1"])
+        d = a @ params["w2"] - y
+        dz = a * (1 - a)
+        dh = d @ params["w2"].T
+        return {"w1": x.T @ dz + 0 * jnp.sum(dh), "b1": jnp.sum(dz, axis=0, keepdims=True), "w2": a.T @ d}
+
+    (finding,) = check(network, grads, *network_inputs(getkey)).findings
+    assert finding.cause == "missing-upstream" and finding.must is None
