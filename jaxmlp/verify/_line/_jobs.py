@@ -128,7 +128,6 @@ class Jobs:
             return []
         returned = any(self.standing.is_returned(out) for out in outs)
         innocent = site.leaf is None and bool(outs) and not returned and all(map(self.standing.is_as_known, outs))
-        innocent = innocent and self.standing.is_in_step(site)
         # A difference such as `out - y` may be a value of the loss as it stands, and yet lack a factor as a cotangent.
         value = not returned and bool(outs) and all(self.standing.is_a_value(out) for out in outs)
         if self.planted is not None:

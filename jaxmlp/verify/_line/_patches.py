@@ -41,18 +41,13 @@ def with_inputs(positions: Sequence[int], get: Callable[[int], np.ndarray]) -> P
 
 @dataclass(frozen=True)
 class WithAnother:
-    """The equation, with another variable for its inputs at `positions`."""
+    """The equation, with another variable, which it `reads`, for its inputs at `positions`."""
 
     positions: Sequence[int]
-    variable: int
+    reads: int
 
     def __call__(self, inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
-        return evaluate([read(self.variable) if p in self.positions else value for p, value in enumerate(inputs)])
-
-    @property
-    def reads(self) -> int:
-        """What the leaves come of that did not before."""
-        return self.variable
+        return evaluate([read(self.reads) if p in self.positions else value for p, value in enumerate(inputs)])
 
 
 def then_scaled(patch: Patch | None, c: float) -> Patch:

@@ -42,12 +42,6 @@ class Standing:
         quantity = self._quantity(variable)
         return self._is_of_an_argument(variable) or (quantity is not None and quantity.kind != "part")
 
-    def is_in_step(self, site: Site) -> bool:
-        """Whether no two runs of a statement give cotangents of different signs."""
-        given = [results(self.bench.program, run) for run in site.instances if len(site.instances) > 1]
-        scales = [self.known.scale(self.bench.run.at(out)) for outs in given for out in outs[:1] if len(outs) == 1]
-        return len({scale > 0 for scale in scales if scale is not None}) < 2
-
     def _is_out_of_step(self, variable: int, scale: float) -> bool:
         """Whether a cotangent has another scale than all those with which one statement does the same, for leaves that
         are right: as in `[-g for g in grads]`, where one of them has its sign already.

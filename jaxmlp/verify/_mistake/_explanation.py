@@ -256,7 +256,8 @@ class Explanation:
         """What the statement gives once it is corrected, or what it reads, if it is that which is corrected."""
         if self.within is not None:
             change, factor = self.facts["changed"], self.mistake.factor
-            return tuple(factor * change(value, k, 0) for k, value in enumerate(self.actual))
+            which = self.mistake.instances.index(self.run)
+            return tuple(factor * change(value, k, which) for k, value in enumerate(self.actual))
         bench = self.case.bench
         found = [bench.values(self.run, self.mistake.patches, k) for k in range(bench.count)]
         if self.out is None or any(f is None or self.out not in f for f in found):

@@ -18,18 +18,8 @@ from ._wanted import slope_between
 
 
 _VAGUE = frozenset(
-    (
-        *("sign", "scale-constant", "scale-batch", "wrong-forward", "wrong-operand", "wrong-activation-derivative"),
-        *(
-            "missing-term",
-            "double-counted-term",
-            "wrong-regularization",
-            "unknown",
-            "extra-factor",
-            "missing-factor",
-            "extra-activation-derivative",
-        ),
-    )
+    "sign scale-constant scale-batch wrong-forward wrong-operand wrong-activation-derivative missing-term unknown"
+    " double-counted-term wrong-regularization extra-factor missing-factor extra-activation-derivative".split()
 )
 """What is said of a statement before its parts are looked at, if it is not said what it must compute."""
 
