@@ -28,8 +28,9 @@ _LIMIT, _LIMIT_OF_LOOPS = 4000, 1000
 _INNOCENT = 1.2
 """What it costs to blame a statement that computes a known quantity: another may only have been meant."""
 
-_UNKNOWN = 0.35
-"""What it costs to change the result of a statement that reads something unknown: this may be wrong itself."""
+_DOUBTFUL = 0.35
+"""What it costs to change the result of a statement that reads something unknown, which may be wrong itself, or that
+gives a cotangent in a scale which another line may divide out."""
 
 _FITS = 0.6
 """What it takes off the cost that a correction follows from what the statement reads."""
@@ -46,7 +47,8 @@ class Job:
       wrong: the leaves that it may make right.
       innocent: whether what the statement computes is a known quantity as it stands.
       cheap: whether what it does to the leaves is told by inner products.
-      unknown: whether the statement reads something that is not known, as it stands.
+      doubtful: whether the statement reads something that is not known, as it stands, or gives a cotangent in a scale of
+        its own.
     """
 
     site: Site
@@ -55,7 +57,7 @@ class Job:
     wrong: list[str]
     innocent: bool
     cheap: bool
-    unknown: bool = False
+    doubtful: bool = False
 
     @property
     def first(self) -> int:
@@ -65,8 +67,8 @@ class Job:
     @cached_property
     def cost(self) -> float:
         """The cost of the correction, without that of a factor."""
-        of_the_unknown = self.unknown and self.edit.kind in ("known", "times", "over", "plus")
-        return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits + _UNKNOWN * of_the_unknown
+        in_doubt = self.doubtful and self.edit.kind in ("known", "times", "over", "plus")
+        return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits + _DOUBTFUL * in_doubt
 
     @cached_property
     def fits(self) -> bool:
@@ -156,7 +158,8 @@ class Jobs:
         else:
             edits = self._edits(instances, self.offers, role, wrong)
         cheap = self.screen.of(instances, wrong) is not None
-        unknown = self.planted is None and not innocent and not forward and self._reads_the_unknown(instances)
+        doubtful = self.planted is None and not innocent and not forward
+        doubtful = doubtful and (self._reads_the_unknown(instances) or any(map(self.standing.is_in_a_scale, outs)))
         return [
             Job(
                 site,
@@ -165,7 +168,7 @@ class Jobs:
                 wrong,
                 innocent or forward,
                 cheap or self._is_cheap(instances, edit, wrong),
-                unknown,
+                doubtful,
             )
             for edit in islice(edits, _LIMIT_OF_LOOPS if several else _LIMIT)
             if self.planted is None or edit.kind in self.planted

@@ -42,6 +42,11 @@ class Standing:
         quantity = self._quantity(variable)
         return self._is_of_an_argument(variable) or (quantity is not None and quantity.kind != "part")
 
+    def is_in_a_scale(self, variable: int) -> bool:
+        """Whether a result is a cotangent of several numbers up to a factor, as it stands."""
+        values = self.bench.run.at(variable)
+        return values[0].size > 1 and self.known.scale(values) is not None
+
     def _is_out_of_step(self, variable: int, scale: float) -> bool:
         """Whether a cotangent has another scale than all those with which one statement does the same, for leaves that
         are right: as in `[-g for g in grads]`, where one of them has its sign already.

@@ -151,6 +151,8 @@ class Case:
 def is_arithmetic(program: Program, slope: Quantity) -> bool:
     """Whether a slope in the program of a loss comes from products, quotients and powers alone: no activation then."""
     assert slope.variable is not None and slope.by is not None
+    if slope.variable not in program.makers:  # that of an activation of the candidate's own
+        return False
     moving = _moving(program, slope.by, slope.variable)
     pending, seen = [slope.variable], set()
     while pending:

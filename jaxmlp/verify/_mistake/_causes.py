@@ -63,6 +63,9 @@ def times(e: Explanation) -> Finding:
     if e.is_diagonal():
         return _words.softmax_diagonal(e.paths, place=place)
     corrected = e.corrected()
+    is_a_slope = corrected is not None and e.case.slopes.find(corrected) is not None
+    if corrected is not None and is_a_slope and e.case.each_cotangent.scale(corrected) is None:
+        return _words.wrong_slope(e.paths, slope=e.case.names.slope(corrected), at=e.at(offer), place=place)
     if corrected is not None and e.is_of_another_place(offer, corrected):
         found = another_loss(e, corrected) or another_factor(e, e.actual, corrected)
         if found is not None:

@@ -68,7 +68,7 @@ def operand(e: Explanation) -> Finding:
         return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there
     if _makes_a_slope(e):
         return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
-    if isinstance(atom, int) and offer.variables and set(offer.variables) <= set(e.case.params):
+    if isinstance(atom, int) and _is_of_a_parameter(e, offer):
         if (old := stale_operand(e)) is not None:
             return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=_with_operand(e, used, instead))
         sums = equation.name in ("mul", "div", "add", "sub")
@@ -91,6 +91,14 @@ def operand(e: Explanation) -> Finding:
     if _is_a_layer_off(e, e.case.bench.run.at(atom), offer):
         return _words.off_by_one_layer(e.paths, used=used, instead=instead, place=place)
     return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
+
+
+def _is_of_a_parameter(e: Explanation, offer: Offer) -> bool:
+    """Whether a value is a parameter, or in each run a part of one."""
+    params, quantity = e.case.params, offer.quantity
+    if quantity is not None and quantity.kind == "value":
+        return quantity.variable in e.case.loss.program.inputs[: len(params)]
+    return bool(offer.variables) and set(offer.variables) <= set(params)
 
 
 def _is_but_for_a_slope(e: Explanation) -> bool:
@@ -122,7 +130,9 @@ def a_neighbour(e: Explanation, expected: Values) -> Finding | None:
 
 
 def _with_operand(e: Explanation, used: str | None, instead: str | None) -> Place:
-    if not used or not instead or e.mistake.factor != 1:
+    offer: Offer = e.facts["offer"]
+    of_each_run = offer.name is None and len(offer.values) > 1
+    if not used or not instead or e.mistake.factor != 1 or of_each_run:
         return e.place()
     return _with_operand_at(e, e.facts["uses"], used, instead)
 

@@ -5,7 +5,7 @@ import numpy as np
 from .._line import _relate
 from .._line._known import Quantity
 from .._line._offers import Offer
-from .._program._sites import results
+from .._program._sites import results, wholes
 from .._program._trace import Literal
 from ._explanation import Explanation
 
@@ -97,6 +97,7 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
             if maker is None or maker.name not in ("sub", "add"):
                 continue
             for term in maker.inputs:
-                if isinstance(term, int) and term in e.case.params:
-                    return e.case.names.of(atom) or e.case.params[term], e.case.params[term]
+                for whole in wholes(program, term):
+                    if isinstance(whole, int) and whole in e.case.params:
+                        return e.case.names.of(atom) or e.case.params[whole], e.case.params[whole]
     return None
