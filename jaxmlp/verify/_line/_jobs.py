@@ -6,6 +6,7 @@ from functools import cache, cached_property
 from itertools import chain, islice
 
 from .._program._sites import results, Site
+from .._program._trace import Atom
 from ._bench import Bench
 from ._edits import Edit
 from ._edits_of_equations import masked_otherwise, of_equations, unturned
@@ -32,6 +33,9 @@ _DOUBTFUL = 0.35
 """What it costs to change the result of a statement that reads something unknown, which may be wrong itself, or that
 gives a cotangent in a scale which another line may divide out."""
 
+_INSIDE = 0.6
+"""What it costs to put in place what the loss computes on the way through an activation, and nobody has a name for."""
+
 _FITS = 0.6
 """What it takes off the cost that a correction follows from what the statement reads."""
 
@@ -47,8 +51,8 @@ class Job:
       wrong: the leaves that it may make right.
       innocent: whether what the statement computes is a known quantity as it stands.
       cheap: whether what it does to the leaves is told by inner products.
-      doubtful: whether the statement reads something that is not known, as it stands, or gives a cotangent in a scale of
-        its own.
+      doubtful: whether it changes the result of a statement that reads something unknown, or gives a cotangent in a scale
+        of its own.
     """
 
     site: Site
@@ -67,8 +71,10 @@ class Job:
     @cached_property
     def cost(self) -> float:
         """The cost of the correction, without that of a factor."""
-        in_doubt = self.doubtful and self.edit.kind in ("known", "times", "over", "plus")
-        return self.edit.cost + _INNOCENT * self.innocent - _FITS * self.fits + _DOUBTFUL * in_doubt
+        offer: Offer | None = self.edit.facts.get("offer")
+        is_inside = offer is not None and offer.quantity is not None and offer.quantity.is_inside
+        more = _INNOCENT * self.innocent + _DOUBTFUL * self.doubtful + _INSIDE * is_inside
+        return self.edit.cost + more - _FITS * self.fits
 
     @cached_property
     def fits(self) -> bool:
@@ -168,7 +174,7 @@ class Jobs:
                 wrong,
                 innocent or forward,
                 cheap or self._is_cheap(instances, edit, wrong),
-                doubtful,
+                doubtful and self._is_in_doubt(edit, instances[0]),
             )
             for edit in islice(edits, _LIMIT_OF_LOOPS if several else _LIMIT)
             if self.planted is None or edit.kind in self.planted
@@ -244,15 +250,35 @@ class Jobs:
 
     def _reads_the_unknown(self, instances: Instances) -> bool:
         """Whether a statement reads a floating value of the candidate's of which nothing is known."""
-        bench, equations = self.bench, self.bench.program.equations
+        equations = self.bench.program.equations
         made = {out for run in instances for index in run for out in equations[index].outputs}
-        read = {atom for run in instances for index in run for atom in equations[index].inputs} - made
-        return any(
-            bench.run.at(atom)[0].dtype.kind == "f"
-            and bench.run.at(atom)[0].any()
-            and not self.standing.is_innocent(atom)
-            for atom in read
+        return self._has_unknown(
+            {atom for run in instances for index in run for atom in equations[index].inputs} - made
         )
+
+    def _has_unknown(self, atoms: Iterable[Atom]) -> bool:
+        """Whether nothing is known of one of the floating values."""
+        values = ((atom, self.bench.run.at(atom)[0]) for atom in atoms)
+        return any(v.dtype.kind == "f" and v.any() and not self.standing.is_innocent(atom) for atom, v in values)
+
+    def _is_in_doubt(self, edit: Edit, instance: tuple[int, ...]) -> bool:
+        """Whether a correction of a doubtful statement is in doubt as well: of one that puts something in the place of
+        what the statement reads, whether it still reads what is unknown.
+        """
+        if edit.kind != "operand":
+            return edit.kind in ("known", "times", "over", "plus")
+        equations = self.bench.program.equations
+        replaced = {(instance[place], position) for place, position in edit.facts["uses"]}
+        makers = {out: index for index in instance for out in equations[index].outputs}
+        pending, read = list(results(self.bench.program, instance)), {*edit.facts["offer"].variables}
+        while pending:
+            index = makers.pop(pending.pop(), None)
+            for position, atom in enumerate(equations[index].inputs if index is not None else ()):
+                if isinstance(atom, int) and (index, position) not in replaced:
+                    pending.append(atom)
+                    read.add(atom)
+        made = {out for index in instance for out in equations[index].outputs}
+        return self._has_unknown(read - made)
 
     def _is_cheap(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> bool:
         return (

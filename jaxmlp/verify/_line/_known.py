@@ -38,6 +38,8 @@ class Quantity:
       by: of a slope, the number of its denominator.
       terms: of a cotangent that is a sum over several uses of its value, the terms.
       is_negative: of a slope, whether it is that of `-a` or `y - a`, or by it, where that of or by `a` is known too.
+      is_inside: whether it is a value on the way through a function of one number, as `exp(-z)` is in a sigmoid; or
+        the slope of such a value, or by it.
       row: of what belongs to one example alone, the axis of the examples and the number of this one.
     """
 
@@ -48,6 +50,7 @@ class Quantity:
     terms: tuple[tuple[np.ndarray, ...], ...] = field(default=(), repr=False)
     row: tuple[int, int] | None = None
     is_negative: bool = False
+    is_inside: bool = False
 
     def equals(self, other: "Quantity") -> bool:
         """Whether the values are the same."""
@@ -97,6 +100,8 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
     run = Run(loss, points)
     floating = _floating(loss, active)
     quantities = [Quantity("value", run.at(variable), variable) for variable in (*loss.inputs, *floating)]
+    inside = _inside(loss)
+    quantities = [replace(value, is_inside=value.variable in inside) for value in quantities]
     quantities += [
         Quantity("value", run.at(variable), variable)
         for equation in loss.equations
@@ -116,13 +121,30 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
     for slope in _slopes(run, floating, active, points):
         assert slope.variable is not None and slope.by is not None
         slopes[slope.variable, slope.by] = slope
-    slopes = {pair: replace(slope, is_negative=_is_a_negative(loss, slopes, slope)) for pair, slope in slopes.items()}
+    slopes = {
+        pair: replace(slope, is_negative=_is_a_negative(loss, slopes, slope), is_inside=not inside.isdisjoint(pair))
+        for pair, slope in slopes.items()
+    }
     quantities += [slope for slope in slopes.values() if not slope.is_negative]
     quantities += [
         Quantity("part", backward.at(variable)) for e in backward.program.equations for variable in e.outputs
     ]
     values = {variable: Quantity("value", run.at(variable), variable) for variable in wanted}
     return Knowledge(tuple(_distinct(quantities, set(loss.inputs))), cotangents, slopes, values)
+
+
+def _inside(loss: Program) -> set[int]:
+    """What is computed of one value element by element, and of which the same is done at once."""
+
+    def is_of_one(equation: Equation) -> bool:
+        return equation.name in ELEMENTWISE and sum(isinstance(atom, int) for atom in equation.inputs) == 1
+
+    found = set()
+    for equation in filter(is_of_one, loss.equations):
+        [out], users = equation.outputs, loss.users.get(equation.outputs[0], ())
+        if users and out not in loss.outputs and all(is_of_one(loss.equations[user]) for user in users):
+            found.add(out)
+    return found
 
 
 def _is_a_negative(loss: Program, slopes: dict[tuple[int, int], Quantity], slope: Quantity) -> bool:

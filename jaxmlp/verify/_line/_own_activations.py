@@ -1,4 +1,4 @@
-"""What a candidate computes on its own way to a cotangent of the loss: `a = sigmoid(z)`, where the loss takes `z` alone.
+"""What a candidate computes on its own way to a cotangent of the loss: `a = sigmoid(z)`, where the loss has no `a`.
 
 Losses take logits and candidates probabilities: of `a` the loss has no cotangent, but that of `z` by the slope of `a`.
 """
@@ -24,8 +24,8 @@ _Chain = tuple[int, tuple[Equation, ...], int]
 def with_own_activations(run: Run, sites: Sequence[Site], knowledge: Knowledge) -> Knowledge:
     """What is known of a loss, and the slopes and cotangents of the activations that only the candidate has.
 
-    For `a = f(z)`, where the loss has `z` and not `a`: the slope `f'(z)`, and the cotangent of `a`, which is that of `z`
-    divided by it. The variables of such activations are numbered after all those of the loss.
+    For `a = f(z)`, where the loss has `z` and not `a`: the slope `f'(z)`, and the cotangent of `a`, which is that of
+    `z` divided by it. The variables of such activations are numbered after all those of the loss.
     """
     program, everything = run.program, Known(knowledge.quantities)
     logits = Known(value for variable, value in knowledge.values.items() if variable in knowledge.cotangents)
@@ -77,7 +77,8 @@ def _slopes(run: Run, chains: Sequence[_Chain]) -> list[tuple[np.ndarray, ...]]:
     """The slope of what each chain makes, at each point."""
 
     def slopes(starts: list[Any]) -> list[Any]:
-        return [jax.jvp(lambda z, c=c: _made(c, z), (z,), (jnp.ones_like(z),))[1] for c, z in zip(chains, starts)]
+        each = zip(chains, starts, strict=True)
+        return [jax.jvp(lambda z, c=chain: _made(c, z), (z,), (jnp.ones_like(z),))[1] for chain, z in each]
 
     points = [[run.at(start)[k] for start, _, _ in chains] for k in range(len(run.values))]
     found = Run(traced(slopes, points[0]), points)

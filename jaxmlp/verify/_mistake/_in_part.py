@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from .._line import _relate
 from .._line._bench import Patches
+from .._line._edits import Edit
 from .._line._relate import Values
 from .._program._expressions import reduced_by
 from .._program._sites import Site
@@ -62,8 +63,20 @@ def _in_its_formula(e: Explanation, findings: list[Finding]) -> Explanation | No
     runs = tuple(tuple(filter(stands, run)) for run in e.mistake.instances)
     if not all(runs):
         return None
-    inside = Explanation(e.case, replace(e.mistake, site=Site(inner, statement, runs), instances=runs))
+    edit = _edit_of(e, runs[0])
+    if edit is None:
+        return None
+    inside = Explanation(e.case, replace(e.mistake, site=Site(inner, statement, runs), instances=runs, edit=edit))
     return inside if inside.out is not None and len(inside.outs) == 1 else None
+
+
+def _edit_of(e: Explanation, run: tuple[int, ...]) -> Edit | None:
+    """The correction as one of some equations of the first run: what is inside it has another place among those."""
+    if "within" not in e.facts:
+        return e.edit
+    place, position = e.facts["within"]
+    index = e.mistake.instances[0][place]
+    return replace(e.edit, facts={**e.facts, "within": (run.index(index), position)}) if index in run else None
 
 
 def _the_part_of(e: Explanation, cause: str, *, is_known: bool) -> Part | None:

@@ -41,7 +41,24 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
         return [_words.sign(e.paths, place=e.place())]
     if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e):
         return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
+    if causes == {"scale-constant"} and e.edit.kind == "number" and _multiplies_by_a_slope(e):
+        return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
     return findings
+
+
+def _multiplies_by_a_slope(e: Explanation) -> bool:
+    """Whether what the statement must give is a cotangent that it reads times a slope, of which not all is wrong:
+    `where(z > 0, d, 0.01 * d)`.
+    """
+    corrected, bench = e.corrected(), e.case.bench
+    if corrected is None or corrected[0].size < 2 or _relate.multiple(e.actual, corrected) is not None:
+        return False
+    read = dict.fromkeys(atom for index in e.run for atom in bench.program.equations[index].inputs)
+    each = [bench.run.at(atom) for atom in read]
+    alike = [v for v in each if v[0].shape == corrected[0].shape and e.case.each_cotangent.scale(v) is not None]
+    with np.errstate(all="ignore"):
+        slopes = [tuple(c / v for c, v in zip(corrected, values, strict=True)) for values in alike]
+    return any(e.case.slopes.find(slope) is not None for slope in slopes)
 
 
 def leads_to_a_slope(e: Explanation) -> bool:
