@@ -151,7 +151,7 @@ class Jobs:
         elif several:
             roles = [*self.standing.roles.offers(instances), *self.repeated, *self._sliced(len(instances))]
             roles += self._spread(len(instances))
-            own = [offer for offer in self.alone if offer.name and len(offer.values) == len(instances)]
+            own = [offer for offer in self.alone if offer.variables and len(offer.values) == len(instances)]
             errors = [*self.standing.roles.errors(instances)]
             sieve = Sieve(bench, self.screen, instances, wrong)
             known = self.standing.is_innocent, self.standing.is_a_value

@@ -10,6 +10,7 @@ from .._line._edits import Edit
 from .._line._relate import Values
 from .._program._expressions import reduced_by
 from .._program._sites import Site
+from .._program._trace import Literal
 from .._report import _words_of_parts as _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -183,14 +184,16 @@ def _term_of(e: Explanation, variable: int) -> int:
 
 def _is_of_a_slope(e: Explanation, part: Part, given: Values) -> bool:
     """Whether the part belongs to the slope of an activation: the statement gives this, or multiplies a cotangent by it
-    that it reads, and the part is made of none.
+    that it reads, and the part is made of none, or is a number by which only some of it is multiplied.
     """
     scale = e.case.each_cotangent.scale(given)
     if scale is None and e.case.forward.find(given) is None and _is_a_slope(e, given):
         return True
     wanted = None if scale is None else e.case.each_cotangent.find(given, (scale,))
     between = wanted is not None and slope_between(e, wanted) is not None and _reads_a_cotangent(e)
-    return between and not _is_of_a_cotangent(e, part.index)
+    numbers = [atom for atom in e.case.bench.program.equations[part.index].inputs if isinstance(atom, Literal)]
+    of_some = bool(numbers) and _relate.multiple(e.actual, given) is None
+    return between and (of_some or not _is_of_a_cotangent(e, part.index))
 
 
 def _reads_a_cotangent(e: Explanation) -> bool:
