@@ -8,7 +8,7 @@ import numpy as np
 from .._program._sites import results, Site
 from .._program._trace import Atom, Literal
 from ._bench import Bench, Patch, Patches
-from ._edits import Edit
+from ._edits import axes_of, Edit
 from ._edits_of_sums import sent_again
 from ._patches import after, divided, with_input, with_inputs
 
@@ -24,6 +24,7 @@ def of_programs(
     yield from _undone(bench, owners, params, is_a_value)
     yield from _everywhere(bench, owners, params)
     yield from _in_each(bench, owners)
+    yield from _along_other_axes(bench, owners)
     yield from _unrounded(bench, owners)
     yield from sent_again(bench, owners)
 
@@ -54,6 +55,28 @@ def _undone(
         where = list(dict.fromkeys(owners[index] for index in patches))
         names = {site: moved[program.equations[index].outputs[0]] for index in patches for site in [owners[index]]}
         yield where, Edit("undone", 1.0, lambda c: patches, False, {"across": where, "parameters": names})
+
+
+def _along_other_axes(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:
+    """Sums along other axes, in several statements of a function that sum arrays of one shape along the same axes."""
+    found: dict[tuple[object, tuple[int, ...], tuple[int, ...]], list[int]] = {}
+    for index, equation in enumerate(bench.program.equations):
+        frame = owners[index].frame if index in owners else None
+        if equation.name == "reduce_sum" and frame is not None:
+            shape = bench.run.at(equation.inputs[0])[0].shape
+            found.setdefault(((frame.file, frame.function), shape, tuple(equation.params["axes"])), []).append(index)
+    for (_, shape, was), sums in found.items():
+        where = list(dict.fromkeys(owners[index] for index in sums))
+        for axes in axes_of(len(shape)) if len(where) > 1 else ():
+            for keep in (False, True) if axes != was else ():
+                summed: Patch = lambda inputs, evaluate, read, point, a=axes, k=keep: [
+                    inputs[0].sum(axis=a, keepdims=k)
+                ]
+                patches = dict.fromkeys(sums, summed)
+                yield (
+                    where,
+                    Edit("sums", 1.8, lambda c, p=patches: p, False, {"across": where, "axes": axes, "was": was}),
+                )
 
 
 def _unrounded(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:

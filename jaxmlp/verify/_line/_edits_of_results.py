@@ -110,6 +110,8 @@ def of_result(
                 )
                 yield result.multiplied(1.5 if near is None else _NEXT + 0.01 * near, offer, fitted)
             yield from result.of_operands(operands, offer, fitted)
+        if as_known == "cotangent" and offer.is_unread and passes("plus"):
+            yield result.added(offer, fitted)
         if innocent or result.is_zero:
             continue
         if kind == "slope" and passes("over"):

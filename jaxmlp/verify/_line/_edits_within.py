@@ -12,7 +12,7 @@ from ._patches import divided
 from ._sieve import Get, Sieve
 
 
-_MIXES = frozenset(("dot_general", "reduce_sum", "add", "add_any", "sub"))
+_MIXES = frozenset(("dot_general", "reduce_sum", "add", "add_any", "sub", "scatter-add"))
 """Operations that a factor on an operand does not pass through, so that it is none of their result."""
 
 _INSIDE, _READ = 0.15, 0.6
@@ -25,7 +25,8 @@ _NO_SLOPE = 0.7
 def of_factors(
     bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool], sieve: Sieve
 ) -> Iterator[Edit]:
-    """A slope, or something that has a name, as a factor of an operand: missing there, or too much.
+    """A slope, something that has a name, or something else in each run, as a factor of an operand: missing there, or
+    too much.
 
     An operand that another statement makes is right in itself: any other is corrected where it comes from. Only where
     the leaves are linear in the operand: there one matrix product tells which of the offers help.
@@ -33,11 +34,16 @@ def of_factors(
     equations = bench.program.equations
     alike = {tuple(equations[index].name for index in instance) for instance in instances}
     inside = {out for index in instances[0] for out in equations[index].outputs}
-    there = [offer for offer in offers if is_there(offer, instances) and (offer.name or _is_a_slope(offer))]
+    there = [
+        offer
+        for offer in offers
+        if is_there(offer, instances) and (offer.name or _is_a_slope(offer) or len(offer.values) > 1)
+    ]
     for place, index in enumerate(instances[0] if len(alike) == 1 else ()):
         for position, atom in enumerate(equations[index].inputs if equations[index].name in _MIXES else ()):
             values = bench.run.at(atom)
-            if isinstance(atom, Literal) or values[0].size < 2 or values[0].dtype.kind != "f":
+            # One number is corrected as a whole, unless it is another in each run.
+            if isinstance(atom, Literal) or values[0].size * len(instances) < 2 or values[0].dtype.kind != "f":
                 continue
             if atom not in inside and not is_innocent(atom):
                 continue

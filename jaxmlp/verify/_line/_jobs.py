@@ -16,7 +16,7 @@ from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result, of_return
 from ._edits_within import of_factors
 from ._offers import Instances, Offer
-from ._roles import Following, slices, spread
+from ._roles import columns, Following, slices, spread
 from ._screen import Screen
 from ._sieve import Sieve
 from ._some_runs import some_runs
@@ -36,8 +36,9 @@ gives a cotangent in a scale which another line may divide out."""
 _INSIDE = 0.6
 """What it costs to put in place what the loss computes on the way through an activation, and nobody has a name for."""
 
-_FITS = 0.6
-"""What it takes off the cost that a correction follows from what the statement reads."""
+_FITS, _OVERWRITES = 0.6, 0.9
+"""What it takes off the cost that a correction follows from what the statement reads, or adds what nothing reads and the
+statement gives its name to something else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,9 @@ class Job:
         offer: Offer | None = self.edit.facts.get("offer")
         is_inside = offer is not None and offer.quantity is not None and offer.quantity.is_inside
         more = _INNOCENT * self.innocent + _DOUBTFUL * self.doubtful + _INSIDE * is_inside
-        return self.edit.cost + more - _FITS * self.fits
+        named = self.site.statement and self.site.statement.target
+        overwrites = offer is not None and offer.is_unread and self.edit.kind == "plus" and offer.name == named
+        return self.edit.cost + more - _FITS * self.fits - _OVERWRITES * overwrites
 
     @cached_property
     def fits(self) -> bool:
@@ -102,6 +105,7 @@ class Jobs:
         self.alone = [offer for offer in offers if not offer.quantity or len(offer.values) == 1]
         quantities = [offer.quantity for offer in self.alone if offer.quantity]
         self._spread = cache(lambda count: list(spread(quantities, count)))
+        self._columns = cache(lambda count: list(columns(quantities, count)))
         self._sliced = cache(lambda count: list(slices(quantities, count)))
 
     def by_reach(self) -> Iterator[list[Job]]:
@@ -225,7 +229,8 @@ class Jobs:
         if role is None:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
             if self.planted is None:
-                yield from of_factors(bench, instances, offers, self.standing.is_innocent, sieve)
+                factors = [*offers, *self._columns(len(instances))]
+                yield from of_factors(bench, instances, factors, self.standing.is_innocent, sieve)
         else:
             yield from unturned(bench, instances)
             if len(instances) == 1 and self.planted is None and all(map(self.standing.is_a_value, outs)):

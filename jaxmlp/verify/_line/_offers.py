@@ -27,6 +27,7 @@ class Offer:
       before: the equation from which on it is there; None for what the candidate does not compute.
       variables: its variables in the candidate, by instance.
       is_a_leaf: whether it is the gradient of a parameter: whatever gives that can be replaced by it.
+      is_unread: whether it is a value of the candidate's that nothing reads.
       fits: whether it follows from what each instance reads, and so is likelier to belong there than another.
     """
 
@@ -37,6 +38,7 @@ class Offer:
     variables: tuple[int, ...] = ()
     fits: bool = False
     is_a_leaf: bool = False
+    is_unread: bool = False
 
     def at(self, instance: int, point: int) -> np.ndarray:
         """The value for an instance, at a point."""
@@ -74,7 +76,10 @@ def offered(
                 if len(part) > 1:
                     offers.append(Offer(part, name, None, makers[0], those))
                     offers.append(Offer(part[::-1], name, None, makers[0], those[::-1]))
-            offers += [Offer((v,), name, None, m, (n,)) for v, m, n in zip(values, makers, variables, strict=True)]
+            offers += [
+                Offer((v,), name, None, m, (n,), is_unread=not bench.program.users.get(n))
+                for v, m, n in zip(values, makers, variables, strict=True)
+            ]
     offers += _read_run_by_run(bench, sites, {offer.variables for offer in offers})
     leaves = Known(Quantity("value", tuple(leaves[path] for leaves in bench.truth)) for path in bench.leaves)
     rows = [[knowledge.cotangents.get(variable) for variable in variables] for variables in repeated]

@@ -83,6 +83,16 @@ def spread(quantities: Sequence[Quantity], count: int) -> Iterator[Offer]:
             yield Offer(tuple(each[order(run)] for run in range(count)), None, quantity)
 
 
+def columns(quantities: Sequence[Quantity], count: int) -> Iterator[Offer]:
+    """A column, or a row, of a value for each of `count` runs; of one more, such as a column of ones, the last ones."""
+    for quantity in quantities:
+        value = quantity.values[0]
+        for axis, size in enumerate(value.shape if quantity.kind == "value" and value.ndim == 2 else ()):
+            if size in (count, count + 1) and count > 1:
+                turned = [np.moveaxis(value, axis, 0)[size - count :] for value in quantity.values]
+                yield Offer(tuple(zip(*turned, strict=True)), None, quantity)
+
+
 class Roles:
     """The roles of values in the loss, found by their numbers."""
 

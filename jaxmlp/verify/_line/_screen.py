@@ -40,7 +40,7 @@ class Screen:
         self._bench = bench
         self._stacked: dict[Any, np.ndarray] = {}
         self._standing: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
-        self._paths: dict[Instances, tuple[frozenset[int], bool]] = {}
+        self._paths: dict[Instances, tuple[dict[int, list[Any]], bool]] = {}
         self._leads: dict[tuple[str, frozenset[int]], tuple[set[int], list[int]]] = {}
         self._views: dict[tuple[Instances, frozenset[int]], View | None] = {}
 
@@ -142,15 +142,19 @@ class Screen:
             return self.view(instances, wrong)
         if "across" in edit.facts:
             return None
-        is_added = edit.kind == "plus" or self.is_beside_a_sum(instances, edit.patches(1.0))
+        position = edit.facts["within"][1] if "within" in edit.facts else None
+        uses = [(index, position) for index in edit.patches(1.0)]
+        is_added = edit.kind == "plus" or self.is_beside_a_sum(instances, uses)
         return self.view(instances, wrong, is_added=is_added, is_held=bool(edit.facts.get("held")))
 
-    def is_beside_a_sum(self, instances: Instances, indices: Collection[int]) -> bool:
-        """Whether a run only adds to what comes of another, and none of these equations does: as `x * e` in
-        `s + x * e`.
+    def is_beside_a_sum(self, instances: Instances, uses: Collection[tuple[int, int | None]]) -> bool:
+        """Whether a run only adds to what comes of another, and none of these equations, or what it reads at this
+        position, is of that: as `x * e` in `s + x * e`.
         """
         carried, is_sum = self._carried(instances)
-        return is_sum and carried.isdisjoint(indices)
+        equations = self._bench.program.equations
+        read = ((i, None if position is None else equations[i].inputs[position]) for i, position in uses)
+        return is_sum and not any(i in carried and (atom is None or atom in carried[i]) for i, atom in read)
 
     def view(
         self, instances: Instances, wrong: Sequence[str], *, is_added: bool = False, is_held: bool = False
@@ -199,23 +203,26 @@ class Screen:
         self._leads[path, cut] = leading, order
         return leading, order
 
-    def _carried(self, instances: Instances) -> tuple[frozenset[int], bool]:
-        """The equations of the runs that read what another run leads to, and whether they only take it into sums."""
+    def _carried(self, instances: Instances) -> tuple[dict[int, list[Any]], bool]:
+        """The equations of the runs that read what another run leads to, each with that, and whether they only take it
+        into sums.
+        """
         if instances not in self._paths:
             program = self._bench.program
             runs = {index: number for number, instance in enumerate(instances) for index in instance}
             moving: dict[int, int] = {}  # variables that a run leads to, by the number of that run
-            carried, found = set[int](), set[int]()
+            carried, found = set[int](), dict[int, list[Any]]()
             for index in range(instances[0][0], instances[-1][-1] + 1) if len(instances) > 1 else ():
                 equation, run = program.equations[index], runs.get(index)
                 read = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
-                if run is not None and any(moving[atom] != run or atom in carried for atom in read):
-                    found.add(index)
+                others = [atom for atom in read if moving[atom] != run or atom in carried]
+                if run is not None and others:
+                    found[index] = others
                     carried.update(equation.outputs)
                 if run is not None or read:
                     moving |= dict.fromkeys(equation.outputs, run if run is not None else moving[read[0]])
             is_sum = all(program.equations[index].name in LINEAR for index in found)
-            self._paths[instances] = frozenset(found), is_sum
+            self._paths[instances] = found, is_sum
         return self._paths[instances]
 
 

@@ -99,8 +99,8 @@ class Sieve:
 
     def _read(self, uses: Sequence[tuple[int, int]]) -> "_Read | None":
         """What the statement reads at one place, if the leaves are linear in it."""
-        program, places = self.bench.program, [place for place, _ in uses]
-        is_added = self.screen.is_beside_a_sum(self.instances, [run[p] for run in self.instances for p in places])
+        program, each = self.bench.program, [(run[p], position) for run in self.instances for p, position in uses]
+        is_added = self.screen.is_beside_a_sum(self.instances, each)
         view = self.screen.view(self.instances, self.wrong, is_added=is_added)
         outs = [results(program, instance) for instance in self.instances]
         if view is None or any(len(each) != 1 for each in outs):

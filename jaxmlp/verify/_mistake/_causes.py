@@ -8,7 +8,7 @@ from .._line import _relate
 from .._line._known import Quantity
 from .._line._matching import snapped
 from .._line._offers import Offer
-from .._report import _words
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._departures import departed as departed
 from ._every_run import another_factor_in_each_run
@@ -52,7 +52,8 @@ def scale(e: Explanation) -> list[Finding]:
 def times(e: Explanation) -> Finding:
     offer: Offer = e.facts["offer"]
     what, must = e.described(offer), None
-    if _code(what) and e.mistake.factor == 1:
+    of_each_run = len(offer.values) > 1 and offer.name is None
+    if _code(what) and e.mistake.factor == 1 and not of_each_run:
         form = f"({{}}) * {what}"
         must = joined(e.site.statement.target, form) if e.alias and e.site.statement else e.joined(form)
     place = e.place(must)
@@ -220,6 +221,8 @@ def plus(e: Explanation) -> Finding:
         return _words.missing_regularization(e.paths, term=what, place=e.place())
     if e.mistake.factor < 0 and offer.name:
         return _words.double_counted(e.paths, term=what, place=e.place())
+    if offer.is_unread and offer.name == e.name and e.name is not None:
+        return _words_of_parts.overwritten(e.paths, place=e.place())
     expected = e.corrected()
     found = None if offer.name or expected is None else slope_alone(e, expected) or related(e, e.actual, expected)
     return found or _words.missing_term(e.paths, term=what, place=e.place())

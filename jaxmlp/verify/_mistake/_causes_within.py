@@ -190,6 +190,14 @@ def axes(e: Explanation) -> Finding:
     return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place(must))
 
 
+def sums(e: Explanation) -> list[Finding]:
+    """Sums along the wrong axes: each statement that has one."""
+    return [
+        _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place_of(site))
+        for site in e.facts["across"]
+    ]
+
+
 def _read_by(e: Explanation, index: int) -> list[int]:
     """The variables that an equation reads."""
     return [atom for atom in e.case.bench.program.equations[index].inputs if isinstance(atom, int)]

@@ -95,6 +95,10 @@ def another_name(
     return finding(cause, paths, place, table="wrong-operand", used=used, instead=instead)
 
 
+def overwritten(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("missing-term", paths, place, table="overwritten")
+
+
 def penalty_alone(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     return finding("missing-term", paths, place, table="penalty-alone")
 
