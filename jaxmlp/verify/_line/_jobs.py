@@ -37,8 +37,8 @@ _INSIDE = 0.6
 """What it costs to put in place what the loss computes on the way through an activation, and nobody has a name for."""
 
 _FITS, _OVERWRITES = 0.6, 0.9
-"""What it takes off the cost that a correction follows from what the statement reads, or adds what nothing reads and the
-statement gives its name to something else."""
+"""What it takes off the cost that a correction follows from what the statement reads, or adds what nothing has read yet
+and the statement takes the name of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +52,8 @@ class Job:
       wrong: the leaves that it may make right.
       innocent: whether what the statement computes is a known quantity as it stands.
       cheap: whether what it does to the leaves is told by inner products.
-      doubtful: whether it changes the result of a statement that reads something unknown, or gives a cotangent in a scale
-        of its own.
+      doubtful: whether it changes the result of a statement that reads something unknown, or gives a cotangent in a
+        scale of its own.
     """
 
     site: Site

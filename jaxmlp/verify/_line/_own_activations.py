@@ -3,9 +3,9 @@
 Losses take logits and candidates probabilities: of `a` the loss has no cotangent, but that of `z` by the slope of `a`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,12 @@ from ._known import ELEMENTWISE, Knowledge, Quantity, Run
 from ._matching import Known
 
 
-_Chain = tuple[int, tuple[Equation, ...], int]
-"""A variable, the equations that make another of it element by element, and this one."""
+Chain: TypeAlias = tuple[int, tuple[Equation, ...], int]
+"""A variable, the equations that make another of it and of numbers alone, and this one."""
+
+
+_LONGEST = 64
+"""Of how many equations a chain consists at most."""
 
 
 def with_own_activations(run: Run, sites: Sequence[Site], knowledge: Knowledge) -> Knowledge:
@@ -27,13 +31,13 @@ def with_own_activations(run: Run, sites: Sequence[Site], knowledge: Knowledge) 
     For `a = f(z)`, where the loss has `z` and not `a`: the slope `f'(z)`, and the cotangent of `a`, which is that of
     `z` divided by it. The variables of such activations are numbered after all those of the loss.
     """
-    program, everything = run.program, Known(knowledge.quantities)
-    logits = Known(value for variable, value in knowledge.values.items() if variable in knowledge.cotangents)
-    chains: list[tuple[Quantity, _Chain]] = []
+    program, everything, logits = run.program, Known(knowledge.quantities), with_cotangents(knowledge)
+    chains: list[tuple[Quantity, Chain]] = []
     for site in sites:
         for equations in site.instances if len(site.instances) == 1 and site.leaf is None else ():
             for out in results(program, equations):
-                chain = _chain(program, equations, out, lambda v: logits.find(run.at(v)) is not None)
+                inside = {i for i in equations if program.equations[i].name in ELEMENTWISE}
+                chain = chain_to(program, out, lambda v: logits.find(run.at(v)) is not None, inside.__contains__)
                 if chain and logits.find(run.at(out)) is None:
                     z = logits.find(run.at(chain[0]))
                     chains += [(z, chain)] if z is not None and z.values[0].shape == run.at(out)[0].shape else []
@@ -53,19 +57,24 @@ def with_own_activations(run: Run, sites: Sequence[Site], knowledge: Knowledge) 
     return replace(knowledge, quantities=tuple(quantities), cotangents=cotangents, slopes=slopes)
 
 
-def _chain(program: Program, equations: Sequence[int], out: int, is_known: Any) -> _Chain | None:
-    """How a statement makes a result from one known value, element by element; None if it does not."""
-    inside, starts, needed, pending = set(equations), set[int](), set[int](), [out]
-    shape = program.shapes[out].shape
+def with_cotangents(knowledge: Knowledge) -> Known:
+    """The values of the loss that have a cotangent."""
+    return Known(value for variable, value in knowledge.values.items() if variable in knowledge.cotangents)
+
+
+def chain_to(program: Program, out: int, is_known: Callable[[int], bool], leads: Callable[[int], bool]) -> Chain | None:
+    """How a result comes from one known value of its shape, through equations that `leads` is true of; None if it comes
+    of anything else as well.
+    """
+    starts, needed, pending, shape = set[int](), set[int](), [out], program.shapes[out].shape
     while pending:
         variable = pending.pop()
         maker = program.makers.get(variable)
-        name = program.equations[maker].name if maker in inside else None
         # `1 / (1 + exp(-z))` is an activation of `z`, and not of `-z`.
-        if name != "neg" and variable != out and program.shapes[variable].shape == shape and is_known(variable):
+        is_start = variable != out and program.shapes[variable].shape == shape and is_known(variable)
+        if is_start and (maker is None or program.equations[maker].name != "neg" or not leads(maker)):
             starts.add(variable)
-        elif name in ELEMENTWISE:
-            assert maker is not None
+        elif maker is not None and leads(maker) and len(needed) < _LONGEST:
             needed.add(maker)
             pending += [atom for atom in program.equations[maker].inputs if isinstance(atom, int)]
         else:
@@ -73,19 +82,20 @@ def _chain(program: Program, equations: Sequence[int], out: int, is_known: Any) 
     return (starts.pop(), tuple(program.equations[i] for i in sorted(needed)), out) if len(starts) == 1 else None
 
 
-def _slopes(run: Run, chains: Sequence[_Chain]) -> list[tuple[np.ndarray, ...]]:
+def _slopes(run: Run, chains: Sequence[Chain]) -> list[tuple[np.ndarray, ...]]:
     """The slope of what each chain makes, at each point."""
 
     def slopes(starts: list[Any]) -> list[Any]:
         each = zip(chains, starts, strict=True)
-        return [jax.jvp(lambda z, c=chain: _made(c, z), (z,), (jnp.ones_like(z),))[1] for chain, z in each]
+        return [jax.jvp(lambda z, c=chain: made(c, z), (z,), (jnp.ones_like(z),))[1] for chain, z in each]
 
     points = [[run.at(start)[k] for start, _, _ in chains] for k in range(len(run.values))]
     found = Run(traced(slopes, points[0]), points)
     return [found.at(out) for out in found.program.outputs]
 
 
-def _made(chain: _Chain, z: Any) -> Any:
+def made(chain: Chain, z: Any) -> Any:
+    """What a chain makes of a value."""
     start, equations, out = chain
     values = {start: z}
     for equation in equations:

@@ -16,6 +16,7 @@ from .._line._localize import localized, Mistake
 from .._line._matching import Known, snapped
 from .._line._offers import offered
 from .._line._own_activations import with_own_activations
+from .._line._own_jacobians import with_own_jacobians
 from .._line._relate import multiple
 from .._line._roles import lengths, rows
 from .._line._standing import Standing
@@ -137,6 +138,7 @@ def _found(
 
     try:
         knowledge = with_own_activations(bench.run, places, known(loss, loss.inputs[:count], arrays))
+        knowledge = with_own_jacobians(bench.run, places, knowledge)
     except Exception as error:  # each operation fails in its own way
         raise Unknowable("JAX does not differentiate the loss backwards") from error
     loss_sites = sites(loss, loss_source, [])

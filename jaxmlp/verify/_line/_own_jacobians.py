@@ -1,0 +1,81 @@
+"""What a candidate has on its way through a function that mixes numbers, as a softmax before a logarithm does.
+
+Many cotangents of `p = softmax(z)` lead to that of `z`: which of them the candidate has, such as `-y / p`, is seen by
+pulling what it computes back to `z`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+
+from .._program._sites import results, Site
+from .._program._trace import traced
+from ._known import ELEMENTWISE, Knowledge, Quantity, Run
+from ._matching import Known, snapped
+from ._own_activations import Chain, chain_to, made, with_cotangents
+from ._relate import multiple
+
+
+_MOST = 16
+"""How many numbers a value has at most whose Jacobian is made."""
+
+
+def with_own_jacobians(run: Run, sites: Sequence[Site], knowledge: Knowledge) -> Knowledge:
+    """What is known of a loss, and what the candidate has of functions `p = f(z)` that mix the numbers of `z`.
+
+    That is a cotangent of `p` which leads to that of `z`, as it stands or times a number; and, where `z` is a vector,
+    the matrix of the derivatives `dp_i / dz_j`.
+    """
+    program, logits, everything = run.program, with_cotangents(knowledge), Known(knowledge.quantities)
+    alone = [run_of for site in sites if len(site.instances) == 1 and not site.leaf for run_of in site.instances]
+    given = [out for equations in alone for out in results(program, equations)]
+    chains = [chain for out in given if (chain := _mixing(run, out, logits)) is not None]
+    quantities, number = list(knowledge.quantities), max((*knowledge.values, *knowledge.cotangents)) + 1
+    for chain in chains:
+        z = logits.find(run.at(chain[0]))
+        assert z is not None and z.variable is not None
+        shape = run.at(chain[2])[0].shape
+        others = [v for v in given if v > chain[2] and run.at(v)[0].shape == shape and run.at(v)[0].dtype.kind == "f"]
+        pulled, jacobian = _pulled(run, chain, others)
+        for variable, values in zip(others, pulled, strict=True):
+            scale = multiple(values, knowledge.cotangents[z.variable].values)
+            if scale and everything.scale(run.at(variable)) is None:
+                upstream = tuple(v / snapped(scale) for v in run.at(variable))
+                quantities.append(Quantity("cotangent", upstream, number))
+                number += 1
+        if jacobian:
+            quantities.append(Quantity("slope", jacobian, number, z.variable))
+            number += 1
+    return replace(knowledge, quantities=tuple(quantities))
+
+
+def _mixing(run: Run, out: int, logits: Known) -> Chain | None:
+    """How a result comes from one value of the loss, if not element by element."""
+    program = run.program
+    if run.at(out)[0].dtype.kind != "f" or run.at(out)[0].size < 2:
+        return None
+    leads = lambda index: not program.equations[index].holds_programs and program.equations[index].primitive is not None
+    chain = chain_to(program, out, lambda v: logits.find(run.at(v)) is not None, leads)
+    if chain is None or all(equation.name in ELEMENTWISE for equation in chain[1]):
+        return None
+    return chain
+
+
+def _pulled(run: Run, chain: Chain, others: Sequence[int]) -> tuple[list[Any], tuple[np.ndarray, ...] | None]:
+    """What each of `others`, taken for a cotangent of what a chain makes, gives as one of what it starts from; and the
+    Jacobian, of a vector.
+    """
+    has_jacobian = 1 < run.at(chain[0])[0].shape[0] <= _MOST if run.at(chain[0])[0].ndim == 1 else False
+
+    def pulled(z: Any, each: list[Any]) -> list[Any]:
+        back = jax.vjp(lambda z: made(chain, z), z)[1]
+        return [back(v)[0] for v in each] + ([jax.jacrev(lambda z: made(chain, z))(z)] if has_jacobian else [])
+
+    points = [[run.at(chain[0])[k], *(run.at(v)[k] for v in others)] for k in range(len(run.values))]
+    program = traced(lambda arrays: pulled(arrays[0], list(arrays[1:])), points[0])
+    found = Run(program, points)
+    values = [found.at(out) for out in program.outputs]
+    return values[: len(others)], values[-1] if has_jacobian else None
