@@ -207,6 +207,8 @@ class Jobs:
         outs = results(bench.program, instances[0])
         for position, first in enumerate(outs):
             after = following[position] if following else ()
+            if role == "cotangent" and len(instances) == 1 and self.planted is None:
+                after = [*after, *self.standing.roles.instead_of(first)]
             slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
             is_alone = self.planted is None and len(instances) == 1
             sums = self.standing.roles.with_an_argument(first) if is_alone and self.standing.is_a_value(first) else ()

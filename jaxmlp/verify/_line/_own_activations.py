@@ -38,7 +38,7 @@ def with_own_activations(run: Run, sites: Sequence[Site], knowledge: Knowledge) 
             for out in results(program, equations):
                 inside = {i for i in equations if program.equations[i].name in ELEMENTWISE}
                 chain = chain_to(program, out, lambda v: logits.find(run.at(v)) is not None, inside.__contains__)
-                if chain and logits.find(run.at(out)) is None:
+                if chain and run.at(out)[0].dtype.kind == "f" and logits.find(run.at(out)) is None:
                     z = logits.find(run.at(chain[0]))
                     chains += [(z, chain)] if z is not None and z.values[0].shape == run.at(out)[0].shape else []
     if not chains:

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from .._program._sites import results, Site
-from .._program._trace import traced
+from .._program._trace import Equation, traced
 from ._known import ELEMENTWISE, Knowledge, Quantity, Run
 from ._matching import Known, snapped
 from ._own_activations import Chain, chain_to, made, with_cotangents
@@ -32,7 +32,7 @@ def with_own_jacobians(run: Run, sites: Sequence[Site], knowledge: Knowledge) ->
     program, logits, everything = run.program, with_cotangents(knowledge), Known(knowledge.quantities)
     alone = [run_of for site in sites if len(site.instances) == 1 and not site.leaf for run_of in site.instances]
     given = [out for equations in alone for out in results(program, equations)]
-    chains = [chain for out in given if (chain := _mixing(run, out, logits)) is not None]
+    chains = _functions(run, given, logits)
     quantities, number = list(knowledge.quantities), max((*knowledge.values, *knowledge.cotangents)) + 1
     for chain in chains:
         z = logits.find(run.at(chain[0]))
@@ -52,16 +52,34 @@ def with_own_jacobians(run: Run, sites: Sequence[Site], knowledge: Knowledge) ->
     return replace(knowledge, quantities=tuple(quantities))
 
 
-def _mixing(run: Run, out: int, logits: Known) -> Chain | None:
-    """How a result comes from one value of the loss, if not element by element."""
-    program = run.program
-    if run.at(out)[0].dtype.kind != "f" or run.at(out)[0].size < 2:
-        return None
+def _functions(run: Run, given: Sequence[int], logits: Known) -> list[Chain]:
+    """How results come from one value of the loss that comes from no other, if not element by element; none of those on
+    the way to others, as `exp(z)` is to `exp(z) / sum(exp(z))`.
+    """
+    program, found = run.program, dict[int, Chain]()
     leads = lambda index: not program.equations[index].holds_programs and program.equations[index].primitive is not None
-    chain = chain_to(program, out, lambda v: logits.find(run.at(v)) is not None, leads)
-    if chain is None or all(equation.name in ELEMENTWISE for equation in chain[1]):
-        return None
-    return chain
+
+    def is_first(variable: int) -> bool:
+        return logits.find(run.at(variable)) is not None and chain_to(program, variable, is_first, leads) is None
+
+    for out in given:
+        chain = chain_to(program, out, is_first, leads) if _is_an_array(run, out) else None
+        if chain is not None and not _is_elementwise(chain[1]):
+            found[out] = chain
+    between = (
+        (out, [e for e in other[1] if e not in chain[1]]) for out, chain in found.items() for other in found.values()
+    )
+    on_the_way = {out for out, rest in between if not _is_elementwise(rest) and any(out in e.inputs for e in rest)}
+    return [chain for out, chain in found.items() if out not in on_the_way]
+
+
+def _is_an_array(run: Run, variable: int) -> bool:
+    values = run.at(variable)[0]
+    return values.dtype.kind == "f" and values.size > 1
+
+
+def _is_elementwise(equations: Sequence[Equation]) -> bool:
+    return all(equation.name in ELEMENTWISE for equation in equations)
 
 
 def _pulled(run: Run, chain: Chain, others: Sequence[int]) -> tuple[list[Any], tuple[np.ndarray, ...] | None]:

@@ -149,6 +149,14 @@ class Roles:
             if quantity.kind == "cotangent":
                 yield quantity, lambda value, point, instance, which=which: self._next(value, point, which)
 
+    def instead_of(self, variable: int) -> Iterator[Following]:
+        """If a value is a slope of the loss: the cotangent of what it is a slope by, which may be meant."""
+        match = self._match(variable)
+        if match is not None and match[0].kind == "slope" and match[0].by in self._knowledge.cotangents:
+            cotangent = self._knowledge.cotangents[match[0].by]
+            if cotangent.values[0].shape == self._bench.run.at(variable)[0].shape:
+                yield cotangent, lambda value, point, instance: cotangent.values[point]
+
     def slopes_after(self, variable: int) -> list[Quantity]:
         """If a value is a cotangent of the loss: the slopes that it may be multiplied by next, the nearest first."""
         match = self._match(variable)

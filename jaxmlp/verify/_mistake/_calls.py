@@ -16,6 +16,7 @@ from .._program._syntax import calls_on, function_of, is_one_line, reads_its_obj
 from .._program._trace import Equation
 from .._report import _words
 from .._report._gradient_report import Finding
+from ._another_argument import is_right_of_another
 from ._explanation import Explanation
 from ._formulas import gives_of_another, slopes_of_others
 from ._names import line_of
@@ -37,6 +38,7 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_right = is_right or (_causes(findings) == {"zero-gradient"} and _is_given_zeros(e))
         is_right = is_right or (_causes(findings) == {"transposed"} and _is_given_the_other_way_round(e))
         is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
+        is_right = is_right or (_causes(findings) <= _OF_A_CALL and is_right_of_another(e))
     is_right = is_right or _returns_a_slope(e, findings)
     is_right = is_right or (_causes(findings) == {"wrong-activation-derivative"} and _is_of_another_layer(e))
     if not is_right and _causes(findings) <= _OF_THE_SAME_AGAIN and is_given_the_same_again(e):

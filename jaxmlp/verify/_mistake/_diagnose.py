@@ -137,10 +137,10 @@ def _found(
         return _merged(findings)
 
     try:
-        knowledge = with_own_activations(bench.run, places, known(loss, loss.inputs[:count], arrays))
-        knowledge = with_own_jacobians(bench.run, places, knowledge)
+        knowledge = known(loss, loss.inputs[:count], arrays)
     except Exception as error:  # each operation fails in its own way
         raise Unknowable("JAX does not differentiate the loss backwards") from error
+    knowledge = with_own_jacobians(bench.run, places, with_own_activations(bench.run, places, knowledge))
     loss_sites = sites(loss, loss_source, [])
     offers = offered(bench, places, inputs, knowledge, repeated(loss, loss_sites))
     names = Names(bench, places, inputs, knowledge, loss_inputs | targets(loss, loss_sites))

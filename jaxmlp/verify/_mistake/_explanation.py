@@ -296,5 +296,5 @@ def _first_changed(case: Case, mistake: Mistake) -> tuple[int, ...]:
 def _and_rows(values: tuple[np.ndarray, ...]) -> Iterator[tuple[np.ndarray, ...]]:
     """A value, and each of its rows."""
     yield values
-    for index in range(len(values[0]) if values[0].ndim > 1 else 0):
+    for index in range(len(values[0]) if values[0].ndim else 0):
         yield tuple(value[index] for value in values)

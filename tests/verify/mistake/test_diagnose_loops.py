@@ -210,3 +210,82 @@ def test_the_same_part_of_an_argument_in_each_step(masked, getkey):
     assert check(loss, partial(grads, moves_on=True), {"w": w}, x, y, gates).ok
     cause = "wrong-mask" if masked else "wrong-operand"
     assert said(loss, grads, {"w": w}, x, y, gates) == [(cause, "gate = gates[step if moves_on else 0]")]
+
+
+def test_a_part_of_the_input_that_each_run_of_a_loop_lacks(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jax.nn.sigmoid(x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        out = jax.nn.sigmoid(x @ params["w"])
+        delta = (out - y) * out * (1 - out)
+        change = jnp.zeros_like(params["w"])
+        for i in range(5):
+            for j in range(3):
+                change = change.at[i, j].add(delta[j])
+        return {"w": change}
+
+    w, x, y = normals(getkey, (5, 3), (5,), (3,))
+    assert said(loss, grads, {"w": w}, x, y) == [("missing-factor", "change = change.at[i, j].add(delta[j])")]
+
+
+def test_a_column_of_the_input_that_each_run_of_a_loop_but_the_first_lacks(getkey):
+    def loss(params, x, y):
+        z = x @ params["theta"]
+        return jnp.mean(jnp.logaddexp(0.0, z) - y * z) + 0.1 * jnp.sum(params["theta"][1:] ** 2)
+
+    def grads(params, x, y):
+        theta = params["theta"]
+        error = jax.nn.sigmoid(x @ theta) - y
+        found = [jnp.mean(error)]
+        for i in range(1, 5):
+            found.append(jnp.mean(error) + 0.2 * theta[i])
+        return {"theta": jnp.stack(found)}
+
+    theta, x, y = normals(getkey, (5,), (8, 5), (8,))
+    found = said(loss, grads, {"theta": theta}, x.at[:, 0].set(1), (y > 0).astype(y.dtype))
+    assert found[0] == ("missing-factor", "found.append(jnp.mean(error) + 0.2 * theta[i])")
+
+
+def test_what_a_loop_keeps_without_a_name_and_reads_a_step_too_early(getkey):
+    def loss(params, xs, y):
+        state, total = jnp.zeros(4, xs.dtype), 0.0
+        for x in xs:
+            state = jnp.tanh(params["w"] @ x + state)
+            total = total + jnp.sum((params["v"] @ state - y) ** 2) / 2
+        return total
+
+    def grads(params, xs, y):
+        states = [jnp.zeros(4, xs.dtype)]
+        for x in xs:
+            states.append(jnp.tanh(params["w"] @ x + states[-1]))
+        dw, dv, dnext = (jnp.zeros_like(params["w"]), jnp.zeros_like(params["v"]), jnp.zeros(4, xs.dtype))
+        for t in reversed(range(len(xs))):
+            error = params["v"] @ states[t + 1] - y
+            dv = dv + jnp.outer(error, states[t])
+            dz = (params["v"].T @ error + dnext) * (1 - states[t + 1] ** 2)
+            dw = dw + jnp.outer(dz, xs[t])
+            dnext = dz
+        return {"w": dw, "v": dv}
+
+    w, v, xs, y = normals(getkey, (4, 3), (2, 4), (3, 3), (2,))
+    assert said(loss, grads, {"w": w, "v": v}, xs, y) == [("wrong-operand", "dv = dv + jnp.outer(error, states[t])")]
+
+
+def test_a_weight_that_a_step_in_a_loop_has_changed(getkey):
+    def loss(params, x, y):
+        return jnp.sum((params["v"] @ jax.nn.relu(params["w"] @ x) - y) ** 2) / 2
+
+    def grads(params, x, y):
+        h = jax.nn.relu(params["w"] @ x)
+        error = params["v"] @ h - y
+        dv, dw = [], []
+        for j in range(4):
+            dv.append(error * h[j])
+            v = params["v"][j] - 0.1 * dv[j]
+            dw.append(jnp.where(h[j] > 0, error * v, 0.0) * x)
+        return {"w": jnp.stack(dw), "v": jnp.stack(dv)}
+
+    w, v, x = normals(getkey, (4, 3), (4,), (3,))
+    found = said(loss, grads, {"w": w, "v": v}, x, jnp.float64(0.3))
+    assert [cause for cause, _ in found] == ["stale-weights"]

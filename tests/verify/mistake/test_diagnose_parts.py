@@ -5,7 +5,7 @@ import pytest
 
 from jaxmlp import check
 
-from .findings import normals
+from .findings import normals, said
 
 
 def squared(params, x, y):
@@ -442,3 +442,40 @@ def test_a_multiple_of_the_whole_is_said_of_the_whole():
     grads = lambda w, x: x * w**2
     (finding,) = check(lambda w, x: jnp.sum(x * w**3), grads, jnp.array([1.0, -2.0]), jnp.array([3.0, 0.5])).findings
     assert finding.cause == "scale-constant" and abs((finding.factor or 0) - 1 / 3) < 1e-6
+
+
+def test_a_number_in_one_branch_of_a_slope_is_of_the_slope(getkey):
+    def loss(params, x, y):
+        z = x @ params["w"]
+        return jnp.sum((jnp.where(z < 0, 0.3 * z, z) - y) ** 2) / 2
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        d = jnp.where(z < 0, 0.3 * z, z) - y
+        dz = jnp.where(z < 0, 0.01 * d, d)
+        return {"w": x.T @ dz}
+
+    w, x, y = normals(getkey, (5, 3), (7, 5), (7, 3))
+    found = said(loss, grads, {"w": w}, x, y)
+    assert found == [("wrong-activation-derivative", "dz = jnp.where(z < 0, 0.01 * d, d)")]
+
+
+def test_a_slope_that_lacks_an_inner_derivative_inside_a_formula_is_named(getkey):
+    def inner(z):
+        return jnp.tanh(0.8 * (z + 0.04 * z**3))
+
+    def slope(z):
+        t = inner(z)
+        return 0.5 * (1 + t) + 0.5 * z * (1 - t**2)
+
+    def loss(params, x, y):
+        z = x @ params["w"]
+        return jnp.sum((0.5 * z * (1 + inner(z)) - y) ** 2) / 2
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        d = 0.5 * z * (1 + inner(z)) - y
+        return {"w": x.T @ (d * slope(z))}
+
+    w, x, y = normals(getkey, (5, 3), (7, 5), (7, 3))
+    assert said(loss, grads, {"w": w}, x, y)[0][0] == "wrong-activation-derivative"

@@ -257,3 +257,38 @@ def test_a_penalty_that_loses_the_sign_of_the_weights(getkey):
 
     w, x, y = (normal(getkey(), shape) for shape in ((4, 1), (7, 4), (7, 1)))
     assert first(check(loss, grads, {"w": w}, x, y))[0] == "wrong-regularization"
+
+
+def test_axes_that_are_wrong_in_the_sums_of_two_lines(linear):
+    params, x, key = linear
+
+    def grads(params, x, y):
+        centred, scale = deviation(x @ params["w"], 1e-3)
+        n = centred * scale
+        dn = 2 * (n - y)
+        mean = jnp.sum(dn) / 4
+        along = jnp.sum(dn * n) / 4
+        return {"w": x.T @ (scale * (dn - mean - n * along))}
+
+    report = check(normed, grads, params, x, normal(key, (5, 4)))
+    assert [(finding.cause, finding.line.text) for finding in report.findings] == [
+        ("wrong-reduction-axis", "mean = jnp.sum(dn) / 4"),
+        ("wrong-reduction-axis", "along = jnp.sum(dn * n) / 4"),
+    ]
+
+
+def test_a_gradient_that_overwrites_what_another_use_has_sent_back(linear):
+    def loss(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        return jnp.sum((h - y) ** 2) / 2 + jnp.sum((h @ h.T) ** 2)
+
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        d = h - y
+        product = h @ h.T
+        d = 4 * product @ h
+        dz = d * (1 - h**2)
+        return {"w": x.T @ dz}
+
+    params, x, key = linear
+    assert first(check(loss, grads, params, x, normal(key, (5, 4)))) == ("missing-term", "d = 4 * product @ h")

@@ -1,0 +1,132 @@
+"""The diagnosis of a candidate that goes its own way to what the loss knows: by probabilities, where it has logits."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxmlp import check
+
+from .findings import first, normals, said
+
+
+def logistic(params, x, y):
+    z = x @ params["w"] + params["b"]
+    return jnp.mean(jnp.logaddexp(0.0, z) - y * z)
+
+
+def logistic_inputs(getkey):
+    w, b, x, y = normals(getkey, (5, 1), (1, 1), (7, 5), (7, 1))
+    return {"w": w, "b": b}, x, (y > 0).astype(y.dtype)
+
+
+def test_half_of_a_slope_is_wrong_where_it_is_and_not_in_the_error_that_it_meets(getkey):
+    def grads(params, x, y):
+        z = x @ params["w"] + params["b"]
+        p = 1 / (1 + jnp.exp(-z))
+        dp = -y / p + (1 - y) / (1 - p)
+        dp_dz = 1 - p
+        dz = dp * dp_dz
+        return {"w": x.T @ dz / len(x), "b": jnp.mean(dz, axis=0, keepdims=True)}
+
+    report = check(logistic, grads, *logistic_inputs(getkey))
+    assert first(report) == ("wrong-activation-derivative", "dp_dz = 1 - p")
+    assert "p * (1 - p)" in report.findings[0].message
+
+
+def test_an_error_at_the_probabilities_is_right_and_lacks_the_slope_of_the_sigmoid(getkey):
+    def grads(params, x, y):
+        z = x @ params["w"] + params["b"]
+        p = 1 / (1 + jnp.exp(-z))
+        error = (p - y) / (p * (1 - p)) / len(x)
+        return {"w": x.T @ error, "b": jnp.sum(error, axis=0, keepdims=True)}
+
+    found = said(logistic, grads, *logistic_inputs(getkey))
+    assert found == [("missing-activation-derivative", "error = (p - y) / (p * (1 - p)) / len(x)")]
+
+
+def softmax_loss(params, x, y):
+    return -jnp.sum(y * jax.nn.log_softmax(x @ params["w"] + params["b"]))
+
+
+def softmax(z):
+    e = jnp.exp(z - jnp.max(z))
+    return e / jnp.sum(e)
+
+
+def softmax_inputs(getkey):
+    w, b, x = normals(getkey, (5, 3), (3,), (5,))
+    return {"w": w, "b": b}, x, jnp.array([0.0, 1.0, 0.0], x.dtype)
+
+
+def test_a_softmax_jacobian_at_the_logits_is_wrong_and_not_the_error_at_the_probabilities(getkey):
+    def grads(params, x, y):
+        z = x @ params["w"] + params["b"]
+        p = softmax(z)
+        dp = -y / p
+        dp_dz = jnp.diag(z) - jnp.outer(z, z)
+        dz = dp @ dp_dz
+        return {"w": jnp.outer(x, dz), "b": dz}
+
+    found = said(softmax_loss, grads, *softmax_inputs(getkey))
+    assert found == [("wrong-activation-derivative", "dp_dz = jnp.diag(z) - jnp.outer(z, z)")]
+
+
+def test_a_softmax_jacobian_that_is_none_is_no_slope(getkey):
+    def grads(params, x, y):
+        z = x @ params["w"] + params["b"]
+        p = softmax(z)
+        dp = -y / p
+        dp_dz = jnp.outer(p, 1 + p)
+        dz = dp @ dp_dz
+        return {"w": jnp.outer(x, dz), "b": dz}
+
+    found = said(softmax_loss, grads, *softmax_inputs(getkey))
+    assert found == [("wrong-activation-derivative", "dp_dz = jnp.outer(p, 1 + p)")]
+
+
+def test_the_error_at_the_probabilities_is_wrong_where_it_does_not_lead_to_that_at_the_logits(getkey):
+    def grads(params, x, y):
+        z = x @ params["w"] + params["b"]
+        p = softmax(z)
+        dp = -y / p**2
+        dz = dp @ (jnp.diag(p) - jnp.outer(p, p))
+        return {"w": jnp.outer(x, dz), "b": dz}
+
+    assert said(softmax_loss, grads, *softmax_inputs(getkey))[0][1] == "dp = -y / p**2"
+
+
+def squares(params, x, y):
+    return jnp.sum((y - 1 / (1 + jnp.exp(-x @ params["w"]))) ** 2)
+
+
+def test_what_the_loss_computes_inside_an_activation_is_put_nowhere_before_a_factor_is_taken_out(getkey):
+    def grads(params, x, y):
+        out = 1 / (1 + jnp.exp(-x @ params["w"]))
+        error = 2 * (y - out) * out
+        delta = error * out * (1.0 - out)
+        return {"w": x.T @ delta}
+
+    w, x, y = normals(getkey, (5, 3), (7, 5), (7, 3))
+    causes = {"sign", "extra-factor"}
+    cause, line = said(squares, grads, {"w": w}, x, y)[0]
+    assert cause in causes and line == "error = 2 * (y - out) * out"
+
+
+def _matrix_of(p):
+    rows = []
+    for i in range(3):
+        row = []
+        for j in range(3):
+            row.append(p[i] * (float(i == j) - p[j]))
+        rows.append(jnp.stack(row))
+    return jnp.stack(rows)
+
+
+def test_a_function_that_is_given_the_logits_in_the_place_of_probabilities_is_called_wrongly(getkey):
+    def grads(params, x, y):
+        z = x @ params["w"] + params["b"]
+        p = softmax(z)
+        dz = (-y / p) @ _matrix_of(z)
+        return {"w": jnp.outer(x, dz), "b": dz}
+
+    cause, line = said(softmax_loss, grads, *softmax_inputs(getkey))[0]
+    assert cause in ("wrong-activation-derivative", "wrong-operand") and line == "dz = (-y / p) @ _matrix_of(z)"
