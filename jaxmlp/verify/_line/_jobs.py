@@ -178,7 +178,7 @@ class Jobs:
                 wrong,
                 innocent or forward,
                 cheap or self._is_cheap(instances, edit, wrong),
-                doubtful and self._is_in_doubt(edit, instances[0]),
+                doubtful and self._is_in_doubt(edit, instances),
             )
             for edit in islice(edits, _LIMIT_OF_LOOPS if several else _LIMIT)
             if self.planted is None or edit.kind in self.planted
@@ -268,13 +268,13 @@ class Jobs:
         values = ((atom, self.bench.run.at(atom)[0]) for atom in atoms)
         return any(v.dtype.kind == "f" and v.any() and not self.standing.is_innocent(atom) for atom, v in values)
 
-    def _is_in_doubt(self, edit: Edit, instance: tuple[int, ...]) -> bool:
+    def _is_in_doubt(self, edit: Edit, instances: Instances) -> bool:
         """Whether a correction of a doubtful statement is in doubt as well: of one that puts something in the place of
         what the statement reads, whether it still reads what is unknown.
         """
         if edit.kind != "operand":
             return edit.kind in ("known", "times", "over", "plus")
-        equations = self.bench.program.equations
+        equations, instance = self.bench.program.equations, instances[0]
         replaced = {(instance[place], position) for place, position in edit.facts["uses"]}
         makers = {out: index for index in instance for out in equations[index].outputs}
         pending, read = list(results(self.bench.program, instance)), {*edit.facts["offer"].variables}

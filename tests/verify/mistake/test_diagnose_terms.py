@@ -7,7 +7,7 @@ import pytest
 from jaxmlp import check
 
 from ...helpers import normal
-from .findings import first
+from .findings import first, said
 
 
 @pytest.fixture
@@ -270,8 +270,7 @@ def test_axes_that_are_wrong_in_the_sums_of_two_lines(linear):
         along = jnp.sum(dn * n) / 4
         return {"w": x.T @ (scale * (dn - mean - n * along))}
 
-    report = check(normed, grads, params, x, normal(key, (5, 4)))
-    assert [(finding.cause, finding.line.text) for finding in report.findings] == [
+    assert said(normed, grads, params, x, normal(key, (5, 4))) == [
         ("wrong-reduction-axis", "mean = jnp.sum(dn) / 4"),
         ("wrong-reduction-axis", "along = jnp.sum(dn * n) / 4"),
     ]
