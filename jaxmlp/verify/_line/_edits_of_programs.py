@@ -1,6 +1,6 @@
 """Corrections of several statements at once: of steps that came too early, and of a number wherever it is used."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -17,13 +17,19 @@ _STEPS = frozenset(("add", "sub", "scatter-add", "scatter", "dynamic_update_slic
 
 
 def of_programs(
-    bench: Bench, sites: Sequence[Site], params: Sequence[int], is_a_value: Callable[[int], bool]
+    bench: Bench,
+    sites: Sequence[Site],
+    params: Sequence[int],
+    is_a_value: Callable[[int], bool],
+    wrong: Collection[str],
 ) -> Iterator[tuple[list[Site], Edit]]:
-    """Corrections that belong to several statements, and those statements; `params` are the parameters' variables."""
+    """Corrections that belong to several statements, and those statements; `params` are the parameters' variables, and
+    `wrong` the leaves that are.
+    """
     owners = {index: site for site in sites for instance in site.instances for index in instance if _owns(site)}
     yield from _undone(bench, owners, params, is_a_value)
     yield from _everywhere(bench, owners, params)
-    yield from _in_each(bench, owners)
+    yield from _in_each(bench, owners, wrong)
     yield from _along_other_axes(bench, owners)
     yield from _unrounded(bench, owners)
     yield from sent_again(bench, owners)
@@ -119,8 +125,10 @@ def _everywhere(bench: Bench, owners: dict[int, Site], params: Sequence[int]) ->
         yield where, Edit("everywhere", 0.9, patches, True, {"across": where, "variable": variable, "uses": uses})
 
 
-def _in_each(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:
-    """Another factor on a number that several statements multiply or divide by, each on the way to its own leaves."""
+def _in_each(bench: Bench, owners: dict[int, Site], wrong: Collection[str]) -> Iterator[tuple[list[Site], Edit]]:
+    """Another factor on a number that several statements multiply or divide by, each on the way to its own leaves; on
+    the way to wrong ones alone, where it stands elsewhere as well.
+    """
     program = bench.program
     found: dict[tuple[float, int, bool], list[int]] = {}
     for index, equation in enumerate(program.equations):
@@ -128,7 +136,8 @@ def _in_each(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site]
             if isinstance(atom, Literal) and atom.value.dtype.kind == "f" and index in owners:
                 below = equation.name == "div" and position == 1
                 found.setdefault((float(atom.value), position, below), []).append(index)
-    for (number, position, below), uses in found.items():
+    for (number, position, below), each in found.items():
+        uses = [index for index in each if set(bench.reached((index,))).issubset(wrong)]
         where = list(dict.fromkeys(owners[index] for index in uses))
         leads = [set(bench.reached((index,))) for index in uses]
         if len(where) < 2 or not all(leads) or any(a & b for a, b in combinations(leads, 2)):

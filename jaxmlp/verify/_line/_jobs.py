@@ -188,7 +188,7 @@ class Jobs:
         """The corrections of several statements at once."""
         jobs = []
         params = self.bench.program.inputs[: len(self.bench.leaves)]
-        for sites, edit in of_programs(self.bench, self.sites, params, self.standing.is_a_value):
+        for sites, edit in of_programs(self.bench, self.sites, params, self.standing.is_a_value, self.wrong):
             wrong = self._reach(edit.patches(1.0))
             if wrong and (self.planted is None or edit.kind in self.planted):
                 jobs.append(Job(sites[0], sites[0].instances, edit, wrong, False, False))

@@ -78,7 +78,7 @@ class Known:
 
     def is_simple_multiple(self, values: tuple[np.ndarray, ...]) -> bool:
         """Whether `values` are several numbers that a value or a slope is, up to a factor of few digits."""
-        return values[0].size > 1 and any(map(_is_simple, self._multiples(values, of_cotangents=False)))
+        return values[0].size > 1 and any(map(is_simple, self._multiples(values, of_cotangents=False)))
 
     def _multiples(self, values: tuple[np.ndarray, ...], *, of_cotangents: bool) -> list[float]:
         """How many times cotangents, or other quantities, `values` are."""
@@ -127,7 +127,7 @@ def snapped(factor: float) -> float:
     return factor
 
 
-def _is_simple(factor: float) -> bool:
+def is_simple(factor: float) -> bool:
     """Whether a factor is a number of few digits, such as somebody writes."""
     size = Fraction(abs(factor)).limit_denominator(4096)
     return abs(float(size) - abs(factor)) <= 1e-7 * abs(factor) and size.numerator * size.denominator <= 1024
@@ -144,7 +144,7 @@ def scale_cost(factor: float, batches: frozenset[int], *, alone: bool) -> float:
         cost = 1.0
     elif any(size in (batch, Fraction(1, batch)) for batch in batches):
         cost = 1.0 if factor > 0 else 1.3
-    elif _is_simple(factor):
+    elif is_simple(factor):
         cost = 1.1 + 0.05 * float(np.log2(size.numerator * size.denominator))
     else:
         cost = 2.6

@@ -33,7 +33,9 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_right = is_right or _is_right_elsewhere(e)
     else:
         is_extra = all(finding.cause.startswith("extra-") for finding in findings)
-        is_right = _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
+        is_right = (
+            is_of_the_loss(e) or _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
+        )
         is_right = is_right or _returns_what_is_right(e) or (_lacks_terms(findings) and _adds_zeros_of_the_caller(e))
         is_right = is_right or (_causes(findings) == {"zero-gradient"} and _is_given_zeros(e))
         is_right = is_right or (_causes(findings) == {"transposed"} and _is_given_the_other_way_round(e))
@@ -43,15 +45,28 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     is_right = is_right or (_causes(findings) == {"wrong-activation-derivative"} and _is_of_another_layer(e))
     if not is_right and _causes(findings) <= _OF_THE_SAME_AGAIN and is_given_the_same_again(e):
         is_right, findings = True, [_words.wrong_operand(e.paths, used=None, instead=None, place=e.place())]
-    equations = e.case.bench.program.equations
-    frames = [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances] if is_right else []
+    frames = _called_at(e) if is_right else []
     if not is_right and _causes(findings) <= _OF_A_CALL:
         frames = _where_they_part(e)
-    if not frames:
-        return findings
-    lines = {frame: line_of(frame, e.case.source, e.frame) for frame in frames if frame}
-    if lines and _causes(findings) <= _OF_VALUES and all(_must_give_a_slope(e, frame) for frame in lines):
+    called = list(filter(None, frames))
+    if called and _causes(findings) <= _OF_VALUES and all(_must_give_a_slope(e, frame) for frame in called):
         findings = [_words.wrong_slope(e.paths, place=e.place())]
+    return _at(e, frames, findings)
+
+
+def where_it_is_called(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the lines that call the function of the statement."""
+    return _at(e, _called_at(e), findings)
+
+
+def _called_at(e: Explanation) -> list[Frame | None]:
+    equations = e.case.bench.program.equations
+    return [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances]
+
+
+def _at(e: Explanation, frames: Sequence[Frame | None], findings: list[Finding]) -> list[Finding]:
+    """The findings at each of the lines; where they stand, if there are none."""
+    lines = {frame: line_of(frame, e.case.source, e.frame) for frame in frames if frame}
     return [
         replace(finding, line=line, computes=None, must=None, fix=None)
         for finding in findings
@@ -118,6 +133,15 @@ def _callers(e: Explanation, run: Sequence[int]) -> list[Frame]:
     frames = [frame for stack in e.case.bench.program.equations[run[0]].stacks[:1] for frame in stack if frame]
     inside = [n for n, f in enumerate(frames) if e.frame and (f.file, f.function) == (e.frame.file, e.frame.function)]
     return frames[inside[-1] + 1 :] if inside else []
+
+
+def is_of_the_loss(e: Explanation) -> bool:
+    """Whether a function is one that the loss calls as well."""
+    if e.frame is None or e.case.source.is_own(e.frame):
+        return False
+    mine = function_of(e.frame)
+    frames = (f for equation in e.case.loss.program.equations for stack in equation.stacks for f in stack if f)
+    return any(function_of(frame) == mine for frame in frames)
 
 
 def _is_given_another(e: Explanation) -> bool:

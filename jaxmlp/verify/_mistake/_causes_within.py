@@ -275,6 +275,8 @@ def everywhere(e: Explanation) -> list[Finding]:
         place = e.place_of(site)
         if alone:
             found.append(_words.wrong_regularization(e.paths, term=e.case.names.of(e.facts["variable"]), place=place))
+        elif e.mistake.factor == 0:
+            found.append(_words.double_counted(e.paths, place=place))
         else:
             found += [replace(finding, line=place.line, fix=None) for finding in by_a_factor(e, e.mistake.factor)]
     return found

@@ -28,7 +28,7 @@ from .._program._trace import Program, program_of
 from .._program._tree import leaf_of, named_leaves
 from .._report._gradient_report import Finding
 from . import _causes, _causes_within
-from ._calls import at_the_calls
+from ._calls import at_the_calls, is_of_the_loss, where_it_is_called
 from ._case import Case
 from ._elsewhere import at_an_early_return, at_its_condition, at_its_pieces, at_its_sum, at_its_users
 from ._explanation import Explanation
@@ -38,6 +38,7 @@ from ._loss_statements import repeated, targets
 from ._names import Names
 from ._plain import born_nonfinite, swapped
 from ._purpose import rephrased
+from ._undone import loss_for_its_derivative
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,9 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     kind = mistake.edit.kind
     words = getattr(_causes, kind, None) or getattr(_causes_within, kind)
     explanation = Explanation(case, mistake)
+    itself = loss_for_its_derivative(explanation)
+    if itself is not None:
+        return where_it_is_called(explanation, [itself]) if is_of_the_loss(explanation) else [itself]
     found = words(explanation)
     found = rephrased(explanation, found if isinstance(found, list) else [found])
     found = in_a_formula(explanation, found)

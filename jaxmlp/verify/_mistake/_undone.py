@@ -1,12 +1,29 @@
 """A chain rule that was left undone: a value of the loss, or a slope alone, stands where a cotangent belongs."""
 
+import numpy as np
+
 from .._line import _relate
+from .._line._matching import is_simple
 from .._line._relate import multiple, Values
 from .._line._roles import rows
-from .._report import _words
+from .._program._sites import results
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._relations import usual_slopes
+
+
+def loss_for_its_derivative(e: Explanation) -> Finding | None:
+    """The value of the loss itself, or a multiple of it, where a derivative of it belongs."""
+    bench, program = e.case.bench, e.case.loss.program
+    [value] = [out for out in program.outputs[:1] if isinstance(out, int)] or [None]
+    last = results(bench.program, e.mistake.instances[-1])
+    if value is None or len(last) != 1 or bench.count < 2 or bench.run.at(last[0])[0].size != 1:
+        return None
+    given, loss = (tuple(np.ravel(v) for v in run.at(out)) for run, out in ((bench.run, last[0]), (e.case.loss, value)))
+    factor = multiple(given, loss)
+    # At two points a number may be a multiple of another by chance; it is a simple one then by no chance.
+    return None if not factor or not is_simple(factor) else _words_of_parts.loss_itself(e.paths, place=e.place())
 
 
 def value_for_its_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:

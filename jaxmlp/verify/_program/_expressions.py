@@ -117,8 +117,8 @@ def multiplied(node: ast.expr, factor: float) -> ast.expr:
             return other if number * factor == 1 else ast.BinOp(other, op, ast.Constant(_number(number * factor)))
         case ast.BinOp(left=other, op=ast.Div() as op, right=ast.Constant(value=int() | float() as number)):
             return other if number == factor else ast.BinOp(other, op, ast.Constant(_number(number / factor)))
-    below = 1 / factor
-    if factor < 1 and float(f"{below:g}").is_integer():
+    below = 1 / factor if factor else 0.0
+    if 0 < factor < 1 and float(f"{below:g}").is_integer():
         return ast.BinOp(node, ast.Div(), ast.Constant(_number(below)))
     factors = node, ast.Constant(_number(factor))
     is_a_sum = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)

@@ -95,6 +95,10 @@ def another_name(
     return finding(cause, paths, place, table="wrong-operand", used=used, instead=instead)
 
 
+def loss_itself(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("wrong-operand", paths, place, table="loss-itself")
+
+
 def overwritten(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     return finding("missing-term", paths, place, table="overwritten")
 

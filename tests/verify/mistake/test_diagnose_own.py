@@ -130,3 +130,56 @@ def test_a_function_that_is_given_the_logits_in_the_place_of_probabilities_is_ca
 
     cause, line = said(softmax_loss, grads, *softmax_inputs(getkey))[0]
     assert cause in ("wrong-activation-derivative", "wrong-operand") and line == "dz = (-y / p) @ _matrix_of(z)"
+
+
+def _squares(m, b, x, y):
+    total = 0.0
+    for i in range(len(x)):
+        total = total + (m * x[i] + b - y[i]) ** 2
+    return total / (2 * len(x))
+
+
+def test_the_loss_itself_is_no_derivative_and_a_function_of_the_loss_is_called_wrongly(getkey):
+    def loss(params, x, y):
+        return _squares(params["m"], params["b"], x, y)
+
+    def grads(params, x, y):
+        error = _squares(params["m"], params["b"], x, y)
+        return {"m": jnp.mean(x * (params["m"] * x + params["b"] - y)), "b": error}
+
+    m, b, x, y = normals(getkey, (), (), (5,), (5,))
+    report = check(loss, grads, {"m": m, "b": b}, x, y)
+    assert first(report) == ("wrong-operand", 'error = _squares(params["m"], params["b"], x, y)')
+    assert "is the loss itself" in report.findings[0].message
+
+
+def test_a_number_that_stands_twice_on_the_way_to_wrong_leaves_alone_is_wrong_there(getkey):
+    def loss(params, x, y):
+        h, k = jnp.tanh(params["u"] * x), jnp.tanh(params["v"] * x)
+        return (params["a"] * h + params["b"] * k - y) ** 2 / 2
+
+    def grads(params, x, y):
+        h, k = jnp.tanh(params["u"] * x), jnp.tanh(params["v"] * x)
+        error = (params["a"] * h + params["b"] * k - y) * 5.0
+        of_h = error * params["a"] * (1 - h**2) * 5.0
+        of_k = error * params["b"] * (1 - k**2) * 5.0
+        return {"a": error * h / 5, "b": error * k / 5, "u": of_h * x / 5, "v": of_k * x / 5}
+
+    u, v, a, b, x, y = normals(getkey, (), (), (), (), (), ())
+    found = said(loss, grads, {"u": u, "v": v, "a": a, "b": b}, x, y)
+    assert [(cause, line[:4]) for cause, line in found] == [("scale-constant", "of_h"), ("scale-constant", "of_k")]
+
+
+def test_what_a_loop_adds_of_its_own_sum_is_counted_more_than_once(getkey):
+    def loss(params, xs, rate):
+        return sum(jnp.sum(jnp.tanh(x @ params["w"])) for x in xs)
+
+    def grads(params, xs, rate):
+        dw = jnp.zeros_like(params["w"])
+        for x in xs:
+            dw = dw + (jnp.outer(x, 1 - jnp.tanh(x @ params["w"]) ** 2) + rate * dw)
+        return {"w": dw}
+
+    w, xs = normals(getkey, (4, 3), (5, 4))
+    [(cause, line)] = said(loss, grads, {"w": w}, xs, jnp.asarray(0.3, xs.dtype))
+    assert cause == "double-counted-term" and line.startswith("dw = dw + ")

@@ -87,6 +87,7 @@ FINDINGS = [
     ("wrong-forward", _words_of_parts.other_sign, {}),
     ("missing-term", _words_of_parts.penalty_alone, {}),
     ("missing-term", _words_of_parts.overwritten, {}),
+    ("wrong-operand", _words_of_parts.loss_itself, {}),
     ("scale-constant", _words_of_parts.part_scale, {"times": 0.5}),
     ("scale-constant", _words_of_parts.part_scale, {"times": 0.5, "part": "x @ w1"}),
     ("scale-batch", _words_of_parts.another_reduction, {"part": "jnp.sum(z, axis=0)", "is_a_mean": False}),
