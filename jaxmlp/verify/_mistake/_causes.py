@@ -29,6 +29,7 @@ from ._relations import (
     related_term,
 )
 from ._scales import by_a_factor, times_the_slope
+from ._softmax import has_only_the_diagonal, lacks_the_softmax
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
@@ -60,9 +61,9 @@ def times(e: Explanation) -> Finding:
         return _words.missing_upstream(e.paths, upstream=what, place=place)
     if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
         return _words.missing_factor(e.paths, what=what, place=place)
-    if e.is_diagonal():
-        return _words.softmax_diagonal(e.paths, place=place)
     corrected = e.corrected()
+    if corrected is not None and has_only_the_diagonal(e, corrected):
+        return _words.softmax_diagonal(e.paths, place=place)
     is_a_slope = corrected is not None and e.case.slopes.find(corrected) is not None
     if corrected is not None and is_a_slope and e.case.each_cotangent.scale(corrected) is None:
         return _words.wrong_slope(e.paths, slope=e.case.names.slope(corrected), at=e.at(offer), place=place)
@@ -104,7 +105,7 @@ def slope(e: Explanation) -> Finding | list[Finding]:
     found = None if corrected is None else related_by_a_usual_slope(e, e.actual, corrected)
     if found is not None and found.cause == "extra-activation-derivative":
         return found
-    if e.is_diagonal():
+    if corrected is not None and has_only_the_diagonal(e, corrected):
         return _words.softmax_diagonal(e.paths, place=e.place())
     if corrected is not None and (found := a_neighbour(e, corrected)) is not None:
         return found
@@ -169,7 +170,7 @@ def _not_that_cotangent(
     place = e.place(_code(what) if _code(what) != e.name else None)
     if _relate.is_constant(e.actual):
         return _words.missing_upstream(e.paths, upstream=_code(what), place=place)
-    if e.is_diagonal_of(expected):
+    if has_only_the_diagonal(e, expected):
         return _words.softmax_diagonal(e.paths, place=e.place())
     old = stale_operand(e)
     if old:
@@ -185,6 +186,7 @@ def _not_that_cotangent(
         value_for_its_slope(e, e.actual, expected)
         or another_value(e, expected)
         or related_by_a_slope(e, e.actual, expected)
+        or lacks_the_softmax(e, expected)
         or another_loss(e, expected)
     )
     found = found or related(e, e.actual, expected)
