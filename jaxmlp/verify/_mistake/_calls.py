@@ -35,7 +35,10 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_right = _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
         is_right = is_right or _returns_what_is_right(e) or (_lacks_terms(findings) and _adds_zeros_of_the_caller(e))
         is_right = is_right or (_causes(findings) == {"zero-gradient"} and _is_given_zeros(e))
-        is_right = is_right or (_causes(findings) == {"transposed"} and _is_given_the_other_way_round(e))
+        is_right = is_right or (
+            _causes(findings) == {"transposed"}
+            and (_is_given_the_other_way_round(e) or _is_right_in_the_forward_pass(e))
+        )
         is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
     is_right = is_right or _returns_a_slope(e, findings)
     is_right = is_right or (_causes(findings) == {"wrong-activation-derivative"} and _is_of_another_layer(e))
@@ -257,6 +260,16 @@ def _is_called_in_vain(e: Explanation) -> bool:
     made = {out for equation in own for out in equation.outputs}
     given = {atom for equation in own for atom in equation.inputs if isinstance(atom, int)} - made
     return any(_relate.multiple(e.case.bench.run.at(atom), expected) is not None for atom in given)
+
+
+def _is_right_in_the_forward_pass(e: Explanation) -> bool:
+    """Whether another line calls the function of a statement, and that gives values of the forward pass then."""
+    program, run = e.case.bench.program, e.case.bench.run
+    for call in (call for call in e.site.calls if set(call).isdisjoint(e.mistake.instances)):
+        given = [results(program, each)[:1] for each in call]
+        if all(outs and e.case.forward.find(run.at(outs[0])) is not None for outs in given):
+            return True
+    return False
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:

@@ -155,8 +155,10 @@ def begun_anew(e: Explanation) -> Finding:
 
 
 def product(e: Explanation) -> Finding:
-    shape = e.actual[0].shape
+    shape, corrected = e.actual[0].shape, e.corrected()
     must = _must(e, lambda node: matrix_product(node, swap=e.facts["swap"], turn=e.facts["turn"]))
+    if corrected is None or not _relate.same(tuple(value.T for value in e.actual), corrected):
+        return _words.transposed_within(e.paths, place=e.place(must))
     return _words.transposed(e.paths, shape, shape, place=e.place(must))
 
 

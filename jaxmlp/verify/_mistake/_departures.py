@@ -51,7 +51,7 @@ def _back_to_a_cotangent(e: Explanation) -> Finding | None:
             must = e.rewritten(part.old, part.new) if part.old is not None and part.new is not None else None
             return part.said(None, e.place(must))
     if any(_gives_a_cotangent(e, patches) for patches in _turned(e)):
-        return _words.transposed(e.paths, e.actual[0].shape, e.actual[0].shape, place=e.place())
+        return _words.transposed_within(e.paths, place=e.place())
     for quantity in e.case.knowledge.cotangents.values():
         fits = quantity.values[0].shape == e.actual[0].shape and not _relate.is_constant(quantity.values)
         found = related_by_a_slope(e, e.actual, quantity.values) if fits else None
