@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .._line import _relate
 from .._line._bench import Patch, Patches
@@ -13,6 +14,7 @@ from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._parts import signs
 from ._relations import makes_another_slope, related_by_a_slope
+from ._terms import steps
 
 
 _COLLECTS = ("stack", "concatenate", "scatter", "scatter-add")
@@ -23,6 +25,9 @@ _MOST = 64
 
 def departed(e: Explanation) -> Finding:
     """What reads nothing but what is right, and gives what is not known, or a cotangent of the other sign."""
+    for _, parameter in steps(e).values():
+        instead, used = e.case.params[parameter], e.name or e.case.params[parameter]
+        return _words.stale_weights(e.paths, used=used, instead=instead, place=replace(e.place(), name=None))
     is_a_number = e.out is None or e.actual[0].size == 1
     if not is_a_number and e.case.each_cotangent.find(e.actual, (-1.0,)) is not None:
         return _words.sign(e.paths, place=e.place())
