@@ -41,7 +41,7 @@ def departed(
         site, _ = owners.get(run[0], (None, run))
         read = _read(bench, [index for index in run if index in leading])
         unknown = [atom for atom in read if not is_right(atom)]
-        if not unknown and site is not None and site is not mistake.site:
+        if not unknown and site is not None and (site is not mistake.site or _is_called_elsewhere(run, mistake)):
             found.setdefault(site, []).append(run)
         makers = [owners[bench.program.makers[atom]][1] for atom in unknown if bench.program.makers.get(atom) in owners]
         pending += [maker for maker in makers if maker not in seen]
@@ -52,6 +52,11 @@ def departed(
     runs = tuple(sorted(found[site]))
     edit = Edit("departed", mistake.edit.cost, lambda c: {})
     return replace(mistake, site=site, instances=runs, edit=edit, factor=1.0, patches={}, innocent=False)
+
+
+def _is_called_elsewhere(run: tuple[int, ...], mistake: Mistake) -> bool:
+    """Whether a run of the statement comes from another line than those that are corrected."""
+    return any(run in call for call in mistake.site.calls if set(call).isdisjoint(mistake.instances))
 
 
 def _leads_elsewhere(bench: Bench, atom: int, wrong: Sequence[str]) -> bool:

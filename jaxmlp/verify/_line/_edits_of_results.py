@@ -39,8 +39,8 @@ _SUM, _UPSTREAM = 0.8, 0.9
 """The costs of putting a value and something more, such as a bias, in the place of the value alone, and a slope times
 what comes in in the place of the slope alone."""
 
-_FOLLOWING = 1.4
-"""The cost of putting the cotangent of an operation's input in the place of that of its output."""
+_FOLLOWING, _INSTEAD = 1.4, 1.1
+"""The costs of putting the cotangent of an operation's input in the place of that of its output, or of a slope."""
 
 
 def of_result(
@@ -52,6 +52,7 @@ def of_result(
     *,
     as_known: AsKnown | None,
     following: Iterable[tuple[Quantity, Change]] = (),
+    instead: Iterable[tuple[Quantity, Change]] = (),
     slopes: Sequence[Quantity] = (),
     sums: Collection[int | None] = (),
     upstream: Collection[Offer] = (),
@@ -60,7 +61,8 @@ def of_result(
 ) -> Iterator[Edit]:
     """Corrections of a result of a statement, the one at `position`.
 
-    `following` are the cotangents that may be meant, and `slopes` the slopes that may be lacking, where it is one. Of a
+    `following` are the cotangents that may be meant, and `slopes` the slopes that may be lacking, where it is one;
+    `instead` are the cotangents that may be meant by a slope. Of a
     value of the loss, `sums` are those that are it and something more; of a slope, `upstream` are the cotangents that
     it may be multiplied by.
     Of the offers only those are tried that pass the `sieve`. In the place of zeros only values may be meant where
@@ -74,6 +76,8 @@ def of_result(
     yield from result.changed(as_known)
     for quantity, change in following:
         yield result.edit("known", _FOLLOWING, change, offer=Offer((quantity.values,), None, quantity, fits=True))
+    for quantity, change in instead:
+        yield result.edit("known", _INSTEAD, change, offer=Offer((quantity.values,), None, quantity))
     leaves = {leaf.shape for leaf in bench.truth[0].values()}
     operands = [] if innocent else _operands(bench, instances, result.shape, is_innocent)
     there = [offer for offer in offers if is_there(offer, instances)]

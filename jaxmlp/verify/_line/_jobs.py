@@ -1,7 +1,6 @@
 """What may be tried: the corrections of each statement, of all its executions and of some."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain, islice
 
@@ -15,6 +14,7 @@ from ._edits_of_parts import of_parts
 from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result, of_return
 from ._edits_within import of_factors
+from ._job import Job
 from ._offers import Instances, Offer
 from ._roles import columns, Following, slices, spread
 from ._screen import Screen
@@ -25,64 +25,6 @@ from ._standing import Standing
 
 # How many corrections of one statement there are at most; those most often needed come first.
 _LIMIT, _LIMIT_OF_LOOPS = 4000, 1000
-
-_INNOCENT = 1.2
-"""What it costs to blame a statement that computes a known quantity: another may only have been meant."""
-
-_DOUBTFUL = 0.35
-"""What it costs to change the result of a statement that reads something unknown, which may be wrong itself, or that
-gives a cotangent in a scale which another line may divide out."""
-
-_INSIDE = 0.6
-"""What it costs to put in place what the loss computes on the way through an activation, and nobody has a name for."""
-
-_FITS, _OVERWRITES = 0.6, 0.9
-"""What it takes off the cost that a correction follows from what the statement reads, or adds what nothing has read yet
-and the statement takes the name of."""
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A correction to be tried.
-
-    Attributes:
-      site: the statement.
-      instances: those of its executions that are corrected.
-      edit: the correction.
-      wrong: the leaves that it may make right.
-      innocent: whether what the statement computes is a known quantity as it stands.
-      cheap: whether what it does to the leaves is told by inner products.
-      doubtful: whether it changes the result of a statement that reads something unknown, or gives a cotangent in a
-        scale of its own.
-    """
-
-    site: Site
-    instances: Instances
-    edit: Edit
-    wrong: list[str]
-    innocent: bool
-    cheap: bool
-    doubtful: bool = False
-
-    @property
-    def first(self) -> int:
-        """The first equation that is corrected: of two corrections that do the same, the earlier one is believed."""
-        return self.instances[0][0]
-
-    @cached_property
-    def cost(self) -> float:
-        """The cost of the correction, without that of a factor."""
-        offer: Offer | None = self.edit.facts.get("offer")
-        is_inside = offer is not None and offer.quantity is not None and offer.quantity.is_inside
-        more = _INNOCENT * self.innocent + _DOUBTFUL * self.doubtful + _INSIDE * is_inside
-        named = self.site.statement and self.site.statement.target
-        overwrites = offer is not None and offer.is_unread and self.edit.kind == "plus" and offer.name == named
-        return self.edit.cost + more - _FITS * self.fits - _OVERWRITES * overwrites
-
-    @cached_property
-    def fits(self) -> bool:
-        """Whether what is put in place follows from what the statement reads."""
-        return bool("offer" in self.edit.facts and self.edit.facts["offer"].fits)
 
 
 class Jobs:
@@ -207,10 +149,9 @@ class Jobs:
         outs = results(bench.program, instances[0])
         for position, first in enumerate(outs):
             after = following[position] if following else ()
-            if role == "cotangent" and len(instances) == 1 and self.planted is None:
-                after = [*after, *self.standing.roles.instead_of(first)]
             slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
             is_alone = self.planted is None and len(instances) == 1
+            instead = self._instead_of(first) if is_alone and role == "cotangent" else ()
             sums = self.standing.roles.with_an_argument(first) if is_alone and self.standing.is_a_value(first) else ()
             upstream = self.cotangents if is_alone and role == "cotangent" and self.standing.is_a_slope(first) else ()
             is_one_of_several = role is None and len(instances) == 1 and len(outs) > 1 and self.planted is None
@@ -222,6 +163,7 @@ class Jobs:
                 self.standing.is_innocent,
                 as_known="cotangent" if is_one_of_several and self._is_a_cotangent(first) else role,
                 following=after,
+                instead=instead,
                 slopes=slopes,
                 sums=sums,
                 upstream=upstream,
@@ -239,6 +181,13 @@ class Jobs:
                 yield from in_each_place(bench, instances, self.cotangents, self.standing.is_innocent, sieve)
         if self.planted is not None:
             yield from masked_otherwise(bench, instances)
+
+    def _instead_of(self, slope: int) -> Iterable[Following]:
+        """The cotangent that a slope may be meant for, unless an array of ones that it is multiplied by is what is."""
+        read = self.bench.program.equations[self.bench.program.makers[slope]].inputs
+        arrays = (self.bench.run.at(atom)[0] for atom in read)
+        is_of_ones = any(array.size > 1 and (array == 1).all() for array in arrays)
+        return () if is_of_ones else self.standing.roles.instead_of(slope)
 
     @cached_property
     def cotangents(self) -> list[Offer]:

@@ -7,7 +7,8 @@ from .._program._sites import results, Site
 from ._bench import Bench, Patches
 from ._edits import Edit
 from ._factors import Factors
-from ._jobs import Job, Jobs
+from ._job import Job
+from ._jobs import Jobs
 from ._known import Knowledge
 from ._matching import Known
 from ._offers import Instances, Offer

@@ -1,4 +1,6 @@
-"""The statement that only gives a value another name, where that value is right and is used wrongly: `dz1 = da1`."""
+"""The statement that only gives a value another name, where that value is right and is used wrongly: `dz1 = da1`, or
+`dz1 = backward(da1)` with a function that gives what it is given.
+"""
 
 from .._line._localize import Mistake
 from .._program._stacks import Frame
@@ -18,18 +20,19 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     if site.statement is None or site.frame is None:
         return None
     used = case.names.of(mistake.edit.facts["used"]) if mistake.edit.kind == "operand" else None
-    if "within" in mistake.edit.facts:
+    is_within = "within" in mistake.edit.facts
+    if is_within:
         used = None if out is None else case.names.of(out)
-        return source.alias_in(site.frame, used, site.statement) if used else None
     if used:
-        return source.alias_in(site.frame, used, site.statement)
-    name = site.statement.target
+        alias = source.alias_in(site.frame, used, site.statement)
+        return alias or source.handed_on(site.frame, used, [site.statement])
+    name = None if is_within else site.statement.target
     if out is None or not name or not (mistake.innocent or _lacks_only_a_factor(case, mistake, out)):
         return None
     # Where all that comes of it is wrong, and something else reads it too, it is wrong before it gets another name.
     everywhere = set(case.bench.reached(case.bench.program.users.get(out, ()))) <= set(mistake.leaves)
     alias = source.alias(site.frame, name, site.statement.last, alone=everywhere or not mistake.innocent)
-    return alias or _passed_on(case, mistake, out, name)
+    return alias or _passed_on(case, mistake, out, name) or _handed_on(case, mistake, out, name)
 
 
 def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame | None, Statement] | None:
@@ -49,6 +52,18 @@ def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame
     if {(f.file, f.function) for f in frames if f} == {(frame.file, frame.function)}:
         return source.alias_of_an_argument(frame, program.equations[users[0]].stacks, name)
     return None
+
+
+def _handed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame | None, Statement] | None:
+    """The statement that has the value, under another name, from a function which gives it as it is."""
+    program, own = case.bench.program, mistake.site.frame
+    if own is None:
+        return None
+    users = [i for i in program.users.get(out, ()) if set(case.bench.reached((i,))) & set(mistake.leaves)]
+    stacks = [[frame for stack in program.equations[user].stacks for frame in stack if frame] for user in users]
+    frames = [next((f for f in stack if (f.file, f.function) == (own.file, own.function)), None) for stack in stacks]
+    readers = [case.source.statement(frame) if frame else None for frame in frames]
+    return case.source.handed_on(own, name, [each for each in readers if each]) if all(readers) else None
 
 
 def _lacks_only_a_factor(case: Case, mistake: Mistake, out: int) -> bool:

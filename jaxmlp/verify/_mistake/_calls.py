@@ -5,18 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-import numpy as np
-
 from .._line import _relate
-from .._line._bench import Evaluate, Patch, Read
 from .._program._sites import results
 from .._program._source import caller
 from .._program._stacks import Frame
-from .._program._syntax import calls_on, function_of, is_one_line, reads_its_object
-from .._program._trace import Equation
+from .._program._syntax import calls_on, function_of, is_one_line
 from .._report import _words
 from .._report._gradient_report import Finding
-from ._another_argument import is_right_of_another
+from ._another_argument import is_given_another, is_given_the_other_way_round, is_given_zeros, is_right_of_another
 from ._explanation import Explanation
 from ._formulas import gives_of_another, slopes_of_others
 from ._names import line_of
@@ -34,11 +30,14 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     else:
         is_extra = all(finding.cause.startswith("extra-") for finding in findings)
         is_right = (
-            is_of_the_loss(e) or _is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
+            is_of_the_loss(e) or is_given_another(e) or _is_right_elsewhere(e) or (is_extra and _is_called_in_vain(e))
         )
         is_right = is_right or _returns_what_is_right(e) or (_lacks_terms(findings) and _adds_zeros_of_the_caller(e))
-        is_right = is_right or (_causes(findings) == {"zero-gradient"} and _is_given_zeros(e))
-        is_right = is_right or (_causes(findings) == {"transposed"} and _is_given_the_other_way_round(e))
+        is_right = is_right or (_causes(findings) == {"zero-gradient"} and is_given_zeros(e))
+        is_right = is_right or (
+            _causes(findings) == {"transposed"}
+            and (is_given_the_other_way_round(e) or _is_right_in_the_forward_pass(e))
+        )
         is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
         is_right = is_right or (_causes(findings) <= _OF_A_CALL and is_right_of_another(e))
     is_right = is_right or _returns_a_slope(e, findings)
@@ -144,81 +143,6 @@ def is_of_the_loss(e: Explanation) -> bool:
     return any(function_of(frame) == mine for frame in frames)
 
 
-def _is_given_another(e: Explanation) -> bool:
-    """Whether a function was given a wrong argument: what it must read in its place, everywhere, is nothing it has."""
-    if e.edit.kind != "operand" or e.frame is None or not e.facts["offer"].variables or reads_its_object(e.frame):
-        return False
-    used, own = e.facts["used"], [e.case.bench.program.equations[index] for index in _of_this_call(e)]
-    made = {out for equation in own for out in equation.outputs}
-    read = [atom for equation in own for atom in equation.inputs if isinstance(atom, int)]
-    everywhere = read.count(used) == len(e.facts["uses"])
-    return everywhere and used not in made and made.union(read).isdisjoint(e.facts["offer"].variables)
-
-
-def _is_given_zeros(e: Explanation) -> bool:
-    """Whether a function gives zeros because it is given some."""
-    if e.frame is None or e.case.source.is_own(e.frame):
-        return False
-    equations, run = e.case.bench.program.equations, e.case.bench.run
-    made = {out for index in _of_this_call(e) for out in equations[index].outputs}
-    read = {atom for index in e.run for atom in equations[index].inputs if isinstance(atom, int)} - made
-    return any(run.at(atom)[0].dtype.kind == "f" and _relate.is_zero(run.at(atom)) for atom in read)
-
-
-def _is_given_the_other_way_round(e: Explanation) -> bool:
-    """Whether a function of two arrays gives what is right once it is called with one in the place of the other."""
-    bench, own = e.case.bench, _of_this_call(e)
-    if e.frame is None or e.case.source.is_own(e.frame):
-        return False
-    equations = [bench.program.equations[index] for index in own]
-    made = {out for equation in equations for out in equation.outputs}
-    read = {atom for equation in equations for atom in equation.inputs if isinstance(atom, int)} - made
-    arrays = [atom for atom in read if bench.run.at(atom)[0].dtype.kind == "f" and bench.run.at(atom)[0].size > 1]
-    if len(arrays) != 2 or len({bench.run.at(atom)[0].shape for atom in arrays}) != 1:
-        return False
-    other = dict(zip(arrays, arrays[::-1], strict=True))
-    patches: dict[int, Patch] = {}
-    for index, equation in zip(own, equations, strict=True):
-        given = {p: other[atom] for p, atom in enumerate(equation.inputs) if isinstance(atom, int) and atom in other}
-
-        def turned(
-            inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int, given: dict[int, int] = given
-        ) -> list[np.ndarray]:
-            return evaluate([read(given[p]) if p in given else value for p, value in enumerate(inputs)])
-
-        if given:
-            patches[index] = turned
-    return all(bench.is_right(path, patches) for path in e.paths)
-
-
-def _of_this_call(e: Explanation) -> list[int]:
-    """The equations of the very call that the run belongs to, of the function that it stands in."""
-    equations = e.case.bench.program.equations
-    call = caller(equations[e.run[0]].stacks, e.frame)
-    if call is None or e.frame is None:
-        return []
-    inside = {
-        index: frame
-        for index, equation in enumerate(equations)
-        if caller(equation.stacks, e.frame) == call and (frame := _within(e.frame, equation))
-    }
-    first = min(frame.number for frame in inside.values())
-    runs: list[list[int]] = []
-    last: Frame | None = None
-    for index, frame in inside.items():  # a call begins anew on the first line of those that compute something
-        if last is None or (frame.number == first and (last.number, last.offset) > (first, frame.offset)):
-            runs.append([])
-        runs[-1].append(index)
-        last = frame
-    return next((run for run in runs if e.run[0] in run), [])
-
-
-def _within(frame: Frame, equation: Equation) -> Frame | None:
-    """Where an equation stands in the function of a frame."""
-    frames = [each for stack in equation.stacks for each in stack if each]
-    return next((f for f in reversed(frames) if (f.file, f.function) == (frame.file, frame.function)), None)
-
-
 def _returns_what_is_right(e: Explanation) -> bool:
     """Whether a function returns a known cotangent as it stands, which only its caller uses wrongly."""
     is_returned = e.site.statement is not None and isinstance(e.site.statement.node, ast.Return)
@@ -283,6 +207,16 @@ def _is_called_in_vain(e: Explanation) -> bool:
     made = {out for equation in own for out in equation.outputs}
     given = {atom for equation in own for atom in equation.inputs if isinstance(atom, int)} - made
     return any(_relate.multiple(e.case.bench.run.at(atom), expected) is not None for atom in given)
+
+
+def _is_right_in_the_forward_pass(e: Explanation) -> bool:
+    """Whether another line calls the function of a statement, and that gives values of the forward pass then."""
+    program, run = e.case.bench.program, e.case.bench.run
+    for call in (call for call in e.site.calls if set(call).isdisjoint(e.mistake.instances)):
+        given = [results(program, each)[:1] for each in call]
+        if all(outs and e.case.forward.find(run.at(outs[0])) is not None for outs in given):
+            return True
+    return False
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:

@@ -16,7 +16,7 @@ from ._explanation import Explanation
 from ._losses import another_loss
 from ._names import joined
 from ._operand import a_neighbour
-from ._purpose import reads_its_mask
+from ._purpose import is_before_the_loss, reads_its_mask
 from ._relations import (
     another_factor,
     another_value,
@@ -29,6 +29,8 @@ from ._relations import (
     related_term,
 )
 from ._scales import by_a_factor, times_the_slope
+from ._slopes import is_compared_with_data, wrong_slope
+from ._softmax import has_only_the_diagonal, lacks_the_softmax
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
@@ -61,12 +63,12 @@ def times(e: Explanation) -> Finding:
         return _words.missing_upstream(e.paths, upstream=what, place=place)
     if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
         return _words.missing_factor(e.paths, what=what, place=place)
-    if e.is_diagonal():
-        return _words.softmax_diagonal(e.paths, place=place)
     corrected = e.corrected()
+    if corrected is not None and has_only_the_diagonal(e, corrected):
+        return _words.softmax_diagonal(e.paths, place=place)
     is_a_slope = corrected is not None and e.case.slopes.find(corrected) is not None
     if corrected is not None and is_a_slope and e.case.each_cotangent.scale(corrected) is None:
-        return _words.wrong_slope(e.paths, slope=e.case.names.slope(corrected), at=e.at(offer), place=place)
+        return wrong_slope(e, slope=e.case.names.slope(corrected), at=e.at(offer), place=place)
     if corrected is not None and e.is_of_another_place(offer, corrected):
         found = another_loss(e, corrected) or another_factor(e, e.actual, corrected)
         if found is not None:
@@ -105,11 +107,11 @@ def slope(e: Explanation) -> Finding | list[Finding]:
     found = None if corrected is None else related_by_a_usual_slope(e, e.actual, corrected)
     if found is not None and found.cause == "extra-activation-derivative":
         return found
-    if e.is_diagonal():
+    if corrected is not None and has_only_the_diagonal(e, corrected):
         return _words.softmax_diagonal(e.paths, place=e.place())
     if corrected is not None and (found := a_neighbour(e, corrected)) is not None:
         return found
-    return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(times_the_slope(e, offer, what)))
+    return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(times_the_slope(e, offer, what)))
 
 
 def known(e: Explanation) -> Finding | list[Finding]:
@@ -128,7 +130,7 @@ def known(e: Explanation) -> Finding | list[Finding]:
     if is_of_another_condition(e):
         return _words.wrong_mask(e.paths, place=e.place())
     if e.facts.get("swallows"):
-        return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
+        return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(what))
     is_a_cotangent = e.case.each_cotangent.scale(expected) is not None
     if quantity.kind == "slope" and is_a_cotangent and (found := related_by_a_slope(e, e.actual, expected)):
         return found
@@ -139,29 +141,18 @@ def known(e: Explanation) -> Finding | list[Finding]:
             return _words.wrong_mask(e.paths, place=e.place(what))
         if _relate.is_constant(e.actual):
             return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
-        return _words.wrong_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
+        if is_compared_with_data(e):
+            return _words.wrong_forward(e.paths, place=e.place())
+        return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(what))
     if quantity.kind == "value" and is_a_cotangent:
         found = value_for_its_slope(e, e.actual, expected) or related(e, e.actual, expected)
         return found or _words.wrong_forward(e.paths, instead=what, place=e.place())
-    if quantity.kind == "value" or (quantity.kind == "part" and _is_before_the_loss(e)):
+    if quantity.kind == "value" or (quantity.kind == "part" and is_before_the_loss(e)):
         return _words.wrong_forward(e.paths, instead=what, place=e.place())
     times = _relate.multiple(e.actual, expected)
     if times is not None and snapped(times) != 1:
         return by_a_factor(e, 1 / times)
     return _not_that_cotangent(e, quantity, expected, what)
-
-
-def _is_before_the_loss(e: Explanation) -> bool:
-    """Whether the statement comes of values of the forward pass alone, and not of all that the loss is made of: the
-    targets come in later.
-    """
-    bench, case = e.case.bench, e.case
-    makers, read = bench.program.makers, {atom for index in e.run for atom in bench.program.equations[index].inputs}
-    outside = [atom for atom in read if isinstance(atom, int) and makers.get(atom, e.run[0]) not in e.run]
-    values = all(case.forward.find(bench.run.at(atom)) is not None for atom in outside)
-    everything = set[int]().union(*(case.depends_on(bench.leaves[path]) for path in e.paths))
-    data = everything.difference(case.params)
-    return values and e.out is not None and case.depends_on(e.out).difference(case.params) < data
 
 
 def _not_that_cotangent(
@@ -170,7 +161,7 @@ def _not_that_cotangent(
     place = e.place(_code(what) if _code(what) != e.name else None)
     if _relate.is_constant(e.actual):
         return _words.missing_upstream(e.paths, upstream=_code(what), place=place)
-    if e.is_diagonal_of(expected):
+    if has_only_the_diagonal(e, expected):
         return _words.softmax_diagonal(e.paths, place=e.place())
     old = stale_operand(e)
     if old:
@@ -182,10 +173,13 @@ def _not_that_cotangent(
         if parameter is not None:
             return _words.missing_regularization(e.paths, term=parameter, place=place)
         return _words.missing_term(e.paths, place=place)
+    if is_compared_with_data(e):
+        return _words.wrong_forward(e.paths, place=e.place())
     found = (
         value_for_its_slope(e, e.actual, expected)
         or another_value(e, expected)
         or related_by_a_slope(e, e.actual, expected)
+        or lacks_the_softmax(e, expected)
         or another_loss(e, expected)
     )
     found = found or related(e, e.actual, expected)
@@ -199,7 +193,7 @@ def _not_that_cotangent(
     if found is None and is_right_on_part_of_a_branch(e, expected):
         return _words.wrong_mask(e.paths, place=e.place())
     if found is None and makes_another_slope(e):
-        return _words.wrong_slope(e.paths, place=e.place())
+        return wrong_slope(e, place=e.place())
     found = found or another_factor_in_each_run(e)
     if found is None and e.ignores_an_argument():
         return _words.missing_upstream(e.paths, place=e.place())

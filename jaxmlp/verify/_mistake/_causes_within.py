@@ -25,6 +25,7 @@ from ._operand import operand as operand
 from ._purpose import is_regularization, leads_to_a_slope
 from ._relations import slopes_of
 from ._scales import by_a_factor
+from ._slopes import wrong_slope
 from ._undone import value_for_its_slope
 
 
@@ -154,8 +155,10 @@ def begun_anew(e: Explanation) -> Finding:
 
 
 def product(e: Explanation) -> Finding:
-    shape = e.actual[0].shape
+    shape, corrected = e.actual[0].shape, e.corrected()
     must = _must(e, lambda node: matrix_product(node, swap=e.facts["swap"], turn=e.facts["turn"]))
+    if corrected is None or not _relate.same(tuple(value.T for value in e.actual), corrected):
+        return _words.transposed_within(e.paths, place=e.place(must))
     return _words.transposed(e.paths, shape, shape, place=e.place(must))
 
 
@@ -229,7 +232,7 @@ def overwritten(e: Explanation) -> Finding:
 def lacking(e: Explanation) -> Finding:
     corrected = e.corrected()
     if (corrected is not None and e.case.slopes.find(corrected) is not None) or leads_to_a_slope(e):
-        return _words.wrong_slope(e.paths, place=e.place())
+        return wrong_slope(e, place=e.place())
     return _words.missing_term(e.paths, place=e.place())
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from .._line import _relate
 from .._line._bench import Patch, Patches
@@ -13,6 +14,7 @@ from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._parts import signs
 from ._relations import makes_another_slope, related_by_a_slope
+from ._terms import steps
 
 
 _COLLECTS = ("stack", "concatenate", "scatter", "scatter-add")
@@ -23,6 +25,9 @@ _MOST = 64
 
 def departed(e: Explanation) -> Finding:
     """What reads nothing but what is right, and gives what is not known, or a cotangent of the other sign."""
+    for _, parameter in steps(e).values():
+        instead, used = e.case.params[parameter], e.name or e.case.params[parameter]
+        return _words.stale_weights(e.paths, used=used, instead=instead, place=replace(e.place(), name=None))
     is_a_number = e.out is None or e.actual[0].size == 1
     if not is_a_number and e.case.each_cotangent.find(e.actual, (-1.0,)) is not None:
         return _words.sign(e.paths, place=e.place())
@@ -51,7 +56,7 @@ def _back_to_a_cotangent(e: Explanation) -> Finding | None:
             must = e.rewritten(part.old, part.new) if part.old is not None and part.new is not None else None
             return part.said(None, e.place(must))
     if any(_gives_a_cotangent(e, patches) for patches in _turned(e)):
-        return _words.transposed(e.paths, e.actual[0].shape, e.actual[0].shape, place=e.place())
+        return _words.transposed_within(e.paths, place=e.place())
     for quantity in e.case.knowledge.cotangents.values():
         fits = quantity.values[0].shape == e.actual[0].shape and not _relate.is_constant(quantity.values)
         found = related_by_a_slope(e, e.actual, quantity.values) if fits else None

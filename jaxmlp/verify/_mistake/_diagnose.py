@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .._line._bench import Bench, RIGHT
+from .._line._bench import Bench, Patches, RIGHT
 from .._line._departed import departed
 from .._line._elements import in_elements
 from .._line._known import known, Run
@@ -38,6 +38,7 @@ from ._loss_statements import repeated, targets
 from ._names import Names
 from ._plain import born_nonfinite, swapped
 from ._purpose import rephrased
+from ._terms import without_steps
 from ._undone import loss_for_its_derivative
 
 
@@ -116,12 +117,20 @@ _MOST = 16
 
 
 def _found(
-    patient: Patient, wrong: Sequence[str], program: Program, paths: Sequence[str], loss: Program
+    patient: Patient,
+    wrong: Sequence[str],
+    program: Program,
+    paths: Sequence[str],
+    loss: Program,
+    mended: Patches | None = None,
 ) -> list[Finding]:
-    """The mistakes that make the leaves `wrong` so, each of which is one of the `paths` of what the program returns."""
+    """The mistakes that make the leaves `wrong` so, each of which is one of the `paths` of what the program returns,
+    beside those that are `mended`.
+    """
     arrays = [split((params, *patient.args))[0] for params in patient.points]
     bench = Bench(program, arrays, paths, patient.truth)
-    wrong = [path for path in wrong if leaf_of(path) == path or not bench.is_right(path, {})]
+    bench.apply(mended or {})
+    wrong = [path for path in wrong if (leaf_of(path) == path and not mended) or not bench.is_right(path, {})]
     source, loss_source = Source(patient.source), Source(patient.loss)
     places = sites(bench.program, source, paths)
     count = len(jax.tree.leaves(patient.points[0]))
@@ -163,7 +172,13 @@ def _found(
             standing = Standing(bench, statements, knowledge, in_loops, [*mistake.leaves])
             is_known = lambda atom, of=standing: of.is_right(atom) or case.depends_on(atom).isdisjoint(case.params)
             moved = departed(bench, statements, mistake, wrong, is_known, standing.is_a_value)
+            mistake = moved or mistake
             explained = explained if moved is None else _explained(case, moved)
+        if {finding.cause for finding in explained} == {"stale-weights"}:
+            steps = without_steps(Explanation(case, mistake))
+            if steps:
+                others = _found(patient, wrong, program, paths, loss, {**(mended or {}), **steps})
+                return _merged([*explained, *others])
         if in_numbers and {finding.cause for finding in explained} == {"unknown"}:
             return explained  # what is made number by number has a mistake for each of its numbers
         if factor is not None and _undoes(mistake, factor):

@@ -236,18 +236,6 @@ class Explanation:
             for (_, by), slope in knowledge.slopes.items()
         )
 
-    def is_diagonal(self) -> bool:
-        """Whether it is the diagonal of the softmax Jacobian, where all of it is needed."""
-        corrected = self.corrected()
-        return corrected is not None and self.is_diagonal_of(corrected)
-
-    def is_diagonal_of(self, expected: tuple[np.ndarray, ...]) -> bool:
-        """Whether it is the diagonal of the softmax Jacobian where `expected` needs all of it."""
-        bench, read = self.case.bench, {atom for i in self.run for atom in self.case.bench.program.equations[i].inputs}
-        values = [q.values for q in self.quantities() if q.kind in ("value", "part")]
-        values += [bench.run.at(atom) for atom in read]  # where the loss takes the logarithm at once
-        return _relate.is_softmax_diagonal(self.actual, expected, values)
-
     def quantities(self) -> Sequence[Quantity]:
         """What is known of the loss; of the steps of a loop, each by itself."""
         return self.case.knowledge.quantities if len(self.site.instances) == 1 else self.case.each

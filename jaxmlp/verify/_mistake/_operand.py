@@ -17,6 +17,7 @@ from .._report._words import Place
 from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._relations import lacks_the_slope, related, related_by_a_slope
+from ._slopes import wrong_slope
 from ._terms import stale_operand
 from ._undone import value_for_its_slope
 
@@ -52,7 +53,7 @@ def operand(e: Explanation) -> Finding:
         e.case.forward.find(corrected) is not None or e.case.backward.find(corrected) is not None
     )
     if corrected is not None and e.case.slopes.find(corrected) is not None and not is_another:
-        return _words.wrong_slope(e.paths, slope=None, at=instead, place=_with_operand(e, used, instead))
+        return wrong_slope(e, slope=None, at=instead, place=_with_operand(e, used, instead))
     if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
         constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
         found = None if constant else related_by_a_slope(e, e.case.bench.run.at(atom), offer.values[0])
@@ -60,14 +61,16 @@ def operand(e: Explanation) -> Finding:
             return found
         # `where(z > 0, d, 0.01 * d)` has a slope already.
         pieces = any(program.equations[index].name == "select_n" for index in e.run)
-        words = _words.missing_slope if constant and not pieces else _words.wrong_slope
-        return words(e.paths, slope=instead, at=e.at(offer), place=_with_operand(e, used, instead))
+        place = _with_operand(e, used, instead)
+        if constant and not pieces:
+            return _words.missing_slope(e.paths, slope=instead, at=e.at(offer), place=place)
+        return wrong_slope(e, slope=instead, at=e.at(offer), place=place)
     if equation.name in ("mul", "div") and _relate.is_constant(offer.values[0]) and not isinstance(atom, Literal):
         return _words.extra_factor(e.paths, what=used, place=e.place())  # nothing but a number belongs there
     if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):
         return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there
     if _makes_a_slope(e):
-        return _words.wrong_slope(e.paths, at=instead, place=_with_operand(e, used, instead))
+        return wrong_slope(e, at=instead, place=_with_operand(e, used, instead))
     if isinstance(atom, int) and _is_of_a_parameter(e, offer):
         if (old := stale_operand(e)) is not None:
             return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=_with_operand(e, used, instead))

@@ -13,6 +13,7 @@ from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import line_of
+from ._slopes import is_compared_with_data, wrong_slope
 
 
 _OF_A_SLOPE = (
@@ -39,10 +40,14 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
         return [_words.wrong_regularization(e.paths, place=place)]
     if causes <= set(_OF_SIGNS) and e.differs_in_signs():
         return [_words.sign(e.paths, place=e.place())]
-    if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e):
-        return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
+    if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e) and not is_compared_with_data(e):
+        corrected, place = e.corrected(), e.place(findings[0].must)
+        is_the_slope = corrected is not None and e.case.slopes.find(corrected) is not None
+        # What is only on the way to the slope is not what is multiplied by it.
+        place = place if is_the_slope else replace(place, name=None)
+        return [wrong_slope(e, place=place)]
     if causes == {"scale-constant"} and e.edit.kind == "number" and _multiplies_by_a_slope(e):
-        return [_words.wrong_slope(e.paths, place=findings[0].line and e.place(findings[0].must))]
+        return [wrong_slope(e, place=e.place(findings[0].must))]
     return findings
 
 
@@ -168,3 +173,16 @@ def reads_its_mask(e: Explanation, slope: _relate.Values) -> bool:
         for mask in masks
         if not _relate.is_zero(slope)
     )
+
+
+def is_before_the_loss(e: Explanation) -> bool:
+    """Whether the statement comes of values of the forward pass alone, and not of all that the loss is made of: the
+    targets come in later.
+    """
+    bench, case = e.case.bench, e.case
+    makers, read = bench.program.makers, {atom for index in e.run for atom in bench.program.equations[index].inputs}
+    outside = [atom for atom in read if isinstance(atom, int) and makers.get(atom, e.run[0]) not in e.run]
+    values = all(case.forward.find(bench.run.at(atom)) is not None for atom in outside)
+    everything = set[int]().union(*(case.depends_on(bench.leaves[path]) for path in e.paths))
+    data = everything.difference(case.params)
+    return values and e.out is not None and case.depends_on(e.out).difference(case.params) < data

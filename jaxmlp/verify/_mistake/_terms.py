@@ -1,8 +1,11 @@
 """Sums that lack a term, and operands that are parameters after a step."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .._line import _relate
+from .._line._bench import Patch, Patches
 from .._line._known import Quantity
 from .._line._offers import Offer
 from .._program._sites import results, wholes
@@ -80,6 +83,46 @@ def _sums(e: Explanation) -> list[list[tuple[np.ndarray, ...]]]:
     return found
 
 
+def steps(e: Explanation, *, read: bool = False) -> dict[int, tuple[int, int]]:
+    """The parameters after a step, such as `w - rate * dw`, that the statement gives, or reads: by the equation that
+    makes each, what it is before the step and the parameter that this is, or is a part of.
+    """
+    program, found = e.case.bench.program, dict[int, tuple[int, int]]()
+    for run in e.mistake.instances:
+        atoms = {atom for index in run for atom in program.equations[index].inputs} if read else results(program, run)
+        for atom in atoms:
+            index = program.makers.get(atom) if isinstance(atom, int) else None
+            step = _step(e, index) if index is not None and (index not in run or not read) else None
+            if index is not None and step is not None:
+                found[index] = step
+    return found
+
+
+def _step(e: Explanation, index: int) -> tuple[int, int] | None:
+    program, params = e.case.bench.program, e.case.params
+    equation = program.equations[index]
+    is_a_sum = equation.name in ("add", "sub") and not e.case.bench.is_corrected(index)
+    for position, term in enumerate(equation.inputs if is_a_sum else ()):
+        other = equation.inputs[1 - position]
+        if isinstance(term, int) and isinstance(other, int) and other not in params:
+            whole = next((atom for atom in wholes(program, term) if isinstance(atom, int) and atom in params), None)
+            is_like_it = e.case.bench.run.at(term)[0].shape == e.case.bench.run.at(equation.outputs[0])[0].shape
+            read = e.case.depends_on(other)
+            if whole is not None and is_like_it and read & set(params) and read - set(params):
+                return term, whole
+    return None
+
+
+def without_steps(e: Explanation) -> Patches:
+    """Patches that leave the parameters as they were before the step that the statement makes; or, of one that reads
+    them after it, if another mistake is left then.
+    """
+    before: Callable[[int], Patch] = lambda term: lambda inputs, evaluate, read, point: [read(term)]
+    made = e.edit.kind == "departed"
+    patches = {index: before(term) for index, (term, _) in steps(e, read=not made).items()}
+    return {} if not made and all(e.case.bench.is_right(path, patches) for path in e.paths) else patches
+
+
 def stale_operand(e: Explanation) -> tuple[str, str] | None:
     """An operand that is a parameter after a step: its name, and the parameter's."""
     program = e.case.bench.program
@@ -94,7 +137,7 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
             ):
                 continue
             maker = program.equations[program.makers[atom]] if atom in program.makers else None
-            if maker is None or maker.name not in ("sub", "add"):
+            if maker is None or maker.name not in ("sub", "add") or e.case.bench.is_corrected(program.makers[atom]):
                 continue
             for term in maker.inputs:
                 for whole in wholes(program, term):

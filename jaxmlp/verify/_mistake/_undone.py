@@ -11,6 +11,7 @@ from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._relations import usual_slopes
+from ._slopes import wrong_slope
 
 
 def loss_for_its_derivative(e: Explanation) -> Finding | None:
@@ -57,5 +58,5 @@ def slope_alone(e: Explanation, expected: Values) -> Finding | None:
     if not is_slope:
         return None
     if any(multiple(expected, slope) is not None for slope in usual):
-        return _words.wrong_slope(e.paths, place=e.place())
+        return wrong_slope(e, place=e.place())
     return _words.missing_upstream(e.paths, place=e.place())

@@ -16,6 +16,7 @@ from .._verdict._accuracy import norm
 from ._explanation import Explanation
 from ._penalty import of_a_penalty
 from ._relations import is_masked_in_vain
+from ._slopes import wrong_slope
 
 
 _MOVES = frozenset("scatter scatter-add gather slice dynamic_slice dynamic_update_slice pad".split())
@@ -34,7 +35,7 @@ def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] 
         return [_words.wrong_mask(e.paths, place=e.place())]
     slope = slope_between(e, quantity) if quantity is not None and quantity.kind == "cotangent" else None
     if slope is not None:
-        return [_words.wrong_slope(e.paths, slope=e.case.names.known(slope), place=e.place())]
+        return [wrong_slope(e, slope=e.case.names.known(slope), place=e.place())]
     if _is_displaced(e):
         return [_words.wrong_operand(e.paths, used=None, instead=None, place=e.place())]
     return None

@@ -61,10 +61,11 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
         statement = source.statement(frame)
         key = (frame.file, statement.first if statement else frame.number, frame.function)
         instances = groups.setdefault(key, (frame, statement, [], None))[2]
-        if key != previous:
+        call = key, caller(program.equations[index].stacks, frame)
+        if call != previous:
             instances.append([])
         instances[-1].append(index)
-        previous = key
+        previous = call
     return [
         Site(f, s, runs, leaf, _calls(program, f, runs))
         for f, s, instances, leaf in groups.values()

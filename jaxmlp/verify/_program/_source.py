@@ -20,8 +20,10 @@ from ._syntax import (
     function_of,
     functions,
     is_name,
+    is_passed_in_a_call,
     is_worth_a_look,
     last_line,
+    names_in,
     Statement,
     statements_of,
 )
@@ -126,7 +128,7 @@ class Source:
 
     def alias_in(self, frame: Frame, name: str, statement: Statement) -> tuple[Frame | None, Statement] | None:
         """The assignment above a statement that gives `name` another, by which alone the statement reads it."""
-        names = {node.id for node in ast.walk(statement.node) if isinstance(node, ast.Name)}
+        names = names_in(statement.node)
         definition = self.definition_of(frame)
         found = [
             s for s in _aliases(statements_of(definition) if definition else [], name) if s.first < statement.first
@@ -147,6 +149,27 @@ class Source:
         if called is None or len(found) < len(_readers(definition, called)):
             return None
         return (replace(frame, number=found[0].first), found[0]) if found else None
+
+    def handed_on(self, frame: Frame, name: str, readers: Sequence[Statement]) -> tuple[Frame, Statement] | None:
+        """The call by which the `readers` of `name`, in the function of a frame, have it under another name alone: the
+        function that is called gives its argument as it is. If that has another name there, where it gets it.
+        """
+        definition, read = self.definition_of(frame), [names_in(statement.node) for statement in readers]
+        statements = statements_of(definition) if definition else []
+        calls = [
+            s
+            for s in statements
+            if isinstance(node := s.node, ast.Assign) and is_passed_in_a_call(node.value, name)
+            if all(names & names_in(*node.targets) and name not in names for names in read)
+        ]
+        if not read or len(calls) != 1:
+            return None
+        for called in functions(frame.file):
+            argument = argument_passed_as(calls[0].node, name, called)
+            found = _aliases(statements_of(called), argument) if argument else []
+            if argument and found and len(found) == len(_readers(called, argument)):
+                return Frame(frame.file, found[0].first, called.name), found[0]
+        return replace(frame, number=calls[0].first), calls[0]
 
     def _frame(self, statement: Statement) -> Frame | None:
         return Frame(self.file, statement.first, self.code.co_name) if self.file and self.code else None

@@ -172,6 +172,18 @@ def is_name(value: ast.AST | None, name: str) -> bool:
     return isinstance(value, ast.Name) and value.id == name
 
 
+def names_in(*nodes: ast.AST) -> set[str]:
+    """The names that syntax trees contain."""
+    return {name.id for node in nodes for name in ast.walk(node) if isinstance(name, ast.Name)}
+
+
+def is_passed_in_a_call(value: ast.AST, name: str) -> bool:
+    """Whether an expression is a call, and `name` one of its arguments as it stands."""
+    return isinstance(value, ast.Call) and any(
+        is_name(argument, name) for argument in (*value.args, *(word.value for word in value.keywords))
+    )
+
+
 def last_line(node: Any) -> int:
     return node.end_lineno or node.lineno
 

@@ -21,6 +21,15 @@ from ._reasons import (
     zero_everywhere as zero_everywhere,
 )
 from ._sentence import Sentence
+from ._words_of_slopes import (
+    extra_slope as extra_slope,
+    matrix_product as matrix_product,
+    missing_slope as missing_slope,
+    missing_softmax as missing_softmax,
+    not_the_slope as not_the_slope,
+    softmax_diagonal as softmax_diagonal,
+    wrong_slope as wrong_slope,
+)
 
 
 # Mistakes of the formula. Each takes the leaves that show the mistake, and the place where it stands if that is known.
@@ -107,42 +116,6 @@ def scale_constant(paths: tuple[str, ...], factor: float, *, part: bool = False,
 
 def _whole_or(part: bool) -> str:
     return "part" if part else "message"
-
-
-def missing_slope(
-    paths: tuple[str, ...], *, slope: str | None = None, at: str | None = None, place: Place | None = None
-) -> Finding:
-    """`slope` as code, such as "a1 * (1 - a1)"; or `at`, the value where it is taken, such as "z1"."""
-    return finding("missing-activation-derivative", paths, place, table="missing-slope", slope=_slope(slope, at))
-
-
-def extra_slope(
-    paths: tuple[str, ...], *, slope: str | None = None, at: str | None = None, place: Place | None = None
-) -> Finding:
-    return finding("extra-activation-derivative", paths, place, table="extra-slope", slope=_slope(slope, at))
-
-
-def wrong_slope(
-    paths: tuple[str, ...],
-    *,
-    used: str | None = None,
-    slope: str | None = None,
-    at: str | None = None,
-    place: Place | None = None,
-) -> Finding:
-    """`used` is the slope that stands there."""
-    facts: dict[str, Any] = {"sentence": "used" if used else "message", "used": used, "slope": _slope(slope, at)}
-    return finding("wrong-activation-derivative", paths, place, table="wrong-slope", **facts)
-
-
-def matrix_product(paths: tuple[str, ...], *, of_a_slope: bool, place: Place | None = None) -> Finding:
-    """A product of matrices where one of their numbers belongs, perhaps of a slope of an activation."""
-    cause = "wrong-activation-derivative" if of_a_slope else "wrong-operand"
-    return finding(cause, paths, place, table="matrix-product")
-
-
-def _slope(slope: str | None, at: str | None) -> Sentence:
-    return phrase("slope", "at", at=at) if slope is None else phrase("slope", slope=slope)
 
 
 def missing_term(paths: tuple[str, ...], *, term: str | None = None, place: Place | None = None) -> Finding:
@@ -246,10 +219,6 @@ def wrong_regularization(paths: tuple[str, ...], *, term: str | None = None, pla
 
 def epsilon(paths: tuple[str, ...], *, eps: float | str, place: Place | None = None) -> Finding:
     return finding("epsilon", paths, place, eps=eps if isinstance(eps, str) else f"{eps:g}")
-
-
-def softmax_diagonal(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
-    return finding("softmax-jacobian-diagonal-only", paths, place, table="softmax-diagonal")
 
 
 def missing_factor(paths: tuple[str, ...], *, what: str | None = None, place: Place | None = None) -> Finding:

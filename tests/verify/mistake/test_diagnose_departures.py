@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 from jaxmlp import check
 
@@ -287,3 +288,28 @@ def test_a_weight_that_is_scaled_where_a_product_belongs_is_told_at_the_call(get
 
     [(cause, line)] = named(check(squared_sum, grads, {"w": w, "b": b}, x, y))
     assert cause == "wrong-operand" and line == 'dw = scaled(params["w"], dz)'
+
+
+@pytest.mark.parametrize("one_by_one", (False, True))
+def test_an_error_that_goes_back_through_updated_parameters_and_lacks_a_slope_is_wrong_twice(getkey, one_by_one):
+    def loss(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        return 0.5 * jnp.sum((jnp.tanh(h @ params["v"]) - y) ** 2)
+
+    def grads(params, x, y):
+        v = params["v"]
+        h = jnp.tanh(x @ params["w"])
+        out = jnp.tanh(h @ v)
+        error = out - y
+        dv = h.T @ (error * (1 - out**2))
+        v = v - 0.1 * dv
+        dh = error @ v.T
+        if one_by_one:
+            dh = jnp.stack([sum(v[i, j] * error[:, j] for j in range(2)) for i in range(4)], axis=1)
+        return {"w": x.T @ (dh * (1 - h**2)), "v": dv}
+
+    w, v, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    report = check(loss, grads, {"w": w, "v": v}, x, y)
+    (stale, _), (slope, _) = named(report)
+    assert (stale, slope) == ("stale-weights", "missing-activation-derivative")
+    assert "uses `v`, which is already updated" in report.findings[0].message

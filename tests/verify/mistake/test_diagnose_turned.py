@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from .findings import normals, said
+from jaxmlp import check
+
+from .findings import named, normals, said
 
 
 def test_heads_that_are_transposed_a_second_time(getkey):
@@ -53,3 +55,35 @@ def test_a_state_that_goes_back_through_its_matrix_and_not_the_transpose_beside_
 
     w, u, xs, y = normals(getkey, (4, 3), (4, 4), (3, 3), (4,))
     assert ("transposed", 'dh = params["u"] @ dz') in said(loss, grads, {"w": w, "u": u}, xs, y)
+
+
+def _multiply(a, b, turn_a=False, turn_b=False):
+    a = a.T if turn_a else a
+    b = b.T if turn_b else b
+    return a @ b
+
+
+def _multiply_backward(a, b, dout):
+    da = _multiply(dout, b)
+    db = _multiply(a, dout)
+    return da, db
+
+
+def test_a_product_that_is_right_in_the_forward_pass_is_called_the_wrong_way_by_the_backward_pass(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w"]) @ params["v"] - y) ** 2)
+
+    def grads(params, x, y):
+        h = jnp.tanh(_multiply(x, params["w"]))
+        out = _multiply(h, params["v"])
+        dh, dv = _multiply_backward(h, params["v"], out - y)
+        _, dw = _multiply_backward(x, params["w"], dh * (1 - h**2))
+        return {"w": dw, "v": dv}
+
+    w, v, x, y = normals(getkey, (3, 3), (3, 3), (3, 3), (3, 3))
+    report = check(loss, grads, {"w": w, "v": v}, x, y)
+    assert {*named(report)} == {
+        ("transposed", "da = _multiply(dout, b)"),
+        ("transposed", "db = _multiply(a, dout)"),
+    }
+    assert not any("is the transpose" in finding.message for finding in report.findings), "of one factor alone"

@@ -11,7 +11,7 @@ import pytest
 
 from jaxmlp import verify
 from jaxmlp.verify import Line
-from jaxmlp.verify._report import _words, _words_of_parts
+from jaxmlp.verify._report import _words, _words_of_parts, _words_of_slopes
 from jaxmlp.verify._report._sentence import catalogue, has, LANGUAGES, listed, said, Sentence
 
 
@@ -40,9 +40,12 @@ FINDINGS = [
     ("missing-activation-derivative", _words.missing_slope, {}),
     ("missing-activation-derivative", _words.missing_slope, {"slope": "1 - a1**2"}),
     ("missing-activation-derivative", _words.missing_slope, {"at": "z1"}),
+    ("missing-activation-derivative", _words.missing_softmax, {}),
     ("extra-activation-derivative", _words.extra_slope, {}),
     ("wrong-activation-derivative", _words.wrong_slope, {}),
     ("wrong-activation-derivative", _words.wrong_slope, {"used": "a1", "slope": "1 - a1**2"}),
+    ("wrong-activation-derivative", _words.not_the_slope, {}),
+    ("wrong-activation-derivative", _words.not_the_slope, {"slope": "a1 * (1 - a1)"}),
     ("missing-term", _words.missing_term, {}),
     ("missing-term", _words.missing_term, {"term": "dz @ u.T"}),
     ("double-counted-term", _words.double_counted, {"term": "dz @ u.T"}),
@@ -161,7 +164,7 @@ def test_a_finding_is_said_in_every_language(cause, words, facts, place):
 
 
 def test_every_function_of_the_catalogue_is_tried():
-    modules = (_words, _words_of_parts)
+    modules = (_words, _words_of_parts, _words_of_slopes)
     functions = {f for m in modules for _, f in inspect.getmembers(m, inspect.isfunction) if f.__module__ == m.__name__}
     functions = {f for f in functions if not f.__name__.startswith("_")}
     numbers = {_words.in_a_coarser_dtype, _words.not_finite_in, _words.poor_numbers}

@@ -1,0 +1,51 @@
+"""What a statement must give is the slope of an activation: whether it is told as such, as a factor, or as a value."""
+
+from .._line import _relate
+from .._program._trace import Literal
+from .._report import _words
+from .._report._gradient_report import Finding
+from .._report._words import Place
+from ._explanation import Explanation
+
+
+def wrong_slope(e: Explanation, *, slope: str | None = None, at: str | None = None, place: Place) -> Finding:
+    """Another slope, be it that the statement gives it by itself, or multiplies by it."""
+    corrected = e.corrected() if place.name else None
+    alone = corrected is not None and e.case.slopes.find(corrected) is not None
+    if corrected is not None and alone and e.case.each_cotangent.scale(corrected) is None:
+        return _words.not_the_slope(e.paths, slope=slope, at=at, place=place)
+    return _words.wrong_slope(e.paths, slope=slope, at=at, place=place)
+
+
+_PASSES = frozenset(("neg", "convert_element_type", "copy", "reshape", "squeeze", "broadcast_in_dim"))
+"""Operations that make nothing new of a value."""
+
+
+def is_compared_with_data(e: Explanation) -> bool:
+    """Whether what the statement gives is added to data, or these to it: a value of the forward pass, as `p` in `p - y`
+    is, and not a slope, which multiplies. With a softplus in the loss, `p` is its slope as well.
+    """
+    bench, program = e.case.bench, e.case.bench.program
+    pending, found = [e.out] if e.out is not None and not _relate.is_constant(e.actual) else [], False
+    while pending:
+        value = pending.pop()
+        for user in program.users.get(value, ()):
+            equation = program.equations[user]
+            if set(bench.reached((user,))).isdisjoint(e.paths):
+                continue
+            others = [atom for atom in equation.inputs if atom != value]
+            if equation.name in _PASSES:
+                pending += equation.outputs
+            elif equation.name in ("add", "sub") and others and _is_of_data(e, others[0]):
+                found = True
+            else:
+                return False
+    return found
+
+
+def _is_of_data(e: Explanation, atom: object) -> bool:
+    """Whether it comes from arguments alone that are no parameters, and is several numbers."""
+    if isinstance(atom, Literal) or not isinstance(atom, int) or e.case.bench.run.at(atom)[0].size < 2:
+        return False
+    read = e.case.depends_on(atom)
+    return bool(read) and read.isdisjoint(e.case.params)

@@ -1,0 +1,47 @@
+"""The diagnosis of the derivative of a softmax: all of it missing, or all but the diagonal."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxmlp import check
+
+from .findings import named, normals, said
+
+
+def _loss(params, x, y):
+    p = jax.nn.softmax(jnp.tanh(x @ params["w"]) @ params["v"])
+    return jnp.sum((p - y) ** 2)
+
+
+def _backward(params, x, h, dz):
+    dh = dz @ params["v"].T
+    return {"w": x.T @ (dh * (1 - h**2)), "v": h.T @ dz}
+
+
+def test_the_cotangent_of_the_outputs_of_a_softmax_lacks_its_derivative_and_is_of_no_other_loss(getkey):
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        p = jax.nn.softmax(h @ params["v"])
+        dz = 2 * (p - y)
+        return _backward(params, x, h, dz)
+
+    w, v, x, y = normals(getkey, (3, 4), (4, 3), (5, 3), (5, 3))
+    report = check(_loss, grads, {"w": w, "v": v}, x, y)
+    assert named(report) == [("missing-activation-derivative", "dz = 2 * (p - y)")]
+    assert report.findings[0].message == "`dz` lacks the derivative of softmax."
+
+
+def test_a_diagonal_that_is_appended_number_by_number_is_the_diagonal(getkey):
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        p = jax.nn.softmax(h @ params["v"])
+        numbers = []
+        for i in range(3):
+            slope = p[i] * (1 - p[i])
+            numbers.append(2 * (p[i] - y[i]) * slope)
+        dz = jnp.stack(numbers)
+        return _backward(params, x[None], h[None], dz[None])
+
+    w, v, x, y = normals(getkey, (3, 4), (4, 3), (3,), (3,))
+    found = said(_loss, grads, {"w": w, "v": v}, x, y)
+    assert found == [("softmax-jacobian-diagonal-only", "numbers.append(2 * (p[i] - y[i]) * slope)")]
