@@ -147,7 +147,7 @@ def answer(function, arguments, returned=None):
             assert all(shown)
     except Exception as error:
         result = error
-        frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+        frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
         # After this function, and `asserted` and its like; activations may be given as functions.
         is_theirs = __file__ in frames[2:] or str(PACKAGE / "_activations.py") in frames
         own_words = Path(frames[-1]).is_relative_to(PACKAGE) and ("`" in str(error) or isinstance(error, MemoryError))
@@ -158,6 +158,16 @@ def answer(function, arguments, returned=None):
     return result
 
 
+@pytest.fixture
+def whole_tracebacks():
+    """JAX takes its own lines out of every traceback, which here are thousands."""
+    before = jax.config.values["jax_traceback_filtering"]
+    jax.config.update("jax_traceback_filtering", "off")
+    yield
+    jax.config.update("jax_traceback_filtering", before)
+
+
+@pytest.mark.usefixtures("whole_tracebacks")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].__name__}-{case[2] or 'returned'}")
 def test_whatever_is_given(case):
     function, arguments, name, count = case
