@@ -101,3 +101,12 @@ def usual_signals():
     yield
     for number, handler in before:
         signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module")
+def unfiltered():
+    """For where errors are raised by the thousand: JAX would look through the frames of each at every level."""
+    filtering = jax.config.values["jax_traceback_filtering"]
+    jax.config.update("jax_traceback_filtering", "off")
+    yield
+    jax.config.update("jax_traceback_filtering", filtering)

@@ -18,6 +18,8 @@ from jaxmlp import assert_gradients, check, check_pair, check_rule, GradientErro
 from ..bad_inputs import _own_arrays, anything, deleted, huge, in_a_tree, RaisesWhenConverted
 
 
+pytestmark = pytest.mark.usefixtures("unfiltered")
+
 PACKAGE = Path(jaxmlp.__file__).parent
 IN_NUMPY = (
     {"w": np.linspace(0.1, 0.8, 8).reshape(4, 2), "b": np.linspace(0.3, 0.9, 2)},
@@ -158,16 +160,6 @@ def answer(function, arguments, returned=None):
     return result
 
 
-@pytest.fixture
-def whole_tracebacks():
-    """JAX takes its own lines out of every traceback, which here are thousands."""
-    before = jax.config.values["jax_traceback_filtering"]
-    jax.config.update("jax_traceback_filtering", "off")
-    yield
-    jax.config.update("jax_traceback_filtering", before)
-
-
-@pytest.mark.usefixtures("whole_tracebacks")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0].__name__}-{case[2] or 'returned'}")
 def test_whatever_is_given(case):
     function, arguments, name, count = case
