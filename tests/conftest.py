@@ -13,7 +13,6 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 import hypothesis
 import jax
 import pytest
-from jax._src.interpreters import mlir
 
 from .helpers import platforms
 
@@ -43,6 +42,8 @@ jax.config.update("jax_default_matmul_precision", "highest")
 # JAX writes every program down in a context of MLIR that it makes anew and fills with all dialects, which takes longer
 # than the writing itself where programs are small. One context can hold them all.
 if jax.__version_info__ < (0, 11):
+    from jax._src.interpreters import mlir
+
     mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 
 # What JAX makes of a program is many small objects, and nearly all of them stay: looking through them for garbage every
