@@ -25,6 +25,7 @@ error is larger than the bound of its dtype and than three times what the argume
 import math
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import exact
@@ -186,9 +187,13 @@ def extremes(function: Function, dtype: str, *, count: int, whole: bool = False)
 
 def _flushed(column: np.ndarray, dtype: str) -> np.ndarray:
     """The numbers as they are computed with: those below the smallest normal one may be taken for 0."""
-    tiny = jnp.finfo(dtype).tiny
-    is_lost = jax.jit(lambda number: 3 * number)(tiny / 4) == 0
-    return np.where(is_lost & (np.abs(column) < float(tiny)), 0, column)
+    tiny = float(jnp.finfo(dtype).tiny)
+    return np.where(_loses_small_ones(dtype) & (np.abs(column) < tiny), 0, column)
+
+
+@lru_cache
+def _loses_small_ones(dtype: str) -> bool:
+    return bool(jax.jit(lambda number: 3 * number)(jnp.finfo(dtype).tiny / 4) == 0)
 
 
 def _truth(truth_of: Callable[..., Any], points: Any) -> np.ndarray:

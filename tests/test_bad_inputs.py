@@ -21,6 +21,8 @@ from .bad_inputs import anything, deleted, huge, in_a_tree, RaisesWhenConverted,
 from .helpers import ACTIVATIONS, LOSSES, problem
 
 
+pytestmark = pytest.mark.usefixtures("unfiltered")
+
 X, Y = jaxmlp.gate("xor", dtype="float64")
 PARAMS, *_ = problem(jax.random.key(0))
 OUT, RESIDUALS = jax.jit(jaxmlp.forward)(PARAMS, X)

@@ -20,6 +20,8 @@ from jaxmlp import Dense
 from .helpers import ACTIVATIONS, assert_close, DTYPES, EPS, LOSSES, ULPS_OF_A_NETWORK
 
 
+pytestmark = pytest.mark.usefixtures("unfiltered")
+
 SMALL_FLOATS = (
     *("float8_e3m4", "float8_e4m3", "float8_e4m3b11fnuz", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2"),
     *("float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn"),
@@ -37,15 +39,6 @@ SIZES, BATCH = (2, 3, 2), 2
 def precision(request):
     with jax.enable_x64(request.param), jax.numpy_dtype_promotion("standard"):
         yield
-
-
-@pytest.fixture(autouse=True, scope="module")
-def unfiltered():
-    """Thousands of errors are raised here, and JAX would look through the frames of each at every level."""
-    filtering = jax.config.jax_traceback_filtering  # type: ignore[attr-defined]
-    jax.config.update("jax_traceback_filtering", "off")
-    yield
-    jax.config.update("jax_traceback_filtering", filtering)
 
 
 def as_jax_has_it(dtype):

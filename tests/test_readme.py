@@ -7,17 +7,17 @@ import pathlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
 
 import jax
+import pytest
 
 
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 FIRST, RULE, TRACE, TEST, TRAIN, MANY, RUN, DEVICES = EXAMPLES
-COMMANDS = re.findall(r"^jaxmlp ((?:new|check) .*)$", README, re.MULTILINE)
-TRAINING = re.findall(r"^jaxmlp (train .*)$", README, re.MULTILINE)
+COMMANDS = re.findall(r"^(jaxmlp (?:new|check) .*)$", README, re.MULTILINE)
+TRAINING = re.findall(r"^(jaxmlp train .*)$", README, re.MULTILINE)
 
 # The first example as a file for the command: it defines `inputs`, and the names of another command line too.
 FILE = (
@@ -26,26 +26,22 @@ FILE = (
 )
 
 
-# The programs in `sys.argv[1:]`, one after another: what each prints.
-EXAMPLES_IN_TURN = """
-import contextlib, io, json, runpy, sys
-shown = []
-for name in sys.argv[1:]:
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        runpy.run_path(name, run_name="__main__")
-    shown.append(out.getvalue())
-print(json.dumps(shown))
-"""
-
 # The command lines in `sys.argv[1:]`, one after another: the status of each, and what it prints.
-COMMANDS_IN_TURN = """
-import json, os, sys, tempfile
+IN_TURN = """
+import json, os, runpy, sys, tempfile
 from jaxmlp._cli import main
+
+def status_of(command, *arguments):
+    if command == "jaxmlp":
+        return main(list(arguments))
+    runpy.run_path(*arguments, run_name="__main__")
+    return 0
+
 seen, stdout = [], os.dup(1)
-for arguments in sys.argv[1:]:
+for line in sys.argv[1:]:
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
         os.dup2(out.fileno(), 1)  # of the processes that a command starts, too
-        status = main(arguments.split())
+        status = status_of(*line.split())
         sys.stdout.flush()
         os.dup2(stdout, 1)
         out.seek(0)
@@ -54,12 +50,12 @@ print(json.dumps(seen))
 """
 
 
-def in_turn(program: str, arguments: Iterable[str], folder: pathlib.Path, **environment: str) -> Any:
-    """What `program` prints as JSON in a fresh process, with JAX as it comes; one for all, for JAX is slow to start."""
-    command, own = [sys.executable, "-c", program, *arguments], os.environ | environment
+def in_turn(lines: Sequence[str], folder: pathlib.Path, **environment: str) -> dict[str, tuple[int, str]]:
+    """What comes of command lines in a fresh process, with JAX as it comes; one for all, for JAX is slow to start."""
+    command, own = [sys.executable, "-c", IN_TURN, *lines], os.environ | environment
     done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return dict(zip(lines, json.loads(done.stdout), strict=True))
 
 
 def without_rounding(report: str) -> list[list[str]]:
@@ -73,21 +69,36 @@ def shown_after(code: str) -> list[str]:
     return [comment.split(":")[0] for comment in re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)]
 
 
-def test_the_examples_print_what_is_shown(tmp_path):
-    folder = tmp_path.resolve()
-    examples = {
-        "backprop.py": FIRST,
-        "rule.py": RULE,
-        "trace.py": TRACE,
-        "train.py": TRAIN,
-        "run.py": RUN,
-        "many.py": MANY,
-    }
-    for name, code in examples.items():
+SCRIPTS = {
+    "first/backprop.py": FIRST,
+    "rule.py": RULE,
+    "trace.py": TRACE,
+    "train.py": TRAIN,
+    "run.py": RUN,
+    "many.py": MANY,
+}
+CHECKS = [re.split(r" *[#|]", command)[0] for command in COMMANDS]
+TRAININGS = [f"{command} --steps 50" for command in TRAINING]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("readme").resolve()
+
+
+@pytest.fixture(scope="module")
+def seen(folder):
+    """The status and the output of every example, by its name, and of every command line."""
+    (folder / "first").mkdir()
+    for name, code in (SCRIPTS | {"backprop.py": FILE}).items():
         (folder / name).write_text(code, encoding="utf-8")
-    first, *others, many = in_turn(EXAMPLES_IN_TURN, examples, folder)
+    return in_turn([*(f"python {name}" for name in SCRIPTS), *CHECKS, *TRAININGS], folder)
+
+
+def test_the_examples_print_what_is_shown(seen):
+    first, *others, many = (seen[f"python {name}"][1] for name in SCRIPTS)
     (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
-    assert without_rounding(first.replace(f"{folder}{os.sep}", "")) == without_rounding(shown)
+    assert without_rounding(first.replace(f"first{os.sep}", "")) == without_rounding(shown)
     assert "print(check(" in "\n".join(README.splitlines()[:30]), "a checked gradient by line 30"
     for code, out in zip((RULE, TRACE, TRAIN, RUN), others, strict=True):
         (shown,) = shown_after(code)
@@ -98,11 +109,13 @@ def test_the_examples_print_what_is_shown(tmp_path):
 
 
 def test_the_devices_example_runs_on_eight_devices(tmp_path):
-    (shown,) = shown_after(DEVICES)
-    code = DEVICES + "assert {leaf.sharding.num_devices for leaf in jax.tree.leaves((state, states))} == {8}\n"
+    """In as few steps as show it."""
+    fewer = DEVICES.replace("500", "5")
+    (shown,) = shown_after(fewer)
+    code = fewer + "assert {leaf.sharding.num_devices for leaf in jax.tree.leaves((state, states))} == {8}\n"
     (tmp_path / "devices.py").write_text(code, encoding="utf-8")
     eight = dict(JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="8")
-    (out,) = in_turn(EXAMPLES_IN_TURN, ["devices.py"], tmp_path, **eight)
+    ((_, out),) = in_turn(["python devices.py"], tmp_path, **eight).values()
     assert out.strip() == shown
 
 
@@ -132,15 +145,14 @@ def test_the_test_fails_with_the_report_at_its_own_line(tmp_path):
     assert "jaxmlp/verify" not in done.stdout
 
 
-def test_the_commands_check_the_file_and_train(tmp_path):
-    (tmp_path / "backprop.py").write_text(FILE, encoding="utf-8")
-    commands = [re.split(r" *[#|]", command)[0] for command in COMMANDS]
-    done = in_turn(COMMANDS_IN_TURN, [*commands, *TRAINING], tmp_path)
-    checked, trained = done[: len(commands)], done[len(commands) :]
-    for command, (status, out) in zip(commands, checked, strict=True):
-        assert status == (0 if "backward" in command or command.startswith("new") else 1), command
+def test_the_commands_check_the_file_and_train(folder, seen):
+    """Trainings in as few steps as show it."""
+    for command in CHECKS:
+        status, out = seen[command]
+        assert status == (0 if "backward" in command or command.startswith("jaxmlp new") else 1), command
         assert '"verdict": "wrong"' in out if "--json" in command else "is " in out, command
-        assert "--html" not in command or (tmp_path / "report.html").is_file()
-    for command, (status, out) in zip(TRAINING, trained, strict=True):
-        assert status == 0 and "finished after 2,000 steps" in out, command
-        assert all((tmp_path / path).exists() for path in re.findall(r"--(?:checkpoint|metrics|plot) (\S+)", command))
+        assert "--html" not in command or (folder / "report.html").is_file()
+    for command in TRAININGS:
+        status, out = seen[command]
+        assert status == 0 and "finished after 50 steps" in out, command
+        assert all((folder / path).exists() for path in re.findall(r"--(?:checkpoint|metrics|plot) (\S+)", command))

@@ -118,7 +118,7 @@ def evaluate(params):
     time.sleep(0.01)
     return accuracy(params)
 
-result = train(steps=400, chunk=4, evaluate=evaluate, checkpoint_dir=sys.argv[1], checkpoint_seconds=0, **MINIBATCHES)
+result = train(steps=200, chunk=4, evaluate=evaluate, checkpoint_dir=sys.argv[1], checkpoint_seconds=0, **MINIBATCHES)
 np.savez(sys.argv[2], *leaves_of(result))
 """
 
@@ -141,9 +141,9 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(tmp_path, request):
         child.kill()
         child.wait()
         reached.append(max(steps_in(folder)))
-    assert 0 < reached[1] < reached[2] < reached[3] < 400
+    assert 0 < reached[1] < reached[2] < reached[3] < 200
     subprocess.run(command, env=ENVIRONMENT, check=True)
-    expected = train(steps=400, chunk=4, evaluate=accuracy, **MINIBATCHES)
+    expected = train(steps=200, chunk=4, evaluate=accuracy, **MINIBATCHES)
     with np.load(out) as found:
         for one, other in zip(found.values(), leaves_of(expected), strict=True):
             np.testing.assert_array_equal(one, other)

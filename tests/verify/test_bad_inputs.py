@@ -18,6 +18,8 @@ from jaxmlp import assert_gradients, check, check_pair, check_rule, GradientErro
 from ..bad_inputs import _own_arrays, anything, deleted, huge, in_a_tree, RaisesWhenConverted
 
 
+pytestmark = pytest.mark.usefixtures("unfiltered")
+
 PACKAGE = Path(jaxmlp.__file__).parent
 IN_NUMPY = (
     {"w": np.linspace(0.1, 0.8, 8).reshape(4, 2), "b": np.linspace(0.3, 0.9, 2)},
@@ -147,7 +149,7 @@ def answer(function, arguments, returned=None):
             assert all(shown)
     except Exception as error:
         result = error
-        frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+        frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
         # After this function, and `asserted` and its like; activations may be given as functions.
         is_theirs = __file__ in frames[2:] or str(PACKAGE / "_activations.py") in frames
         own_words = Path(frames[-1]).is_relative_to(PACKAGE) and ("`" in str(error) or isinstance(error, MemoryError))

@@ -89,12 +89,10 @@ class Lines:
 
     def along(self, lines: np.ndarray, start: int = 0) -> Along:
         """The loss along `lines` of shape (lines, numbers), whose numbers begin at `start` among all numbers."""
-        whole = np.zeros((len(lines), self.size))
-        whole[:, start : start + lines.shape[1]] = lines
-        if self._is_mapped:  # filled up: one shape is compiled once
-            values = partial(self._many, jnp.pad(whole, ((0, self.most - len(lines)), (0, 0))))
-        else:
-            values = partial(self._one_by_one, whole)
+        rows = self.most if self._is_mapped else len(lines)  # filled up: one shape is compiled once
+        whole = np.zeros((rows, self.size))
+        whole[: len(lines), start : start + lines.shape[1]] = lines
+        values = partial(self._many, jnp.asarray(whole)) if self._is_mapped else partial(self._one_by_one, whole)
 
         def along(distances: np.ndarray) -> np.ndarray:
             distances = np.broadcast_to(distances, (len(lines), distances.shape[1]))
