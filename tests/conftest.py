@@ -1,6 +1,5 @@
 """Strict JAX, a random key per test, and the platforms in the header."""
 
-import functools
 import gc
 import os
 import signal
@@ -38,13 +37,6 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 8)
 # A GPU multiplies float32 with 10 bits by default; the tests ask about formulas, not about TensorFloat-32.
 jax.config.update("jax_default_matmul_precision", "highest")
-
-# JAX writes every program down in a context of MLIR that it makes anew and fills with all dialects, which takes longer
-# than the writing itself where programs are small. One context can hold them all.
-if jax.__version_info__ < (0, 11):
-    from jax._src.interpreters import mlir
-
-    mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 
 # What JAX makes of a program is many small objects, and nearly all of them stay: looking through them for garbage every
 # 700 new ones, as Python does by default, takes 6 % of the processor's time.
