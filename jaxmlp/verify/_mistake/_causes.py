@@ -29,7 +29,7 @@ from ._relations import (
     related_term,
 )
 from ._scales import by_a_factor, times_the_slope
-from ._slopes import is_compared_with_data, wrong_slope
+from ._slopes import is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._softmax import has_only_the_diagonal, lacks_the_softmax
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
@@ -141,7 +141,7 @@ def known(e: Explanation) -> Finding | list[Finding]:
             return _words.wrong_mask(e.paths, place=e.place(what))
         if _relate.is_constant(e.actual):
             return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
-        if is_compared_with_data(e):
+        if is_used_as_a_value(e):
             return _words.wrong_forward(e.paths, place=e.place())
         return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(what))
     if quantity.kind == "value" and is_a_cotangent:

@@ -16,6 +16,8 @@ from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._more_parts import extras, lacking, powers, replaced, without_epsilon
 from ._parts import accumulates, given_by, multiples, Part, runs_of, signs
+from ._purpose import is_regularization
+from ._slopes import is_used_as_a_value
 from ._wanted import slope_between
 
 
@@ -152,11 +154,13 @@ def _cause(e: Explanation, part: Part) -> str | None:
     given = given_by(e, part.patches, e.out)
     if given is None:
         return None
-    if e.is_forward(given) and e.case.each_cotangent.scale(given) is None:
+    is_a_cotangent = e.case.each_cotangent.scale(given) is not None
+    if not is_a_cotangent and (e.is_forward(given) or is_used_as_a_value(e)):
         return "wrong-forward"
     if _is_of_a_slope(e, part, given):
         return "wrong-activation-derivative"
-    return "wrong-regularization" if _is_of_a_penalty(e, part) else None
+    is_a_gradient = is_a_cotangent or is_regularization(e)
+    return "wrong-regularization" if is_a_gradient and _is_of_a_penalty(e, part) else None
 
 
 def _is_of_a_penalty(e: Explanation, part: Part) -> bool:
@@ -165,7 +169,8 @@ def _is_of_a_penalty(e: Explanation, part: Part) -> bool:
     if part.is_a_number:
         return True
     if changed.name in ("add", "sub"):
-        terms = [atom for atom in changed.inputs if isinstance(atom, int)]
+        inputs = changed.inputs if part.position is None else changed.inputs[part.position :][:1]
+        terms = [atom for atom in inputs if isinstance(atom, int)]
     else:
         terms = [_term_of(e, changed.outputs[0])]
     return any(case.is_of_params_alone(atom) and bool(case.depends_on(atom)) for atom in terms)

@@ -17,7 +17,7 @@ from .._report._words import Place
 from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._relations import lacks_the_slope, related, related_by_a_slope
-from ._slopes import wrong_slope
+from ._slopes import is_used_as_a_value, wrong_slope
 from ._terms import stale_operand
 from ._undone import value_for_its_slope
 
@@ -53,6 +53,8 @@ def operand(e: Explanation) -> Finding:
         e.case.forward.find(corrected) is not None or e.case.backward.find(corrected) is not None
     )
     if corrected is not None and e.case.slopes.find(corrected) is not None and not is_another:
+        if is_used_as_a_value(e):
+            return _words.wrong_operand(e.paths, used=used, instead=instead, place=_with_operand(e, used, instead))
         return wrong_slope(e, slope=None, at=instead, place=_with_operand(e, used, instead))
     if offer.quantity is not None and offer.quantity.kind == "slope" and not e.is_a_factor(offer):
         constant = isinstance(atom, Literal) or _relate.is_constant(e.case.bench.run.at(atom))
@@ -62,6 +64,9 @@ def operand(e: Explanation) -> Finding:
         # `where(z > 0, d, 0.01 * d)` has a slope already.
         pieces = any(program.equations[index].name == "select_n" for index in e.run)
         place = _with_operand(e, used, instead)
+        is_a_mask = _relate.is_a_mask(offer.values[0])
+        if is_a_mask and isinstance(atom, int) and _relate.is_zero(e.case.bench.run.at(atom)):
+            return _words.wrong_mask(e.paths, place=place)
         if constant and not pieces:
             return _words.missing_slope(e.paths, slope=instead, at=e.at(offer), place=place)
         return wrong_slope(e, slope=instead, at=e.at(offer), place=place)

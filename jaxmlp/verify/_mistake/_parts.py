@@ -30,6 +30,7 @@ class Part:
       new: what it must be.
       said: the finding, of the cause that is given, at a place.
       is_a_number: whether it is one number, which lacks a parameter as a factor.
+      position: which of the terms of a sum is corrected, if one is.
     """
 
     index: int
@@ -38,6 +39,7 @@ class Part:
     new: ast.expr | None
     said: Callable[[str | None, Place], Finding]
     is_a_number: bool = False
+    position: int | None = None
 
 
 def everywhere(e: Explanation, index: int, patch: Patch) -> Patches:
@@ -77,7 +79,8 @@ def signs(e: Explanation) -> Iterator[Part]:
             old = e.expressions[index]
             term, new = (None, None) if old is None else _with_the_sign_turned(old, position)
             text = ast.unparse(term) if term is not None else None
-            yield Part(index, patches, old, new, lambda cause, place, text=text: _sign(e, cause, text, place))
+            said = lambda cause, place, text=text: _sign(e, cause, text, place)
+            yield Part(index, patches, old, new, said, position=position)
 
 
 def _sign(e: Explanation, cause: str | None, text: str | None, place: Place) -> Finding:

@@ -13,7 +13,7 @@ from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import line_of
-from ._slopes import is_compared_with_data, wrong_slope
+from ._slopes import is_used_as_a_value, wrong_slope
 
 
 _OF_A_SLOPE = (
@@ -40,7 +40,7 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
         return [_words.wrong_regularization(e.paths, place=place)]
     if causes <= set(_OF_SIGNS) and e.differs_in_signs():
         return [_words.sign(e.paths, place=e.place())]
-    if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e) and not is_compared_with_data(e):
+    if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e) and not is_used_as_a_value(e):
         corrected, place = e.corrected(), e.place(findings[0].must)
         is_the_slope = corrected is not None and e.case.slopes.find(corrected) is not None
         # What is only on the way to the slope is not what is multiplied by it.

@@ -81,7 +81,9 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     if slope is not None:
         return slope
     for quantity in _quantities(e):
-        if quantity.kind == "cotangent" and _fits(quantity.values, actual):
+        # One number throughout, as `-1 / n` is behind a mean, is a factor, and nothing that comes in.
+        fits = quantity.kind == "cotangent" and _fits(quantity.values, actual)
+        if fits and not _relate.is_constant(quantity.values):
             if multiple(_times(actual, quantity.values), expected) is not None:
                 return _words.missing_upstream(e.paths, upstream=_code(e, quantity.values), place=e.place())
     missing = tuple(b - a for a, b in zip(actual, expected, strict=True))

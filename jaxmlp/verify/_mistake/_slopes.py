@@ -43,6 +43,18 @@ def is_compared_with_data(e: Explanation) -> bool:
     return found
 
 
+def is_used_as_a_value(e: Explanation) -> bool:
+    """Whether what the statement gives is compared with data, or is taken from a number and divides, as no slope does:
+    `y / p` and `1 - p`.
+    """
+    bench, program = e.case.bench, e.case.bench.program
+    users = program.users.get(e.out, ()) if e.out is not None else ()
+    uses = [program.equations[user] for user in users if set(bench.reached((user,))) & set(e.paths)]
+    divides = any(use.name == "div" and use.inputs[1] == e.out for use in uses)
+    is_taken = any(use.name == "sub" and use.inputs[1] == e.out for use in uses)
+    return (divides and is_taken) or is_compared_with_data(e)
+
+
 def _is_of_data(e: Explanation, atom: object) -> bool:
     """Whether it comes from arguments alone that are no parameters, and is several numbers."""
     if isinstance(atom, Literal) or not isinstance(atom, int) or e.case.bench.run.at(atom)[0].size < 2:

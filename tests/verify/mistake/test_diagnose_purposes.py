@@ -1,0 +1,76 @@
+"""The diagnosis by what a line is for: a value, a mask or a gradient with a penalty is told as what it is."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxmlp import check
+
+from .findings import named, normals, said
+
+
+def _logistic(params, x, y):
+    z = x @ params["w"]
+    return jnp.sum(jax.nn.softplus(z) - y * z)
+
+
+def test_the_data_s_own_term_with_the_wrong_sign_is_not_the_penalty(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((x @ params["w"] - y) ** 2) + 0.15 * jnp.sum(params["w"] ** 2)
+
+    def grads(params, x, y):
+        error = x @ params["w"] - y
+        dw = x.T @ -error + 0.3 * params["w"]
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (3,), (5, 3), (5,))
+    found = said(loss, grads, {"w": w}, x, y)
+    assert found == [("sign", 'dw = x.T @ -error + 0.3 * params["w"]')]
+
+
+def test_a_sign_in_the_argument_of_a_softmax_is_no_matter_of_a_penalty(getkey):
+    def softmax(z):
+        e = jnp.exp(z)
+        return e / jnp.sum(e, axis=1, keepdims=True)
+
+    def loss(params, x, y):
+        h = jnp.tanh(x @ params["u"])
+        return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(h @ params["w"] + params["b"][None], axis=1), axis=1))
+
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["u"])
+        p = softmax(-(h @ params["w"]) + params["b"][None])
+        dz = (p - y) / len(x)
+        dh = dz @ params["w"].T
+        return {"u": x.T @ (dh * (1 - h**2)), "w": h.T @ dz, "b": dz.sum(0)}
+
+    u, w, b, x, y = normals(getkey, (3, 5), (5, 4), (4,), (6, 3), (6, 4))
+    [(cause, line)] = said(loss, grads, {"u": u, "w": w, "b": b}, x, jax.nn.softmax(y))
+    assert cause in ("sign", "wrong-forward") and line == 'p = softmax(-(h @ params["w"]) + params["b"][None])'
+
+
+def test_an_output_that_divides_is_a_value_and_no_slope(getkey):
+    def grads(params, x, y):
+        a = 1 / (1 + jnp.exp(-y))
+        da = (1 - y) / (1 - a) - y / a
+        dz = da * a * (1 - a)
+        return {"w": x.T @ dz}
+
+    w, x, y = normals(getkey, (3,), (6, 3), (6,))
+    report = check(_logistic, grads, {"w": w}, x, jnp.where(y > 0, 1.0, 0.0))
+    assert named(report) == [("wrong-forward", "a = 1 / (1 + jnp.exp(-y))")]
+
+
+def test_a_mask_that_lets_nothing_through_is_a_mask(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jax.nn.relu(x @ params["w"]) @ params["v"] - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        h = jax.nn.relu(z)
+        out = h @ params["v"]
+        dh = (out - y) @ params["v"].T
+        dz = jnp.where(h < 0, dh, 0)
+        return {"w": x.T @ dz, "v": h.T @ (out - y)}
+
+    w, v, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    assert said(loss, grads, {"w": w, "v": v}, x, y) == [("wrong-mask", "dz = jnp.where(h < 0, dh, 0)")]
