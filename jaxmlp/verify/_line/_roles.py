@@ -150,9 +150,12 @@ class Roles:
                 yield quantity, lambda value, point, instance, which=which: self._next(value, point, which)
 
     def instead_of(self, variable: int) -> Iterator[Following]:
-        """If a value is a slope of the loss: the cotangent of what it is a slope by, which may be meant."""
-        match = self._match(variable)
-        if match is not None and match[0].kind == "slope" and match[0].by in self._knowledge.cotangents:
+        """If a value is the slope of an activation that the loss has not: the cotangent of what it is a slope by, which
+        may be meant. A slope of the loss's own may be a value as well, as a sigmoid is.
+        """
+        match, known = self._match(variable), self._knowledge
+        is_own = match is not None and match[0].kind == "slope" and match[0].variable not in known.values
+        if match is not None and is_own and match[0].by in known.cotangents:
             cotangent = self._knowledge.cotangents[match[0].by]
             if cotangent.values[0].shape == self._bench.run.at(variable)[0].shape:
                 yield cotangent, lambda value, point, instance: cotangent.values[point]
