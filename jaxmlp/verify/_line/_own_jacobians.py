@@ -39,7 +39,10 @@ def with_own_jacobians(run: Run, sites: Sequence[Site], knowledge: Knowledge) ->
         assert z is not None and z.variable is not None
         shape = run.at(chain[2])[0].shape
         others = [v for v in given if v > chain[2] and run.at(v)[0].shape == shape and run.at(v)[0].dtype.kind == "f"]
-        pulled, jacobian = _pulled(run, chain, others)
+        try:
+            pulled, jacobian = _pulled(run, chain, others)
+        except Exception:  # what JAX does not differentiate, such as a callback, fails in its own way
+            continue
         for variable, values in zip(others, pulled, strict=True):
             scale = multiple(values, knowledge.cotangents[z.variable].values)
             if scale and everything.scale(run.at(variable)) is None:

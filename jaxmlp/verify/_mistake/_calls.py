@@ -135,8 +135,9 @@ def _callers(e: Explanation, run: Sequence[int]) -> list[Frame]:
 
 
 def is_of_the_loss(e: Explanation) -> bool:
-    """Whether a function is one that the loss calls as well."""
-    if e.frame is None or e.case.source.is_own(e.frame):
+    """Whether a function that the candidate calls is one that the loss calls as well."""
+    calls = _called_at(e)
+    if e.frame is None or e.case.source.is_own(e.frame) or not all(c and e.case.source.is_own(c) for c in calls):
         return False
     mine = function_of(e.frame)
     frames = (f for equation in e.case.loss.program.equations for stack in equation.stacks for f in stack if f)
