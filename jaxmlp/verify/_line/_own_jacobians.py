@@ -30,7 +30,7 @@ def with_own_jacobians(run: Run, sites: Sequence[Site], knowledge: Knowledge) ->
     the matrix of the derivatives `dp_i / dz_j`.
     """
     program, logits, everything = run.program, with_cotangents(knowledge), Known(knowledge.quantities)
-    alone = [run_of for site in sites if len(site.instances) == 1 and not site.leaf for run_of in site.instances]
+    alone = [site.instances[0] for site in sites if len(site.instances) == 1 and not site.leaf]
     given = [out for equations in alone for out in results(program, equations)]
     chains = _functions(run, given, logits)
     quantities, number = list(knowledge.quantities), max((*knowledge.values, *knowledge.cotangents)) + 1
