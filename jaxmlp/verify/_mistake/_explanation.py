@@ -167,8 +167,12 @@ class Explanation:
         return _relate.same(*(tuple(map(np.abs, values)) for values in (self.actual, expected)))
 
     def described(self, offer: Offer) -> str | None:
-        """What the user calls it."""
-        return offer.name or (self.case.names.known(offer.quantity) if offer.quantity else None)
+        """What the user calls it; of a value of which each run needs another part, `x[...]`."""
+        if offer.name or offer.quantity is None:
+            return offer.name
+        known = self.case.names.known(offer.quantity)
+        is_in_parts = len(offer.values) > 1 and offer.quantity.values[0].shape != offer.shape
+        return f"{known}[...]" if known and is_in_parts else known
 
     def ignores_an_argument(self) -> bool:
         """Whether the statement stands in a function that the candidate calls with more than it reads."""

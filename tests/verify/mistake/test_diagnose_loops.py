@@ -226,7 +226,9 @@ def test_a_part_of_the_input_that_each_run_of_a_loop_lacks(getkey):
         return {"w": change}
 
     w, x, y = normals(getkey, (5, 3), (5,), (3,))
-    assert said(loss, grads, {"w": w}, x, y) == [("missing-factor", "change = change.at[i, j].add(delta[j])")]
+    report = check(loss, grads, {"w": w}, x, y)
+    assert first(report) == ("missing-factor", "change = change.at[i, j].add(delta[j])")
+    assert "lacks the factor `x[...]`" in report.findings[0].message
 
 
 def test_a_column_of_the_input_that_each_run_of_a_loop_but_the_first_lacks(getkey):
