@@ -22,6 +22,9 @@ from ._relate import multiple
 _MOST = 16
 """How many numbers a value has at most whose Jacobian is made."""
 
+_LONG = 1000
+"""Of how many equations a program is not looked through: it would take longer than all else."""
+
 
 def with_own_jacobians(run: Run, sites: Sequence[Site], knowledge: Knowledge) -> Knowledge:
     """What is known of a loss, and what the candidate has of functions `p = f(z)` that mix the numbers of `z`.
@@ -32,7 +35,7 @@ def with_own_jacobians(run: Run, sites: Sequence[Site], knowledge: Knowledge) ->
     program, logits, everything = run.program, with_cotangents(knowledge), Known(knowledge.quantities)
     alone = [site.instances[0] for site in sites if len(site.instances) == 1 and not site.leaf]
     given = [out for equations in alone for out in results(program, equations)]
-    chains = _functions(run, given, logits)
+    chains = _functions(run, given, logits) if len(program.equations) < _LONG else []
     quantities, number = list(knowledge.quantities), max((*knowledge.values, *knowledge.cotangents)) + 1
     for chain in chains:
         z = logits.find(run.at(chain[0]))
@@ -61,10 +64,12 @@ def _functions(run: Run, given: Sequence[int], logits: Known) -> list[Chain]:
     """
     program, found = run.program, dict[int, Chain]()
     leads = lambda index: not program.equations[index].holds_programs and program.equations[index].primitive is not None
-
-    def is_first(variable: int) -> bool:
-        return logits.find(run.at(variable)) is not None and chain_to(program, variable, is_first, leads) is None
-
+    first = {variable for variable in program.inputs if logits.find(run.at(variable)) is not None}
+    is_first = first.__contains__
+    for equation in program.equations:  # in the order of execution: what comes before is known by then
+        for out in filter(lambda out: _is_an_array(run, out), equation.outputs):
+            if logits.find(run.at(out)) is not None and chain_to(program, out, is_first, leads) is None:
+                first.add(out)
     for out in given:
         chain = chain_to(program, out, is_first, leads) if _is_an_array(run, out) else None
         if chain is not None and not _is_elementwise(chain[1]):
