@@ -62,9 +62,8 @@ def of_result(
     """Corrections of a result of a statement, the one at `position`.
 
     `following` are the cotangents that may be meant, and `slopes` the slopes that may be lacking, where it is one;
-    `instead` are the cotangents that may be meant by a slope. Of a
-    value of the loss, `sums` are those that are it and something more; of a slope, `upstream` are the cotangents that
-    it may be multiplied by.
+    `instead` are the cotangents that may be meant where it is a slope. Of a value of the loss, `sums` are those that
+    are it and something more; of a slope, `upstream` are the cotangents that it may be multiplied by.
     Of the offers only those are tried that pass the `sieve`. In the place of zeros only values may be meant where
     leaves are not linear in them (`bends`).
     What is `as_known`, as it stands, can only lack something or stand where another belongs: a value of the forward

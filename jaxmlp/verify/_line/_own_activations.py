@@ -25,7 +25,7 @@ _LONGEST = 64
 """Of how many equations a chain consists at most."""
 
 
-def with_own_activations(run: Run, sites: Sequence[Site], knowledge: Knowledge) -> Knowledge:
+def with_own_activations(run: Run, sites: Sequence[Site], loss: Program, knowledge: Knowledge) -> Knowledge:
     """What is known of a loss, and the slopes and cotangents of the activations that only the candidate has.
 
     For `a = f(z)`, where the loss has `z` and not `a`: the slope `f'(z)`, and the cotangent of `a`, which is that of
@@ -43,7 +43,7 @@ def with_own_activations(run: Run, sites: Sequence[Site], knowledge: Knowledge) 
                     chains += [(z, chain)] if z is not None and z.values[0].shape == run.at(out)[0].shape else []
     if not chains:
         return knowledge
-    number = max(knowledge.values) + 1
+    number = next_number(loss, knowledge)
     quantities, cotangents, slopes = list(knowledge.quantities), dict(knowledge.cotangents), dict(knowledge.slopes)
     for (z, _), values in zip(chains, _slopes(run, [chain for _, chain in chains]), strict=True):
         assert z.variable is not None
@@ -55,6 +55,11 @@ def with_own_activations(run: Run, sites: Sequence[Site], knowledge: Knowledge) 
         quantities += [q for q in (cotangents[number], slope) if everything.find(q.values) is None]
         number += 1
     return replace(knowledge, quantities=tuple(quantities), cotangents=cotangents, slopes=slopes)
+
+
+def next_number(loss: Program, knowledge: Knowledge) -> int:
+    """A number for a variable that neither the loss has nor what is known of it."""
+    return max((*loss.shapes, *knowledge.cotangents)) + 1
 
 
 def with_cotangents(knowledge: Knowledge) -> Known:

@@ -12,10 +12,10 @@ import jax
 import numpy as np
 
 from .._program._sites import results, Site
-from .._program._trace import Equation, traced
+from .._program._trace import Equation, Program, traced
 from ._known import ELEMENTWISE, Knowledge, Quantity, Run
 from ._matching import Known, snapped
-from ._own_activations import Chain, chain_to, made, with_cotangents
+from ._own_activations import Chain, chain_to, made, next_number, with_cotangents
 from ._relate import multiple
 
 
@@ -26,7 +26,7 @@ _LONG = 1000
 """Of how many equations a program is not looked through: it would take longer than all else."""
 
 
-def with_own_jacobians(run: Run, sites: Sequence[Site], knowledge: Knowledge) -> Knowledge:
+def with_own_jacobians(run: Run, sites: Sequence[Site], loss: Program, knowledge: Knowledge) -> Knowledge:
     """What is known of a loss, and what the candidate has of functions `p = f(z)` that mix the numbers of `z`.
 
     That is a cotangent of `p` which leads to that of `z`, as it stands or times a number; and, where `z` is a vector,
@@ -36,7 +36,7 @@ def with_own_jacobians(run: Run, sites: Sequence[Site], knowledge: Knowledge) ->
     alone = [site.instances[0] for site in sites if len(site.instances) == 1 and not site.leaf]
     given = [out for equations in alone for out in results(program, equations)]
     chains = _functions(run, given, logits) if len(program.equations) < _LONG else []
-    quantities, number = list(knowledge.quantities), max((*knowledge.values, *knowledge.cotangents)) + 1
+    quantities, number = list(knowledge.quantities), next_number(loss, knowledge)
     for chain in chains:
         z = logits.find(run.at(chain[0]))
         assert z is not None and z.variable is not None

@@ -150,7 +150,8 @@ def _found(
         knowledge = known(loss, loss.inputs[:count], arrays)
     except Exception as error:  # each operation fails in its own way
         raise Unknowable("JAX does not differentiate the loss backwards") from error
-    knowledge = with_own_jacobians(bench.run, places, with_own_activations(bench.run, places, knowledge))
+    for with_own in (with_own_activations, with_own_jacobians):
+        knowledge = with_own(bench.run, places, loss, knowledge)
     loss_sites = sites(loss, loss_source, [])
     offers = offered(bench, places, inputs, knowledge, repeated(loss, loss_sites))
     names = Names(bench, places, inputs, knowledge, loss_inputs | targets(loss, loss_sites))

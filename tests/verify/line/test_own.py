@@ -23,7 +23,7 @@ def learnt(added, loss, grads, *points):
         truth = [{"w": np.asarray(jax.grad(loss)(*point))} for point in points]
         bench = Bench(program, points, ["w"], truth)
         before = known(of_loss, of_loss.inputs[:1], points)
-        after = added(bench.run, sites(bench.program, Source(grads), ["w"]), before)
+        after = added(bench.run, sites(bench.program, Source(grads), ["w"]), of_loss, before)
         return after, after.quantities[len(before.quantities) :]
 
 
@@ -68,6 +68,7 @@ def test_the_slope_of_an_own_activation_and_the_cotangent_at_it(random):
     after, new = learnt(with_own_activations, logistic, probabilities, *points)
     p = 1 / (1 + np.exp(-x @ points[0][0]))
     [(pair, slope)] = [(pair, s) for pair, s in after.slopes.items() if pair[0] not in after.values]
+    assert pair[0] > max(traced(logistic, *points[0]).shapes)
     np.testing.assert_allclose(slope.values[0], p * (1 - p), rtol=1e-12)
     np.testing.assert_allclose(after.cotangents[pair[0]].values[0], (p - y) / (p * (1 - p)), rtol=1e-12)
     assert {quantity.kind for quantity in new} == {"slope", "cotangent"}
