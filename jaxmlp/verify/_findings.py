@@ -14,25 +14,32 @@ from ._mistake._diagnose import diagnosed, Patient
 from ._mistake._leaf import batch_sizes, explained, WrongLeaf
 from ._program._tree import is_array
 from ._report._gradient_report import Finding
-from ._verdict._evidence import AnyView, Evidence, Subject, VALUE
-from ._verdict._formula import Formula
+from ._verdict._evidence import AnyView, Evidence, Seen, Subject, VALUE
+from ._verdict._points import Step
 
 
 def found(
-    subject: Subject, view: AnyView, formula: Formula, wrong: list[WrongLeaf], extra: tuple[str, ...]
+    subject: Subject,
+    view: AnyView,
+    here: Seen,
+    beside: dict[Step, Seen],
+    wrong: list[WrongLeaf],
+    extra: tuple[str, ...],
 ) -> tuple[Finding, ...]:
-    """One finding a mistake; `extra` are leaves that `params` does not have."""
+    """One finding a mistake, from what is seen at the caller's point and where steps lead to.
+
+    `extra` are leaves that `params` does not have.
+    """
     alone = explained(wrong, extra, subject.args)
     floating = [
         leaf for leaf in wrong if leaf.path != VALUE and leaf.actual is not None and leaf.actual.dtype.kind == "f"
     ]
-    steps = list(formula.near)[:1]
-    seen = [at for at in (formula.here, *(formula.near[step] for step in steps)) if isinstance(at, Evidence)]
+    seen = [at for at in (here, *beside.values()) if isinstance(at, Evidence)]
     if not floating or not view.is_wide or not seen:
         return alone
     # A number of Python's is one in an array near by, and so here too: both points are those of one program.
     in_arrays = lambda params: jax.tree.map(lambda leaf: leaf if is_array(leaf) else np.asarray(leaf), params)
-    points = [in_arrays(view.params_at()), *(view.params_at(step) for step in steps)]
+    points = [in_arrays(view.params_at()), *(view.params_at(step) for step in beside)]
     truth = [{path: leaf for path, leaf in at.expected.items() if path != VALUE} for at in seen]
     batches = batch_sizes(subject.args)
     patient = Patient(

@@ -58,7 +58,7 @@ def judged(subject: Subject, params: Any) -> GradientReport:
         subject=subject.name,
         verdict="wrong" if is_wrong else "undecided" if reasons else "right",
         leaves=tuple(leaves),
-        findings=found(subject, view, formula, wrong, extra)
+        findings=found(subject, view, formula.here, formula.beside(comparisons), wrong, extra)
         + (numbers.mistakes() if is_wrong else numbers.warnings())
         + repeated.findings,
         reasons=() if is_wrong else reasons,

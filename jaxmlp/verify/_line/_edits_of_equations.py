@@ -1,6 +1,7 @@
 """Corrections inside a statement: of a number, a sign, an operand, an axis, a condition, the order of a product."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,9 @@ from ._sieve import Sieve
 
 
 _WITH_NUMBERS = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
+
+_MOST_AXES = 4
+"""Of how many axes every order is tried."""
 
 _PUTS = ("scatter", "dynamic_update_slice")
 
@@ -58,18 +62,38 @@ def of_equations(
         summed: Patches = {index: added(equations[index]) for index in puts}
         yield Edit("added", 1.2, lambda c: summed)
     yield from _begun_anew(bench, instances)
-    yield from unturned(bench, instances)
+    yield from turned(bench, instances)
     yield from in_several_places(bench, instances, offers, is_innocent, sieve)
 
 
-def unturned(bench: Bench, instances: Instances) -> Iterator[Edit]:
-    """What a statement transposes that must stay as it is."""
+def turned(bench: Bench, instances: Instances) -> Iterator[Edit]:
+    """What a statement transposes that must stay as it is, and what it reshapes that must be transposed before."""
     equations = bench.program.equations
     for place in range(min(map(len, instances))):
         spots = [instance[place] for instance in instances]
-        if all(equations[index].name == "transpose" for index in spots):
+        names = {equations[index].name for index in spots}
+        if names == {"transpose"}:
             patches: Patches = dict.fromkeys(spots, lambda inputs, evaluate, read, point: [inputs[0]])
             yield Edit("transpose", 0.8, lambda c, p=patches: p)
+        elif names == {"reshape"}:
+            was, made = (
+                bench.run.at(atom)[0].shape for atom in (equations[spots[0]].inputs[0], *equations[spots[0]].outputs)
+            )
+            for order in _orders(was) if _without_ones(was) != _without_ones(made) else ():
+                patches = dict.fromkeys(spots, with_input(0, lambda value, order=order: value.transpose(order)))
+                yield Edit("turned_before", 1.5, lambda c, p=patches: p, False, {"order": order})
+
+
+def _without_ones(shape: tuple[int, ...]) -> list[int]:
+    return [n for n in shape if n != 1]
+
+
+def _orders(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Every other order of the axes that changes the order of the numbers, of a few axes."""
+    long = [axis for axis, n in enumerate(shape) if n != 1]
+    for order in permutations(range(len(shape))) if 2 <= len(long) <= _MOST_AXES else ():
+        if [axis for axis in order if axis in long] != long:
+            yield order
 
 
 def _begun_anew(bench: Bench, instances: Instances) -> Iterator[Edit]:

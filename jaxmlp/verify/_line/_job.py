@@ -15,7 +15,7 @@ _DOUBTFUL = 0.35
 """What it costs to change the result of a statement that reads something unknown, which may be wrong itself, or that
 gives a cotangent in a scale which another line may divide out."""
 
-_INSIDE = 0.6
+_INSIDE = 0.55
 """What it costs to put in place what the loss computes on the way through an activation, and nobody has a name for."""
 
 _FITS, _OVERWRITES = 0.6, 0.9

@@ -7,8 +7,9 @@ from itertools import chain, islice
 from .._program._sites import results, Site
 from .._program._trace import Atom
 from ._bench import Bench
+from ._brackets import of_brackets
 from ._edits import Edit
-from ._edits_of_equations import masked_otherwise, of_equations, unturned
+from ._edits_of_equations import masked_otherwise, of_equations, turned
 from ._edits_of_operands import in_each_place, of_operands
 from ._edits_of_parts import of_parts
 from ._edits_of_programs import of_programs
@@ -173,10 +174,11 @@ class Jobs:
         if role is None:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
             if self.planted is None:
+                yield from of_brackets(bench, instances)
                 factors = [*offers, *self._columns(len(instances))]
                 yield from of_factors(bench, instances, factors, self.standing.is_innocent, sieve)
         else:
-            yield from unturned(bench, instances)
+            yield from turned(bench, instances)
             if len(instances) == 1 and self.planted is None and all(map(self.standing.is_a_value, outs)):
                 yield from in_each_place(bench, instances, self.cotangents, self.standing.is_innocent, sieve)
         if self.planted is not None:

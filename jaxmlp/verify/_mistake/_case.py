@@ -140,6 +140,12 @@ class Case:
             and slope.by in set(self.loss.program.inputs)
         )
 
+    def has_a_penalty(self, path: str) -> bool:
+        """Whether the loss uses a parameter more than once, as one with a penalty on it does."""
+        place = list(self.paths.values()).index(path)
+        cotangent = self.knowledge.cotangents.get(self.loss.program.inputs[place])
+        return cotangent is not None and len(cotangent.terms) > 1
+
     def is_of_params_alone(self, variable: int) -> bool:
         """Whether a variable comes from parameters and plain numbers, and not from the data."""
         data = {v for v in self.bench.program.inputs if v not in self.params and self.bench.run.at(v)[0].ndim > 0}

@@ -1,7 +1,5 @@
 """Which mistake: what corrects something inside a statement, in words."""
 
-import ast
-from collections.abc import Callable
 from dataclasses import replace
 
 from .._line import _relate
@@ -9,7 +7,6 @@ from .._line._matching import snapped
 from .._program._expressions import (
     along,
     multiplied,
-    product as matrix_product,
     reduced_by,
     reduced_otherwise,
     the_other_way_round,
@@ -17,9 +14,11 @@ from .._program._expressions import (
 from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
+from ._brackets import brackets as brackets
 from ._causes import stale
 from ._elsewhere import at_its_sign
 from ._explanation import Explanation
+from ._matrices import edited, elementwise as elementwise, must_be, product as product, turned_before as turned_before
 from ._names import line_of, with_name
 from ._operand import operand as operand
 from ._purpose import is_regularization, leads_to_a_slope
@@ -58,24 +57,11 @@ def number(e: Explanation) -> Finding | list[Finding]:
 
 def _with_number(e: Explanation, old: float, new: float) -> str | None:
     """What the statement assigns, with the right number."""
-    node = _edited(e)
+    node = edited(e)
     if node is None:
         return with_name(e.site, f"{old:g}", f"{new:g}")
     is_a_mean = e.facts["below"] and new == 1 and reduced_by(node)
     return e.rewritten(node, reduced_otherwise(node) if is_a_mean else multiplied(node, e.mistake.factor))
-
-
-def _edited(e: Explanation) -> ast.expr | None:
-    """The expression that the correction changes, if it is one."""
-    places = [index for index in e.run if index in e.edit.patches(1.0)]
-    return e.expressions[places[0]] if len(places) == 1 else None
-
-
-def _must(e: Explanation, change: Callable[[ast.expr], ast.expr | None]) -> str | None:
-    """What the statement assigns, with the expression changed that the correction is made in."""
-    node = _edited(e) if e.mistake.factor == 1 else None
-    new = None if node is None else change(node)
-    return None if node is None or new is None else e.rewritten(node, new)
 
 
 def numbers(e: Explanation) -> list[Finding]:
@@ -154,14 +140,6 @@ def begun_anew(e: Explanation) -> Finding:
     return _words.begun_anew(e.paths, place=e.place())
 
 
-def product(e: Explanation) -> Finding:
-    shape, corrected = e.actual[0].shape, e.corrected()
-    must = _must(e, lambda node: matrix_product(node, swap=e.facts["swap"], turn=e.facts["turn"]))
-    if corrected is None or not _relate.same(tuple(value.T for value in e.actual), corrected):
-        return _words.transposed_within(e.paths, place=e.place(must))
-    return _words.transposed(e.paths, shape, shape, place=e.place(must))
-
-
 def counted(e: Explanation) -> Finding:
     """A number of the examples belongs where another one, which was counted, divides."""
     if e.mistake.factor == 0:
@@ -173,14 +151,6 @@ def counted(e: Explanation) -> Finding:
     return _words.wrong_operand(e.paths, used=used, instead=f"{number:g}", place=e.place())
 
 
-def elementwise(e: Explanation) -> Finding:
-    bench, equations = e.case.bench, e.case.bench.program.equations
-    multiplied = [i for i in e.run if i in e.mistake.patches]
-    factors = [bench.run.at(atom) for index in multiplied for atom in equations[index].inputs]
-    of_a_slope = any(e.case.slopes.find(values) is not None for values in factors)
-    return _words.matrix_product(e.paths, of_a_slope=of_a_slope, place=e.place())
-
-
 def axes(e: Explanation) -> Finding:
     summed = [atom for index in e.run if index in e.mistake.patches for atom in _read_by(e, index)]
     if summed and all(e.case.is_of_params_alone(atom) and e.case.depends_on(atom) for atom in summed):
@@ -189,7 +159,7 @@ def axes(e: Explanation) -> Finding:
         return _words.wrong_mask(e.paths, place=e.place())
     if not e.facts["axes"]:
         return _words.wrong_axis(e.paths, place=e.place())
-    must = _must(e, lambda node: along(node, e.facts["axes"]))
+    must = must_be(e, lambda node: along(node, e.facts["axes"]))
     return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place(must))
 
 
@@ -286,7 +256,7 @@ def everywhere(e: Explanation) -> list[Finding]:
 
 
 def mask(e: Explanation) -> Finding:
-    return _words.wrong_mask(e.paths, place=e.place(_must(e, the_other_way_round)))
+    return _words.wrong_mask(e.paths, place=e.place(must_be(e, the_other_way_round)))
 
 
 def same_part(e: Explanation) -> Finding:

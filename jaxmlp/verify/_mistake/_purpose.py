@@ -127,7 +127,7 @@ def is_regularization(e: Explanation) -> bool:
 def is_of_a_penalty(e: Explanation) -> bool:
     """Whether the statement gives what a penalty adds to a gradient: of parameters alone, and only added to it."""
     out = e.out
-    if out is None or out not in e.case.bench.program.makers or not is_regularization(e):
+    if out is None or not is_regularization(e) or not any(map(e.case.has_a_penalty, e.paths)):
         return False
     bench = e.case.bench
     # What is returned in the place of another value of the candidate's is no term of a sum.

@@ -168,3 +168,45 @@ def _transposed(node: ast.expr) -> ast.expr:
         case ast.Attribute(value=value, attr="T"):
             return value
     return ast.Attribute(node, "T")
+
+
+def turned_before(node: ast.expr, order: tuple[int, ...]) -> ast.expr | None:
+    """`x.T.reshape(...)` for `x.reshape(...)`, or with the axes of `x` in another order."""
+    changed = copy.deepcopy(node)
+    written = ast.parse(repr(order), mode="eval").body
+    match changed:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="jnp" | "np" | "numpy"), attr="reshape"), args=[value, *rest]
+        ):
+            changed.args = [_in_order(value, order, written), *rest]
+        case ast.Call(func=ast.Attribute(value=value, attr="reshape") as function):
+            function.value = _in_order(value, order, written)
+        case _:
+            return None
+    return changed
+
+
+def _in_order(node: ast.expr, order: tuple[int, ...], written: ast.expr) -> ast.expr:
+    return _transposed(node) if len(order) == 2 else ast.Call(ast.Attribute(node, "transpose"), [written], [])
+
+
+def without_brackets(product: ast.expr, total: ast.expr, outside: int) -> ast.expr | None:
+    """`x * a + b` for `x * (a + b)`, or `a + x * b`: of the two terms, the one that is `outside`."""
+    match total:
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right) if any(
+            node is total for node in ast.walk(product)
+        ):
+            kept = copy.deepcopy(product, {id(total): right if outside == 0 else left})
+            return ast.BinOp(left, op, kept) if outside == 0 else ast.BinOp(kept, op, right)
+    return None
+
+
+def with_brackets(total: ast.expr, position: int) -> ast.expr | None:
+    """`(a + b) * x` for `a + b * x`: the last factor of the term at `position`, as one of both."""
+    match total:
+        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as op, right=right):
+            match (left, right)[position]:
+                case ast.BinOp(left=rest, op=ast.Mult() | ast.Div() as by, right=factor):
+                    terms = (rest, right) if position == 0 else (left, rest)
+                    return ast.BinOp(ast.BinOp(terms[0], op, terms[1]), by, factor)
+    return None

@@ -88,6 +88,11 @@ def missing_factor_of(
     return finding(cause, paths, place, table="missing-factor", what=phrase("factor", what=part))
 
 
+def reshaped(paths: tuple[str, ...], *, order: tuple[int, ...], place: Place | None = None) -> Finding:
+    """`order` is that of the axes which must be there before the array is given another shape."""
+    return finding("transposed", paths, place, table="reshaped", order=order)
+
+
 def another_name(
     paths: tuple[str, ...], *, used: str, instead: str, cause: str = "wrong-operand", place: Place | None = None
 ) -> Finding:

@@ -59,6 +59,15 @@ class Formula:
         vanishes = not any(at.size for at in points)
         return (zero_everywhere(),) if vanishes else ()
 
+    def beside(self, judged: dict[str, Comparison]) -> dict[Step, Seen]:
+        """What is seen at one more point where the mistakes show: near by, or, where a leaf is right as long as
+        symmetric matrices stay so, where they do.
+        """
+        undecided = (path for path, comparison in judged.items() if comparison.verdict == "undecided")
+        if any(map(self._is_of_symmetry, undecided)):
+            return {MIRRORED[0]: self._at(MIRRORED[0])}
+        return dict(list(self.near.items())[:1])
+
     def _compared(self, path: str, evidence: Seen, *steps: Step) -> Comparison:
         if not evidence.is_finite(path):
             return Comparison("undecided", float("nan"), FORMULA)
