@@ -100,7 +100,8 @@ def replaced(
     if bench.run.at(atom)[0].dtype.kind != "f" and made.dtype.kind != "f":
         return
     olds = [program.equations[instance[uses[0][0]]].inputs[uses[0][1]] for instance in instances]
-    shape = bench.run.at(atom)[0].shape
+    shape, masks = bench.run.at(atom)[0].shape, is_a_mask(bench.run.at(atom))
+    reduced = all(program.equations[instances[0][place]].name == "reduce_sum" for place, _ in uses)
     flexible = all(program.equations[instances[0][place]].name in _FLEXIBLE for place, _ in uses)
     there = [offer for offer in offers if offer.before is None or offer.before <= first]
     there = [offer for offer in there if is_there(offer, instances)]
@@ -112,7 +113,6 @@ def replaced(
         if fitted and passing is not None and not next(passes):
             continue
         kind = offer.quantity.kind if offer.quantity else None
-        reduced = all(program.equations[instances[0][place]].name == "reduce_sum" for place, _ in uses)
         if kind in ("cotangent", "part") and not isinstance(atom, Literal) and not of_any_kind:
             # What is summed up wrongly is made in place; any other cotangent has a statement of its own.
             if not reduced or (fitted_to(offer, shape) is None and (kind == "part" or 1 in offer.shape)):
@@ -155,7 +155,7 @@ def replaced(
         if fitted is None and not runs[offer.shape]:
             continue
         cost = 2.0 if offer.name else 2.1 if reduced else 2.4
-        cost += _NO_MASK * (is_a_mask(bench.run.at(atom)) and not is_a_mask(offer.values[0]))
+        cost += _NO_MASK * (masks and not is_a_mask(offer.values[0]))
         if offer.shape != shape and not reduced:
             cost += 0.3
         facts = {"offer": offer, "used": atom, "all": len(uses) > 1, "uses": tuple(uses)}

@@ -111,6 +111,7 @@ class Jobs:
         else:
             edits = self._edits(instances, self.offers, role, wrong)
         cheap = self.screen.of(instances, wrong) is not None
+        still: dict[tuple[tuple[int, int], ...], bool] = {}
         doubtful = self.planted is None and not innocent and not forward
         doubtful = doubtful and (self._reads_the_unknown(instances) or any(map(self.standing.is_in_a_scale, outs)))
         return [
@@ -121,7 +122,7 @@ class Jobs:
                 wrong,
                 innocent or forward,
                 cheap or self._is_cheap(instances, edit, wrong),
-                doubtful and self._is_in_doubt(edit, instances),
+                doubtful and self._is_in_doubt(edit, instances, still),
             )
             for edit in islice(edits, _LIMIT_OF_LOOPS if several else _LIMIT)
             if self.planted is None or edit.kind in self.planted
@@ -219,23 +220,30 @@ class Jobs:
         values = ((atom, self.bench.run.at(atom)[0]) for atom in atoms)
         return any(v.dtype.kind == "f" and v.any() and not self.standing.is_innocent(atom) for atom, v in values)
 
-    def _is_in_doubt(self, edit: Edit, instances: Instances) -> bool:
+    def _is_in_doubt(self, edit: Edit, instances: Instances, still: dict[tuple[tuple[int, int], ...], bool]) -> bool:
         """Whether a correction of a doubtful statement is in doubt as well: of one that puts something in the place of
-        what the statement reads, whether it still reads what is unknown.
+        what the statement reads, whether it still reads what is unknown; `still` keeps that, by what is replaced.
         """
         if edit.kind != "operand":
             return edit.kind in ("known", "times", "over", "plus")
-        equations, instance = self.bench.program.equations, instances[0]
-        replaced = {(instance[place], position) for place, position in edit.facts["uses"]}
+        uses, variables = edit.facts["uses"], set(edit.facts["offer"].variables)
+        if uses not in still:
+            still[uses] = self._reads_the_unknown_beside(instances[0], uses)
+        made = {out for index in instances[0] for out in self.bench.program.equations[index].outputs}
+        return still[uses] or self._has_unknown(variables - made)
+
+    def _reads_the_unknown_beside(self, instance: tuple[int, ...], uses: Sequence[tuple[int, int]]) -> bool:
+        """Whether what a statement gives comes of something unknown beside what is replaced."""
+        equations = self.bench.program.equations
+        replaced = {(instance[place], position) for place, position in uses}
         makers = {out: index for index in instance for out in equations[index].outputs}
-        pending, read = list(results(self.bench.program, instance)), {*edit.facts["offer"].variables}
+        made, pending, read = set(makers), list(results(self.bench.program, instance)), set[int]()
         while pending:
             index = makers.pop(pending.pop(), None)
             for position, atom in enumerate(equations[index].inputs if index is not None else ()):
                 if isinstance(atom, int) and (index, position) not in replaced:
                     pending.append(atom)
                     read.add(atom)
-        made = {out for index in instance for out in equations[index].outputs}
         return self._has_unknown(read - made)
 
     def _is_cheap(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> bool:

@@ -43,8 +43,15 @@ def multiple(a: Values, b: Values) -> float | None:
     size = float(np.vdot(y, y))
     if size == 0 or not np.isfinite(x).all():
         return None
-    c = float(np.vdot(x, y)) / size
+    along = float(np.vdot(x, y))
+    if along**2 < _ALONG * size * float(np.vdot(x, x)):  # not nearly in one direction, by the Cauchy-Schwarz inequality
+        return None
+    c = along / size
     return c if c != 0 and norm(x - c * y) <= RIGHT * norm(x) else None
+
+
+_ALONG = 1 - 1e3 * RIGHT**2
+"""The squared cosine of the angle between a value and a multiple of it is more than this."""
 
 
 def missing_terms(actual: Values, terms: Sequence[Values]) -> list[Values] | None:

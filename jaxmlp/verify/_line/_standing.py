@@ -8,6 +8,7 @@ from .._program._trace import Atom, Literal
 from ._bench import Bench
 from ._known import Knowledge, Quantity
 from ._matching import Known
+from ._relate import is_constant
 from ._roles import Roles
 
 
@@ -21,8 +22,11 @@ class Standing:
         self.quantities: dict[Atom, Quantity | None] = {}
 
     def is_innocent(self, atom: Atom) -> bool:
-        """Whether a value is right in itself: a number, an argument, or something known."""
-        return isinstance(atom, Literal) or atom in self.bench.program.inputs or self._quantity(atom) is not None
+        """Whether a value is right in itself: a number, an argument, something known, or what leads to a known value of
+        the forward pass, as the `e` of `tanh = (e - 1) / (e + 1)`.
+        """
+        is_given = isinstance(atom, Literal) or atom in self.bench.program.inputs
+        return is_given or self._quantity(atom) is not None or atom in self._on_the_way
 
     def is_right(self, atom: Atom) -> bool:
         """Whether a value is right in itself, or a simple multiple of what is: another line may divide it out."""
@@ -87,6 +91,23 @@ class Standing:
         if atom not in self.quantities:
             self.quantities[atom] = self.known.find(self.bench.run.at(atom), self.scales)
         return self.quantities[atom]
+
+    @cached_property
+    def _on_the_way(self) -> frozenset[int]:
+        """What known values of the forward pass are made of, where none but arguments went in."""
+        program, seen = self.bench.program, set[int]()
+        given = {out for site in self.sites for run in site.instances for out in results(program, run)}
+        pending = [v for v in given if v not in self.bench.leaves.values() and self._is_a_value_of_many(v)]
+        while pending:
+            for atom in program.equations[program.makers[pending.pop()]].inputs:
+                if isinstance(atom, int) and atom in program.makers and atom not in seen:
+                    seen.add(atom)
+                    pending.append(atom)
+        return frozenset(seen)
+
+    def _is_a_value_of_many(self, variable: int) -> bool:
+        quantity = self._quantity(variable)
+        return quantity is not None and quantity.kind == "value" and not is_constant(self.bench.run.at(variable))
 
     @cached_property
     def roles(self) -> Roles:
