@@ -34,8 +34,9 @@ def of_operands(
     """One of the offers in the place of what a statement reads, wherever it does; of a value of the forward pass, also
     one of the `errors` that come back to it.
     """
-    names = {tuple(bench.program.equations[index].name for index in instance) for instance in instances}
-    for atom, uses in _outside(bench, instances[0]).items() if len(names) == 1 else ():
+    equations = bench.program.equations
+    alike = {tuple((equations[i].name, len(equations[i].inputs)) for i in instance) for instance in instances}
+    for atom, uses in _outside(bench, instances[0]).items() if len(alike) == 1 else ():
         if is_innocent(atom):
             there = [*offers, *(errors if is_a_value(atom) else ())]
             yield from replaced(bench, instances, uses, atom, there, sieve, of_any_kind=True)

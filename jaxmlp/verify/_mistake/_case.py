@@ -142,9 +142,9 @@ class Case:
 
     def has_a_penalty(self, path: str) -> bool:
         """Whether the loss uses a parameter more than once, as one with a penalty on it does."""
-        place = list(self.paths.values()).index(path)
-        cotangent = self.knowledge.cotangents.get(self.loss.program.inputs[place])
-        return cotangent is not None and len(cotangent.terms) > 1
+        whole = [path == of or path.startswith(f"{of}[") for of in self.paths.values()]  # or a number of it
+        inputs = [variable for variable, is_it in zip(self.loss.program.inputs, whole, strict=False) if is_it]
+        return any((found := self.knowledge.cotangents.get(v)) is not None and len(found.terms) > 1 for v in inputs)
 
     def is_of_params_alone(self, variable: int) -> bool:
         """Whether a variable comes from parameters and plain numbers, and not from the data."""

@@ -17,7 +17,7 @@ from .._report._words import Place
 from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._relations import lacks_the_slope, related, related_by_a_slope
-from ._slopes import is_used_as_a_value, wrong_slope
+from ._slopes import is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._terms import stale_operand
 from ._undone import value_for_its_slope
 
@@ -90,6 +90,8 @@ def operand(e: Explanation) -> Finding:
         return _words.missing_slope(e.paths, slope=None, place=_with_operand(e, used, instead))
     if used is None or instead is None or used == instead:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
+        if found is None and is_compared_with_data(e):
+            return _words.wrong_forward(e.paths, place=e.place())
         return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
     place = _with_operand(e, used, instead)
     if isinstance(atom, Literal):

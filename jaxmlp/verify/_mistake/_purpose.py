@@ -33,11 +33,14 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, in the words of what the statement is for: a penalty's gradient, or an activation's slope."""
     causes = {finding.cause for finding in findings}
     if causes <= set(_OF_A_PENALTY) and is_of_a_penalty(e):
-        if _is_all_of_a_leaf(e):
+        if _parameter_for_a_leaf(e):
             return [_words_of_parts.penalty_alone(e.paths, place=e.place())]
         frame = _where_it_changes_its_sign(e)
         place = e.place() if frame is None else replace(e.place(), line=line_of(frame, e.case.source), name=None)
         return [_words.wrong_regularization(e.paths, place=place)]
+    used = _parameter_for_a_leaf(e) if causes == {"unknown"} and e.out is not None and e.actual[0].size > 1 else None
+    if used is not None:
+        return [_words_of_parts.parameter_itself(e.paths, used=used, place=e.place())]
     if causes <= set(_OF_SIGNS) and e.differs_in_signs():
         return [_words.sign(e.paths, place=e.place())]
     if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e) and not is_used_as_a_value(e):
@@ -137,15 +140,16 @@ def is_of_a_penalty(e: Explanation) -> bool:
     )
 
 
-def _is_all_of_a_leaf(e: Explanation) -> bool:
-    """Whether the statement must give all of a gradient, which comes of the data, and gives what the penalty adds."""
+def _parameter_for_a_leaf(e: Explanation) -> str | None:
+    """The parameter of which the statement gives a multiple, where it must give all of a gradient."""
     bench, corrected = e.case.bench, e.corrected()
     is_all = corrected is not None and any(
         corrected[0].shape == bench.truth[0][path].shape
         and _relate.same(corrected, tuple(leaves[path] for leaves in bench.truth))
         for path in e.paths
     )
-    return is_all and any(_relate.multiple(e.actual, bench.run.at(variable)) is not None for variable in e.case.params)
+    made = (name for v, name in e.case.params.items() if is_all and _relate.multiple(e.actual, bench.run.at(v)))
+    return next(made, None)
 
 
 def _where_it_changes_its_sign(e: Explanation) -> Frame | None:

@@ -104,6 +104,11 @@ def loss_itself(paths: tuple[str, ...], *, place: Place | None = None) -> Findin
     return finding("wrong-operand", paths, place, table="loss-itself")
 
 
+def parameter_itself(paths: tuple[str, ...], *, used: str, place: Place | None = None) -> Finding:
+    """`used` is the parameter whose gradient it is, as code."""
+    return finding("wrong-operand", paths, place, table="parameter-itself", used=used)
+
+
 def overwritten(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     return finding("missing-term", paths, place, table="overwritten")
 

@@ -87,3 +87,37 @@ def test_a_product_that_is_right_in_the_forward_pass_is_called_the_wrong_way_by_
         ("transposed", "db = _multiply(a, dout)"),
     }
     assert not any("is the transpose" in finding.message for finding in report.findings), "of one factor alone"
+
+
+def rows_and_pixels(params, image, label):
+    return 0.5 * jnp.sum((params["w2"] @ jax.nn.relu(params["w1"] @ image) - label) ** 2)
+
+
+def test_a_matrix_that_is_given_the_shape_of_its_transpose_and_not_its_order(getkey):
+    def grads(params, image, label):
+        z = params["w1"] @ image
+        a = jnp.maximum(z, 0)
+        d = params["w2"] @ a - label
+        turned = params["w2"].reshape(4, 5)
+        dz = jnp.where(z > 0, turned @ d, 0.0)
+        return {"w1": dz @ image.T, "w2": d @ a.T}
+
+    w1, w2, image, label = normals(getkey, (4, 3), (5, 4), (3, 7), (5, 7))
+    (finding,) = check(rows_and_pixels, grads, {"w1": w1, "w2": w2}, image, label).findings
+    assert (finding.cause, finding.line and finding.line.text) == ("transposed", "turned = params[\"w2\"].reshape(4, 5)")
+    assert finding.must == "params['w2'].T.reshape(4, 5)" and "`reshape`" in finding.message
+
+
+def test_axes_in_the_wrong_order_before_a_reshape(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.einsum("nhw,hwco->nco", x, params["kernel"]) - y) ** 2)
+
+    def grads(params, x, y):
+        d = jnp.einsum("nhw,hwco->nco", x, params["kernel"]) - y
+        columns = jnp.reshape(jnp.einsum("nhw,nco->hcwo", x, d), (2, 3, 4, 5))
+        return {"kernel": columns}
+
+    kernel, x, y = normals(getkey, (2, 3, 4, 5), (6, 2, 3), (6, 4, 5))
+    (finding,) = check(loss, grads, {"kernel": kernel}, x, y).findings
+    assert finding.cause == "transposed" and "(0, 2, 1, 3)" in finding.message
+    assert finding.must == 'jnp.reshape(jnp.einsum(\'nhw,nco->hcwo\', x, d).transpose((0, 2, 1, 3)), (2, 3, 4, 5))'

@@ -57,6 +57,7 @@ FINDINGS = [
     ("wrong-reduction-axis", _words.wrong_axis, {"actual": 1, "expected": (0, 2)}),
     ("transposed", _words.reversed_order, {"axes": (0, 1)}),
     ("transposed", _words_of_parts.reshaped, {"order": (1, 0)}),
+    ("wrong-operand", _words_of_parts.parameter_itself, {"used": 'params["b1"]'}),
     ("wrong-operand", _words.begun_anew, {}),
     ("wrong-operand", _words.matrix_product, {"of_a_slope": False}),
     ("wrong-activation-derivative", _words.matrix_product, {"of_a_slope": True}),

@@ -52,6 +52,22 @@ def test_what_is_wrong_for_symmetric_matrices_too_is_wrong():
     assert check(quadratic, no_power, np.ones((3, 3)), x).verdict == "wrong"
 
 
+def test_what_is_wrong_where_matrices_are_symmetric_is_told_where_they_are():
+    def loss(params, x):
+        return 0.5 * x @ jnp.linalg.solve(params["cov"], x) + params["mean"] @ jnp.linalg.solve(params["cov"], x)
+
+    def grads(params, x):
+        inverse = jnp.linalg.inv(params["cov"])
+        dcov = 0.5 * inverse @ jnp.outer(x, x) @ inverse + inverse @ jnp.outer(params["mean"], x) @ inverse
+        return {"cov": dcov, "mean": inverse @ x}
+
+    params = {"cov": OFF_THE_DIAGONAL, "mean": np.asarray([0.3, 1.2, -0.7])}
+    report = check(loss, grads, params, np.asarray([1.0, -2.0, 0.5]))
+    assert {leaf.path: leaf.verdict for leaf in report.leaves} == {"cov": "wrong", "mean": "right"}
+    (finding,) = report.findings
+    print(report)
+
+
 def test_numbers_of_python_are_wrong_near_by_too():
     cube = lambda params: params["a"] ** 3 + (params["w"] ** 2).sum()
     square = lambda params: {"a": 3 * params["a"], "w": 2 * params["w"]}  # right at 1
