@@ -1,6 +1,6 @@
 """A gradient under diagnosis: its program, its source, and what its loss says of it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,13 +13,15 @@ from .._line._roles import rows
 from .._program._sites import wholes
 from .._program._source import Source
 from .._program._stacks import Frame
-from .._program._trace import Program
+from .._program._trace import Atom, Program
 from ._names import Names
 
 
 _ARITHMETIC = frozenset(
     ("mul", "div", "add", "sub", "neg", "integer_pow", "square", "convert_element_type", "copy", "reduce_sum", "name")
 )
+
+_COPIES = frozenset(("broadcast_in_dim", "reshape", "squeeze", "convert_element_type", "copy", "name"))
 
 _COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne", "sign")
 
@@ -92,6 +94,16 @@ class Case:
         if key not in self._arithmetic:
             self._arithmetic[key] = is_arithmetic(self.loss.program, slope)
         return self._arithmetic[key]
+
+    def passes_a_parameter(self, slope: Quantity) -> bool:
+        """Whether a slope is that of more than an activation: on its way a parameter multiplies."""
+        program, params = self.loss.program, set(self.loss.program.inputs[: len(self.params)])
+        if slope.by is None or slope.variable not in program.makers:
+            return False
+        moving = _moving(program, slope.by, slope.variable) - {slope.by}
+        equations = [program.equations[program.makers[variable]] for variable in moving]
+        products = (equation for equation in equations if equation.name in ("mul", "div"))
+        return any(not params.isdisjoint(_roots(program, equation.inputs, moving)) for equation in products)
 
     @cached_property
     def _arithmetic(self) -> dict[tuple[int | None, int | None], bool]:
@@ -173,6 +185,20 @@ def is_arithmetic(program: Program, slope: Quantity) -> bool:
             return False
         pending += read
     return True
+
+
+def _roots(program: Program, atoms: Iterable[Atom], moving: set[int]) -> set[int]:
+    """What some values are copies of, but for those that move."""
+    found = set()
+    for atom in atoms:
+        while isinstance(atom, int) and atom not in moving and atom in program.makers:
+            equation = program.equations[program.makers[atom]]
+            if equation.name not in _COPIES:
+                break
+            atom = equation.inputs[0]
+        if isinstance(atom, int):
+            found.add(atom)
+    return found
 
 
 def _moving(program: Program, start: int, end: int) -> set[int]:

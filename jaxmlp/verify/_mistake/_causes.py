@@ -66,6 +66,9 @@ def times(e: Explanation) -> Finding:
     corrected = e.corrected()
     if corrected is not None and has_only_the_diagonal(e, corrected):
         return _words.softmax_diagonal(e.paths, place=place)
+    if e.within is not None and of_each_run and e.case.passes_a_parameter(offer.quantity):
+        # The error of another layer: a weight is missing as well.
+        return _words.wrong_operand(e.paths, used=None, instead=None, place=e.place())
     is_a_slope = corrected is not None and e.case.slopes.find(corrected) is not None
     if corrected is not None and is_a_slope and e.case.each_cotangent.scale(corrected) is None:
         return wrong_slope(e, slope=e.case.names.slope(corrected), at=e.at(offer), place=place)

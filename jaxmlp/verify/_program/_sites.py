@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from ._expressions import expression_at
 from ._source import caller, Source
 from ._stacks import Frame
 from ._syntax import Statement
 from ._trace import Atom, Literal, Program
 
 
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,8 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
         if frame is None:
             continue
         statement = source.statement(frame)
-        key = (frame.file, statement.first if statement else frame.number, frame.function)
+        inner = statement and _comprehension(frame, statement)
+        key = (frame.file, statement.first if statement else frame.number, frame.function, inner)
         instances = groups.setdefault(key, (frame, statement, [], None))[2]
         call = key, caller(program.equations[index].stacks, frame)
         if call != previous:
@@ -69,13 +71,25 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
     return [
         Site(f, s, runs, leaf, _calls(program, f, runs))
         for f, s, instances, leaf in groups.values()
-        for runs in [tuple(run for instance in instances for run in _executions(program, places, s, instance))]
+        for runs in [tuple(run for instance in instances for run in _executions(program, places, instance))]
     ]
 
 
-def _executions(
-    program: Program, places: Sequence[Frame | None], statement: Statement | None, instance: Sequence[int]
-) -> Iterator[tuple[int, ...]]:
+def _comprehension(frame: Frame, statement: Statement) -> int | None:
+    """Which comprehension of a statement a frame is in: until Python 3.12 that is a function of its own, then none."""
+    found = [node for node in ast.walk(statement.node) if isinstance(node, _COMPREHENSIONS)]
+    made = expression_at(frame, statement) if found else None
+    inside = [n for n, node in enumerate(found) if made is not None and made in _elements(node)]
+    return inside[-1] if inside else None
+
+
+def _elements(node: ast.ListComp | ast.SetComp | ast.DictComp) -> Iterator[ast.AST]:
+    """What is evaluated for each element."""
+    outside = {id(each) for each in ast.walk(node.generators[0].iter)}
+    yield from (each for each in ast.walk(node) if id(each) not in outside)
+
+
+def _executions(program: Program, places: Sequence[Frame | None], instance: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """The equations of each execution, where a loop of one statement leaves those of several on end.
 
     Each goes through the code of the statement from its beginning, and all consist of the same operations.
@@ -84,8 +98,7 @@ def _executions(
     starts = [0, *(i for i, (before, after) in enumerate(pairwise(offsets), 1) if after < before)]
     runs = [tuple(instance[start:stop]) for start, stop in pairwise([*starts, len(instance)])]
     alike = len({tuple(program.equations[index].name for index in run) for run in runs}) == 1
-    whole = statement is None or any(isinstance(node, _COMPREHENSIONS) for node in ast.walk(statement.node))
-    yield from runs if alike and not whole else [tuple(instance)]
+    yield from runs if alike else [tuple(instance)]
 
 
 def formulas(program: Program, source: Source) -> list[Site]:
