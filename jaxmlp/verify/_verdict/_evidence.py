@@ -124,6 +124,7 @@ class AnyView(ABC):
     def __init__(self, subject: Subject, params: Any, *, wide: bool) -> None:
         self.is_wide = wide
         self._subject, self._given = subject, params
+        self._points: dict[tuple[Step, ...], Any] = {}
         self._precision = (lambda: jax.enable_x64(True)) if wide else nullcontext
 
     @abstractmethod
@@ -157,11 +158,12 @@ class AnyView(ABC):
 
     def params_at(self, *steps: Step) -> Any:
         """The parameters at a point, in the precision of the view."""
-        with self._precision():
-            params = self._all[0]
-            for step in steps:
-                params = step(params)
-            return params
+        if not steps:
+            return self._all[0]
+        if steps not in self._points:
+            with self._precision():
+                self._points[steps] = steps[-1](self.params_at(*steps[:-1]))
+        return self._points[steps]
 
 
 class View(AnyView):
