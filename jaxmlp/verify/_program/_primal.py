@@ -10,7 +10,7 @@ import jax.extend
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from ._call import joined, Same, split
+from ._call import jaxpr_of, Same, split
 from ._trace import Program, traced
 
 
@@ -23,9 +23,7 @@ _FORWARD = 4096
 
 def has_rules(function: Callable[..., Any], *args: Any, backward: bool = False) -> bool:
     """Whether `function(*args)` calls a custom rule, be it inside of a loop; or a `custom_vjp` if that is asked."""
-    arrays, kept = split(args)
-    program = jax.make_jaxpr(lambda arrays: function(*joined(arrays, kept)))(arrays)
-    return _holds(program, _BACKWARD if backward else _RULES)
+    return _holds(jaxpr_of(function, *args)[0], _BACKWARD if backward else _RULES)
 
 
 def _holds(program: Any, names: tuple[str, ...]) -> bool:
