@@ -181,6 +181,8 @@ class View(AnyView):
         wide = View(self._subject, self._given, wide=True)
         try:
             return Widest(wide, wide.first, own_numbers(self.first, wide.first), None)
+        except jax.errors.UnexpectedTracerError:  # a value that an earlier call kept, and nothing of float64
+            raise
         except Exception as refusal:
             return Widest(self, self.first, own_numbers(self.first, self.first), refusal)
 

@@ -88,6 +88,8 @@ class StreamedView(AnyView):
             view = StreamedView(self._subject, self._given, wide=True, own=self.joint)
             here = view.at()
             return Widest(view, here, here.own(), None)
+        except jax.errors.UnexpectedTracerError:  # a value that an earlier call kept, and nothing of float64
+            raise
         except Exception as refusal:
             here = self.at()
             return Widest(self, here, here.own(), refusal)
