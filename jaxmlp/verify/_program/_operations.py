@@ -82,7 +82,7 @@ def _held(array: Any) -> np.ndarray:
 
 
 def _released(array: np.ndarray) -> Any:
-    return array.item() if array.dtype == object else jnp.asarray(array)
+    return array.item() if array.dtype == object else jax.device_put(array)
 
 
 def _broadcast(params: dict[str, Any], operand: Any, *_: Any) -> Any:
