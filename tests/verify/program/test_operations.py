@@ -157,14 +157,17 @@ def follow(program, arrays):
     """Every equation beside JAX, both from the same inputs."""
     known = dict(zip(program.inputs, map(np.asarray, arrays), strict=True))
     known |= {variable: np.asarray(const) for variable, const in program.constants.items()}
+    given, found = [], []
     for equation in program.equations:
-        inputs = [known[atom] if isinstance(atom, int) else atom.value for atom in equation.inputs]
-        found, expected = evaluated(equation, inputs), equation.bind(*map(jnp.asarray, inputs))
-        for one, other in zip(found, expected, strict=True):
+        given.append([known[atom] if isinstance(atom, int) else atom.value for atom in equation.inputs])
+        found.append(evaluated(equation, given[-1]))
+        known.update(zip(equation.outputs, found[-1], strict=True))
+    each_alone = lambda given: [equation.bind(*it) for equation, it in zip(program.equations, given, strict=True)]
+    for equation, ours, theirs in zip(program.equations, found, jax.jit(each_alone)(given), strict=True):
+        for one, other in zip(ours, theirs, strict=True):
             assert isinstance(one, np.ndarray) and one.shape == other.shape, equation.name
             assert one.dtype == other.dtype, equation.name
             np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-14, err_msg=equation.name)
-        known.update(zip(equation.outputs, found, strict=True))
 
 
 @pytest.mark.parametrize("name", (*CASES, *MORE))
