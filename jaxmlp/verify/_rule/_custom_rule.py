@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._judge import judged
-from .._program._call import functions_of, has_functions, Same, taking_no_functions, without_functions
+from .._program._call import functions_of, has_functions, Same, shapes_of, taking_no_functions, without_functions
 from .._program._leaves import is_number
-from .._program._primal import forward_only, has_rules, primal_of
+from .._program._primal import forward_only, has_rules, keeps_rules, primal_of
 from .._program._tree import is_floating, named_leaves
 from .._report._gradient_report import Finding, GradientReport
 from .._report._words import in_a_coarser_dtype
@@ -48,14 +48,14 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
     if aim.rule is not None:
         _check_inputs(aim)
     differentiable(aim.names, aim.inputs)
-    out = jax.eval_shape(lambda: aim.call(*aim.inputs))
+    out = shapes_of(aim.call, *aim.inputs)
     if not has_rules(aim.call, *aim.inputs):
         raise ValueError(
             f"`{name}` calls no `jax.custom_vjp` or `jax.custom_jvp` function, so JAX derives all of its derivative: "
             "there is no rule to check. To check a gradient that you wrote, use `check` or `check_pair`."
         )
     primal, pullback = primal_of(Same(aim.call)), pullback_of(Same(aim.call))
-    if has_rules(primal, *aim.inputs):
+    if keeps_rules(aim.call, *aim.inputs):
         raise TypeError(
             f"`{name}` calls a custom rule inside of an operation that cannot be taken apart: check the rule by itself."
         )
