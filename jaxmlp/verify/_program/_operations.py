@@ -25,8 +25,8 @@ from ._windows import (
 )
 
 
-_SLOW_ALONE = ("shard_map",)
-"""What JAX compiles anew, operation by operation, each time that it runs by itself."""
+_SLOW_ALONE = ("pallas_call", "shard_map")
+"""What JAX compiles anew each time that it runs by itself."""
 
 
 @lru_cache(maxsize=64)

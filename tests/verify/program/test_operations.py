@@ -1,13 +1,17 @@
 """Every operation on NumPy arrays gives what JAX gives."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
+from jax.experimental import pallas as pl
 
-from jaxmlp.verify._program._operations import _OPERATIONS, evaluated
+from jaxmlp.verify._program._call import Same
+from jaxmlp.verify._program._operations import _compiled, _OPERATIONS, evaluated
 from jaxmlp.verify._program._trace import Equation, traced
 
 from ...helpers import generator
@@ -207,6 +211,20 @@ def test_an_operation_without_an_entry_is_left_to_jax(getkey, primitive, functio
     program = traced(function, array)
     assert primitive not in _OPERATIONS and primitive in {equation.name for equation in program.equations}
     follow(program, [array])
+
+
+def test_a_kernel_is_compiled_once_however_often_it_runs():
+    def doubled(x):
+        def kernel(given, out):
+            out[...] = 2 * given[...]
+
+        return pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype), interpret=True)(x)
+
+    [equation] = traced(doubled, np.ones(3)).equations
+    for number in range(3):
+        np.testing.assert_array_equal(evaluated(equation, [np.full(3, float(number))])[0], 2 * number)
+    run: Any = _compiled(Same(equation))
+    assert run._cache_size() == 1
 
 
 def test_complex_numbers_are_left_to_jax_and_keep_their_digits(getkey):
