@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._program._call import called, compiled, joined, Same, split
+from .._program._interpret import compiled_once
 from .._program._tree import is_array, is_floating, named_leaves, on_host, widened
 from ._differences import Along
 
@@ -106,7 +107,7 @@ class Lines:
         for first in range(0, len(distances), self.most):
             index = np.arange(first, first + self.most) % len(distances)  # the last call is filled up with others
             at = distances[index].astype(whole.dtype)
-            result = compiled(_at_points(Same(self._loss)), self._params, whole, which[index], at, *self._args)
+            result = compiled_once(_at_points(Same(self._loss)), self._params, whole, which[index], at, *self._args)
             values.append(np.asarray(result, np.float64))
         return np.concatenate(values)[: len(distances)]
 
