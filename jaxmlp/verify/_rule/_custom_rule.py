@@ -126,7 +126,7 @@ def _said(report: GradientReport, forward: str) -> GradientReport:
 
 def _other_dtypes(subject: Subject, params: Any, report: GradientReport) -> tuple[Finding, ...]:
     """Cotangents of another dtype than their inputs: JAX lets them through."""
-    actual = View(subject, params, wide=False).at().dtypes
+    actual = {path: leaf.dtype for path, leaf in View(subject, params, wide=False).answer().items()}
     told = {path for finding in report.findings if finding.cause == "shape" for path in finding.leaves}
     findings = []
     for path, leaf in named_leaves(params).items():

@@ -189,17 +189,19 @@ class View(AnyView):
     def at(self, *steps: Step, shake: int | None = None) -> Evidence:
         with self._precision():
             params = self.params_at(*steps)
-            evaluate: Callable[..., Any] = interpreted
-            if shake is not None:
-                evaluate = lambda function, *args: shaken(function, shake, *args)
-            value, expected = truth(self._subject.loss, params, self.args, evaluate=evaluate)
-            evaluate = evaluate if self.is_traceable else called
-            leaves = self._subject.leaves(evaluate(self._subject.grads, params, *self.args))
-            if self._subject.has_value:
-                expected = {VALUE: np.asarray(value)} | expected
-            raw = {path: hosted(f"`{path}` from `{self._subject.name}`", leaf) for path, leaf in leaves.items()}
-            actual = {path: in_float64(leaf) for path, leaf in raw.items()}
-            return Evidence(value, actual, expected, {path: leaf.dtype for path, leaf in raw.items()})
+            value, expected = truth(self._subject.loss, params, self.args, evaluate=_evaluation(shake))
+        if self._subject.has_value:
+            expected = {VALUE: np.asarray(value)} | expected
+        raw = self.answer(*steps, shake=shake)
+        actual = {path: in_float64(leaf) for path, leaf in raw.items()}
+        return Evidence(value, actual, expected, {path: leaf.dtype for path, leaf in raw.items()})
+
+    def answer(self, *steps: Step, shake: int | None = None) -> dict[str, np.ndarray]:
+        """The leaves of the gradient under check alone, in the dtypes in which they come."""
+        with self._precision():
+            evaluate = _evaluation(shake) if self.is_traceable else called
+            leaves = self._subject.leaves(evaluate(self._subject.grads, self.params_at(*steps), *self.args))
+            return {path: hosted(f"`{path}` from `{self._subject.name}`", leaf) for path, leaf in leaves.items()}
 
     @cached_property
     def is_traceable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -221,6 +223,11 @@ class Widest(NamedTuple):
     here: Seen
     own: Own
     refusal: Exception | None
+
+
+def _evaluation(shake: int | None) -> Callable[..., Any]:
+    """How a function is run: as it is, or rounded at random if `shake` is a draw."""
+    return interpreted if shake is None else lambda function, *args: shaken(function, shake, *args)
 
 
 def _pair(result: Any) -> Any:
