@@ -15,7 +15,7 @@ from .passes import ARRANGEMENTS, Pieces, run
 def rounded(array: Any, dtype: str) -> Any:
     """Numbers as the caller of a check has them."""
     with jax.enable_x64(dtype == "float64"):
-        return jnp.asarray(np.asarray(array, np.float64).astype(jnp.dtype(dtype)))
+        return jax.device_put(np.asarray(array, np.float64).astype(jnp.dtype(dtype)))
 
 
 def packed(layers: Any, is_dict: bool) -> Any:

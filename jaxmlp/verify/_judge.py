@@ -24,12 +24,17 @@ from ._verdict._points import Step
 from ._verdict._streamed import streamed
 
 
-def judged(subject: Subject, params: Any) -> GradientReport:
-    """The report on `subject` at `params`."""
+def judged(subject: Subject, params: Any, *, is_further: bool = False) -> GradientReport:
+    """The report on `subject` at `params`.
+
+    That on a further question about a gradient, which was called a second time already, is without findings, and only
+    what is wrong is called again.
+    """
     dtypes = _dtypes(params)
     own_view = streamed(subject, params) or View(subject, params, wide=False)
     first = own_view.first and own_view.first.actual
-    repeated = gradient_repeated(subject, params, first, traceable=own_view.is_traceable)
+    again = partial(gradient_repeated, subject, params, first, traceable=own_view.is_traceable)
+    repeated = Repeated() if is_further else again()
     if repeated.reasons:
         return undecided(subject, params, repeated)
     view, here, own, refusal = own_view.widest()
@@ -58,7 +63,9 @@ def judged(subject: Subject, params: Any) -> GradientReport:
         subject=subject.name,
         verdict="wrong" if is_wrong else "undecided" if reasons else "right",
         leaves=tuple(leaves),
-        findings=found(subject, view, formula.here, formula.beside(comparisons), wrong, extra)
+        findings=()
+        if is_further
+        else found(subject, view, formula.here, formula.beside(comparisons), wrong, extra)
         + (numbers.mistakes() if is_wrong else numbers.warnings())
         + repeated.findings,
         reasons=() if is_wrong else reasons,

@@ -13,12 +13,13 @@ from ._numeric._gradient import LeafSlopes, Numeric, numeric_gradient
 from ._numeric._opinion import evaluated, LeafOpinion, opinion, REAL
 from ._numeric._words import autodiff_differs, unmeasured, values_differ
 from ._program._call import is_traceable
+from ._program._interpret import interpreted
 from ._program._tree import in_float64, named_leaves, on_host
 from ._repeated import gradient_repeated
 from ._report._gradient_report import Finding, GradientReport, LeafCheck
 from ._verdict._accuracy import compared, FORMULA, norm, VANISHED
 from ._verdict._evidence import Subject, VALUE
-from ._verdict._reference import truth
+from ._verdict._reference import truth, value_and_grad
 
 
 # The steps go far, and what over- or underflows on the way is seen in the values.
@@ -33,7 +34,7 @@ def measured(subject: Subject, params: Any) -> GradientReport:
             return undecided(subject, params, repeated)
         return by_values(subject, params, numeric)
     report = judged(subject, params)
-    autodiff = evaluated(jax.grad(subject.loss), params, subject.args)
+    _, autodiff = evaluated(value_and_grad(subject.loss), params, subject.args)
     derived = {path: seen for path, seen in opinion(numeric, autodiff).leaves.items() if seen.verdict != "right"}
     lies = tuple(path for path, seen in derived.items() if seen.verdict == "wrong")
     if lies:
@@ -58,7 +59,7 @@ def _is_zero(derived: np.ndarray, seen: LeafSlopes, whole: float) -> bool:
 def _is_differentiable(subject: Subject, params: Any) -> bool:
     """Whether JAX can differentiate the loss, which itself can be called."""
     try:
-        truth(subject.loss, params, subject.args)
+        truth(subject.loss, params, subject.args, evaluate=interpreted)
     except Exception:
         return False
     return True

@@ -11,7 +11,8 @@ from ._line._bench import Bench
 from ._mistake._leaf import batch_sizes
 from ._mistake._names import line_of
 from ._mutants import Mutant, mutants
-from ._program._call import compiled, input_names, joined, split
+from ._program._call import input_names, joined, split
+from ._program._interpret import interpreted
 from ._program._source import Source
 from ._program._trace import traced
 from ._program._tree import is_array, is_floating, named_leaves
@@ -57,7 +58,7 @@ class _Powered:
             if any(map(is_floating, jax.tree.leaves(args[position - 1]))):
                 self.moved[name] = len(points)
                 points.append(tuple(_changed(p, _moved) if i == position else p for i, p in enumerate((params, *args))))
-        truth += [named_leaves(jax.tree.map(np.asarray, compiled(gradient, *p))) for p in points[self.judging :]]
+        truth += [named_leaves(jax.tree.map(np.asarray, interpreted(gradient, *p))) for p in points[self.judging :]]
 
         program = traced(gradient, *points[0])
         paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
@@ -123,7 +124,7 @@ def _elsewhere(gradient: Callable[..., Any], point: tuple[Any, ...]) -> list[tup
     No element changes its sign, so a variance stays a variance; the caller's point itself if it must be.
     """
     there = [tuple(_changed(part, change) for part in point) for change in (_moved, _drawn)]
-    return [p for p in there if _is_finite(compiled(gradient, *p))] or [point]
+    return [p for p in there if _is_finite(interpreted(gradient, *p))] or [point]
 
 
 def _is_finite(tree: Any) -> bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._program._call import split
@@ -79,7 +78,7 @@ def _traced(step: Callable[[Any], Any], state: Any) -> tuple[Program | None, Any
 
 def _result(program: Program, replay: Replay, state: Any, *, single: bool) -> tuple[Any, list[str]]:
     """The state after a replay, None if there is none, and the names of all that it returns."""
-    result = jax.tree.unflatten(program.structure, [jnp.asarray(leaf) for leaf in replay.outputs()])
+    result = jax.tree.unflatten(program.structure, [jax.device_put(leaf) for leaf in replay.outputs()])
     new, output = parted(result, state, single=single)
     return new, [*paths(new, "state"), *(f"output.{path}".rstrip(".") for path in paths(output, ""))]
 

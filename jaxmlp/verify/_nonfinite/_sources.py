@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .._program._trace import Equation
@@ -16,7 +15,7 @@ Element: TypeAlias = tuple[int, ...]
 
 def again(equation: Equation, inputs: Sequence[Any]) -> list[np.ndarray]:
     """The results of an equation on other numbers."""
-    arrays = (array if isinstance(array, jax.Array) else jnp.asarray(array) for array in inputs)
+    arrays = (array if isinstance(array, jax.Array) else jax.device_put(array) for array in inputs)
     return [np.asarray(result) for result in equation.bind(*arrays)]
 
 

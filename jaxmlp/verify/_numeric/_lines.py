@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._program._call import called, compiled, joined, Same, split
+from .._program._interpret import compiled_once
 from .._program._tree import is_array, is_floating, named_leaves, on_host, widened
 from ._differences import Along
 
@@ -92,7 +93,7 @@ class Lines:
         rows = self.most if self._is_mapped else len(lines)  # filled up: one shape is compiled once
         whole = np.zeros((rows, self.size))
         whole[: len(lines), start : start + lines.shape[1]] = lines
-        values = partial(self._many, jnp.asarray(whole)) if self._is_mapped else partial(self._one_by_one, whole)
+        values = partial(self._many, jax.device_put(whole)) if self._is_mapped else partial(self._one_by_one, whole)
 
         def along(distances: np.ndarray) -> np.ndarray:
             distances = np.broadcast_to(distances, (len(lines), distances.shape[1]))
@@ -105,8 +106,8 @@ class Lines:
         values = []
         for first in range(0, len(distances), self.most):
             index = np.arange(first, first + self.most) % len(distances)  # the last call is filled up with others
-            at = jnp.asarray(distances[index], whole.dtype)
-            result = compiled(_at_points(Same(self._loss)), self._params, whole, which[index], at, *self._args)
+            at = distances[index].astype(whole.dtype)
+            result = compiled_once(_at_points(Same(self._loss)), self._params, whole, which[index], at, *self._args)
             values.append(np.asarray(result, np.float64))
         return np.concatenate(values)[: len(distances)]
 
@@ -121,7 +122,7 @@ class Lines:
 
     def _maps(self) -> bool:
         """Whether many points can be evaluated at once: a kernel may be traceable and yet refuse `jax.vmap`."""
-        whole = jnp.asarray(np.zeros((self.most, self.size)))
+        whole = jax.device_put(np.zeros((self.most, self.size)))
         try:
             self._many(whole, np.zeros(1, int), np.zeros(1))
         except Exception:
@@ -177,7 +178,7 @@ def _moved(params: Any, step: Any) -> Any:
 
 
 def _like(old: Any, new: Any) -> Any:
-    return jnp.asarray(new) if isinstance(old, jax.Array) else new
+    return jax.device_put(new) if isinstance(old, jax.Array) else new
 
 
 def _dtype(value: Any) -> np.dtype:

@@ -7,7 +7,8 @@ from typing import Any, Literal, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 
-from .._program._call import called, compiled, is_traceable
+from .._program._call import called, is_traceable
+from .._program._interpret import interpreted
 from .._program._tree import named_leaves, on_host
 from .._report._gradient_report import Verdict
 from .._verdict._accuracy import norm, relative
@@ -89,10 +90,10 @@ def opinion(numeric: Numeric, grads: Any) -> Opinion:
 
 
 def evaluated(function: Callable[..., Any], params: Any, args: tuple[Any, ...]) -> Any:
-    """`function(params, *args)` in float64 if it can be, compiled if JAX can trace it."""
+    """`function(params, *args)` in float64 if it can be, as `interpreted` if JAX can trace it."""
 
     def call(params: Any, args: tuple[Any, ...]) -> Any:
-        return (compiled if is_traceable(function, params, *args) else called)(function, params, *args)
+        return (interpreted if is_traceable(function, params, *args) else called)(function, params, *args)
 
     return in_float64(call, params, args)
 

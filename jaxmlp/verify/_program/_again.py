@@ -64,7 +64,7 @@ def again(function: Callable[..., Any], names: tuple[str, ...], args: tuple[Any,
             return Again(True, written=tuple(sorted(written)))
         result_again = jax.tree.unflatten(second.structure, second.run(arrays))
         return Again(False, (result, result_again), stacks, tuple(sorted(written)))
-    if not written and _writes_in_place(function) and any(map(_is_numpy, jax.tree.leaves(args))):
+    if not written and any(map(_is_numpy, jax.tree.leaves(args))) and _writes_in_place(function):
         # `x -= 1` leaves a tracer as it is and changes an array of NumPy.
         return replace(_called(function, names, args), is_same=True)
     return Again(True, written=tuple(sorted(written)))

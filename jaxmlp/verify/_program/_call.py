@@ -133,6 +133,12 @@ def jaxpr_of(function: Callable[..., Any], *args: Any) -> tuple[Any, Any]:
     return traced.jaxpr, jax.tree.structure(traced.out_info)
 
 
+def shapes_of(function: Callable[..., Any], *args: Any) -> Any:
+    """The tree of the result of `function(*args)`, with the shapes and dtypes of its leaves."""
+    arrays, kept = split(args)
+    return _jitted(Same(function)).trace(kept, arrays).out_info
+
+
 def is_traceable(function: Callable[..., Any], *args: Any) -> bool:
     """Whether JAX can trace `function`: NumPy and torch code, and compiled kernels, fail one way or another."""
     try:

@@ -1,6 +1,7 @@
 """A function run operation by operation in NumPy: a small one is sooner done so than compiled."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -39,11 +40,21 @@ def interpreted(function: Callable[..., Any], *args: Any) -> Any:
     return _compiled(program, function, *args) if result is None else result
 
 
+def compiled_once(function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)`, compiled, if nothing was compiled for the same program a short time before."""
+    return _compiled(program_of(function, *args), function, *args)
+
+
 def _compiled(program: Program, function: Callable[..., Any], *args: Any) -> Any:
     """`function(*args)` by what was compiled for the same program before, if it was."""
     arrays, kept = split(args)
-    key = fingerprint(program, lines=False)
+    key = _fingerprint(program)
     return _MEMORY.get(key and (key, kept), lambda: jitted(function))(kept, arrays)
+
+
+@lru_cache(maxsize=64)
+def _fingerprint(program: Program) -> bytes | None:
+    return fingerprint(program, lines=False)
 
 
 def is_small(program: Program) -> bool:

@@ -25,8 +25,8 @@ from ._windows import (
 )
 
 
-_SLOW_ALONE = ("shard_map",)
-"""What JAX compiles anew, operation by operation, each time that it runs by itself."""
+_SLOW_ALONE = ("pallas_call", "shard_map")
+"""What JAX compiles anew each time that it runs by itself."""
 
 
 @lru_cache(maxsize=64)
@@ -82,7 +82,7 @@ def _held(array: Any) -> np.ndarray:
 
 
 def _released(array: np.ndarray) -> Any:
-    return array.item() if array.dtype == object else jnp.asarray(array)
+    return array.item() if array.dtype == object else jax.device_put(array)
 
 
 def _broadcast(params: dict[str, Any], operand: Any, *_: Any) -> Any:

@@ -10,8 +10,8 @@ import jax.extend
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from ._call import joined, Same, split
-from ._trace import Program, traced
+from ._call import jaxpr_of, Same, split
+from ._trace import Program, program_of, traced
 
 
 _BACKWARD = ("custom_vjp_call", "custom_vjp_call_jaxpr")
@@ -23,17 +23,22 @@ _FORWARD = 4096
 
 def has_rules(function: Callable[..., Any], *args: Any, backward: bool = False) -> bool:
     """Whether `function(*args)` calls a custom rule, be it inside of a loop; or a `custom_vjp` if that is asked."""
-    arrays, kept = split(args)
-    program = jax.make_jaxpr(lambda arrays: function(*joined(arrays, kept)))(arrays)
-    return _holds(program, _BACKWARD if backward else _RULES)
+    return _holds(jaxpr_of(function, *args)[0], _BACKWARD if backward else _RULES)
+
+
+def keeps_rules(function: Callable[..., Any], *args: Any) -> bool:
+    """Whether a custom rule is left in its `primal_of`, inside of an operation that cannot be taken apart."""
+    program = _without_rules(program_of(function, *args, unroll=False))
+    return any(equation.name in _RULES or _hold(equation.params, _RULES) for equation in program.equations)
 
 
 def _holds(program: Any, names: tuple[str, ...]) -> bool:
-    return any(
-        equation.primitive.name in names
-        or any(_holds(inner, names) for inner in jax.extend.core.jaxprs_in_params(equation.params))
-        for equation in getattr(program, "jaxpr", program).eqns
-    )
+    equations = getattr(program, "jaxpr", program).eqns
+    return any(equation.primitive.name in names or _hold(equation.params, names) for equation in equations)
+
+
+def _hold(params: dict[str, Any], names: tuple[str, ...]) -> bool:
+    return any(_holds(inner, names) for inner in jax.extend.core.jaxprs_in_params(params))
 
 
 # Cached, so that the same function has the same primal, which then compiles only once.

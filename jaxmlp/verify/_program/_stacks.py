@@ -4,6 +4,7 @@ import os
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import CodeType
 from typing import Any, TypeAlias
 
 import jax
@@ -50,25 +51,39 @@ Stack: TypeAlias = tuple[Frame | None, ...]
 """The frames of the user's code, innermost first; None stands for JAX between them, as under `vmap` or `scan`."""
 
 
+_KNOWN: dict[tuple[int, int], tuple[CodeType, Frame | None]] = {}
+"""Frames by the identity of their code, which is kept with them, and the offset in it; None for one that is hidden.
+Nearly every equation of a program stands in frames in which others stand too.
+"""
+
+_MANY = 2**14
+"""How many frames are kept at most."""
+
+
 def stack_of(eqn: Any) -> Stack:
     """Where an equation of a jaxpr stands."""
     traceback = eqn.source_info.traceback
-    if traceback is None:
-        return ()
-    frames, (_, offsets) = traceback.frames, traceback.raw_frames()
-    return tuple(
-        _merged(
-            Frame(frame.file_name, frame.line_num, frame.function_name, offset)
-            for frame, offset in zip(frames, offsets, strict=True)
-        )
-    )
+    return () if traceback is None else tuple(_merged(_frames(traceback)))
 
 
-def _merged(frames: Iterator[Frame]) -> Iterator[Frame | None]:
+def _frames(traceback: Any) -> Iterator[Frame | None]:
+    """The frames of a traceback of JAX's, with None for each that is hidden."""
+    for index, (code, offset) in enumerate(zip(*traceback.raw_frames(), strict=True)):
+        known = _KNOWN.get((id(code), offset))
+        if known is None:
+            if len(_KNOWN) >= _MANY:
+                _KNOWN.clear()
+            at = traceback.frames[index]
+            frame = Frame(at.file_name, at.line_num, at.function_name, offset)
+            known = _KNOWN[id(code), offset] = code, None if frame.file.startswith(HIDDEN) else frame
+        yield known[1]
+
+
+def _merged(frames: Iterator[Frame | None]) -> Iterator[Frame | None]:
     """The user's frames; a run of hidden ones between them becomes a single None."""
     started, hidden = False, False
     for frame in frames:
-        if frame.file.startswith(HIDDEN):
+        if frame is None:
             hidden = started
             continue
         if hidden:

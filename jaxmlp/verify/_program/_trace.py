@@ -153,15 +153,15 @@ def traced(function: Callable[..., Any], *args: Any, unroll: bool = True) -> Pro
     return _flattened(closed, jax.tree.structure(shapes), unroll)
 
 
-def program_of(function: Callable[..., Any], *args: Any) -> Program:
+def program_of(function: Callable[..., Any], *args: Any, unroll: bool = True) -> Program:
     """`traced(function, *args)`, of a function that is looked at again and again: traced and flattened only once."""
     closed, structure = jaxpr_of(function, *args)
-    return _kept(Same(closed), structure)
+    return _kept(Same(closed), structure, unroll)
 
 
 @lru_cache(maxsize=64)
-def _kept(closed: Same, structure: Any) -> Program:
-    return _flattened(closed.value, structure, unroll=True)
+def _kept(closed: Same, structure: Any, unroll: bool) -> Program:
+    return _flattened(closed.value, structure, unroll)
 
 
 def _flattened(closed: Any, structure: Any, unroll: bool) -> Program:

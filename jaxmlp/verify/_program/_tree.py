@@ -48,7 +48,8 @@ def widened(tree: Any) -> Any:
         if not is_floating(leaf):
             return leaf
         wide = np.array(leaf, np.float64)
-        return jnp.asarray(wide) if isinstance(leaf, jax.Array) else wide
+        # `jnp.asarray` compiles a program for each new shape, this none.
+        return jax.device_put(wide) if isinstance(leaf, jax.Array) else wide
 
     return jax.tree.map(widen, tree)
 

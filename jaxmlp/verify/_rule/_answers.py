@@ -35,7 +35,7 @@ def with_notes(report: GradientReport, *notes: Finding) -> GradientReport:
 
 def wrong_of(subject: Subject, at: Any, params: Any, label: str) -> tuple[tuple[LeafCheck, ...], tuple[str, ...]]:
     """The leaves that are wrong of a further question, labelled as its, and their paths among `params`."""
-    report = settled(subject, at, judged(subject, at))
+    report = settled(subject, at, judged(subject, at, is_further=True))
     leaves = {leaf.path.removeprefix("inputs."): leaf for leaf in report.leaves if leaf.verdict == "wrong"}
     shapes = {path: jnp.shape(leaf) for path, leaf in named_leaves(params).items()}
     labelled = [

@@ -9,21 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._judge import judged
-from .._program._call import functions_of, has_functions, Same, taking_no_functions, without_functions
+from .._program._call import functions_of, has_functions, Same, shapes_of, taking_no_functions, without_functions
 from .._program._leaves import is_number
-from .._program._primal import forward_only, has_rules, primal_of
+from .._program._primal import forward_only, has_rules, keeps_rules, primal_of
 from .._program._tree import is_floating, named_leaves
 from .._report._gradient_report import Finding, GradientReport
 from .._report._words import in_a_coarser_dtype
 from .._verdict._evidence import Subject, VALUE, View
 from .._verdict._points import NEAR, Step
+from .._verdict._reference import value_and_grad
 from . import _words as words
 from ._answers import with_leaves, with_mistakes, with_notes, wrong_of
 from ._flat import without_false_zeros
 from ._linear import linearity
 from ._pullback import differentiable, pulled, random_dout
 from ._questions import forward_mode, second_order
-from ._refused import refusal_of, refused_report
+from ._refused import refusal_of, refusal_of_anew, refused_report
 from ._target import pullback_of, Target, target
 from ._transformed import with_transformations
 from ._values import settled, undifferentiated, values_report
@@ -47,21 +48,21 @@ def rule_report(name: str, function: Callable[..., Any], inputs: tuple[Any, ...]
     if aim.rule is not None:
         _check_inputs(aim)
     differentiable(aim.names, aim.inputs)
-    out = jax.eval_shape(lambda: aim.call(*aim.inputs))
+    out = shapes_of(aim.call, *aim.inputs)
     if not has_rules(aim.call, *aim.inputs):
         raise ValueError(
             f"`{name}` calls no `jax.custom_vjp` or `jax.custom_jvp` function, so JAX derives all of its derivative: "
             "there is no rule to check. To check a gradient that you wrote, use `check` or `check_pair`."
         )
     primal, pullback = primal_of(Same(aim.call)), pullback_of(Same(aim.call))
-    if has_rules(primal, *aim.inputs):
+    if keeps_rules(aim.call, *aim.inputs):
         raise TypeError(
             f"`{name}` calls a custom rule inside of an operation that cannot be taken apart: check the rule by itself."
         )
     subject, params = pulled(name, primal, pullback, aim.inputs, aim.names, random_dout(out), has_value=True)
     differentiable_loss, no_truth = _differentiable_loss(subject, params)
     subject, values = replace(subject, loss=differentiable_loss, source=aim.source), subject
-    untraceable = refusal_of(subject.grads, params, *subject.args)
+    untraceable = refusal_of_anew(subject.grads, params, *subject.args)
     if untraceable:
         try:
             subject.grads(params, *subject.args)
@@ -102,10 +103,10 @@ def _check_inputs(aim: Target) -> None:
 
 def _differentiable_loss(subject: Subject, params: Any) -> tuple[Callable[..., Any], Exception | None]:
     """The loss, as JAX can differentiate it: in reverse mode, or if not, in forward mode; or not at all, and why."""
-    if refusal_of(jax.grad(subject.loss), params, *subject.args) is None:
+    if refusal_of(value_and_grad(subject.loss), params, *subject.args) is None:
         return subject.loss, None
     slow = forward_only(Same(subject.loss))
-    refusal = refusal_of(jax.grad(slow), params, *subject.args)
+    refusal = refusal_of(value_and_grad(slow), params, *subject.args)
     return (undifferentiated(subject.loss), refusal) if refusal else (slow, None)
 
 
@@ -125,7 +126,7 @@ def _said(report: GradientReport, forward: str) -> GradientReport:
 
 def _other_dtypes(subject: Subject, params: Any, report: GradientReport) -> tuple[Finding, ...]:
     """Cotangents of another dtype than their inputs: JAX lets them through."""
-    actual = View(subject, params, wide=False).at().dtypes
+    actual = {path: leaf.dtype for path, leaf in View(subject, params, wide=False).answer().items()}
     told = {path for finding in report.findings if finding.cause == "shape" for path in finding.leaves}
     findings = []
     for path, leaf in named_leaves(params).items():
@@ -172,7 +173,7 @@ def _with_forward_mode(aim: Target, subject: Subject, params: Any, report: Gradi
 
 def _with_second_order(subject: Subject, params: Any, report: GradientReport) -> GradientReport:
     second, point = second_order(subject, params)
-    if refusal_of(jax.grad(second.loss), point, *second.args):
+    if refusal_of(value_and_grad(second.loss), point, *second.args):
         return report  # there is no truth
     refusal = refusal_of(second.grads, point, *second.args)
     if refusal:

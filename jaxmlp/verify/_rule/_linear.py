@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._program._tree import in_float64
 from .._report._gradient_report import Finding, GradientReport, LeafCheck
 from .._report._words import missing_upstream
 from .._verdict._accuracy import norm, SPREAD_OF_SHAKES
-from .._verdict._evidence import Evidence, Subject, VALUE, View
+from .._verdict._evidence import Subject, VALUE, View
 from .._verdict._points import SHAKES
 from ._pullback import Dout, random_dout
 from ._words import not_linear, not_zero
@@ -31,10 +32,10 @@ def linearity(subject: Subject, params: Any, out: Any, report: GradientReport, d
     inputs, dout = subject.args
     other, wide = random_dout(out, draw=1), report.precision == "float64"
 
-    def answers(shake: int | None = None) -> list[Evidence]:
+    def answers(shake: int | None = None) -> list[dict[str, np.ndarray]]:
         douts = [_combined(dout, other, *factors) for factors in ((1, 0), (-1, 0), (0, -1000), (1, -1000), (0, 0))]
         views = [View(replace(subject, args=(inputs, dout)), params, wide=wide) for dout in douts]
-        return [view.at(shake=shake if view.is_traceable else None) for view in views]
+        return [view.answer(shake=shake if view.is_traceable else None) for view in views]
 
     seen = answers()
     coarsest = (
@@ -42,11 +43,13 @@ def linearity(subject: Subject, params: Any, out: Any, report: GradientReport, d
     )
     shown: dict[str, list[str]] = {}
     for leaf in report.leaves:
-        parts = [answer.actual[leaf.path] for answer in seen if leaf.path in answer.actual]
+        parts = [in_float64(answer[leaf.path]) for answer in seen if leaf.path in answer]
         if leaf.path != VALUE and len(parts) == len(seen):
-            eps = max(coarsest, float(jnp.finfo(seen[0].dtypes[leaf.path]).eps)) if parts[0].dtype.kind == "f" else 0.0
+            eps = max(coarsest, float(jnp.finfo(seen[0][leaf.path].dtype).eps)) if parts[0].dtype.kind == "f" else 0.0
             mistake = _mistake(leaf, parts, eps)
-            if mistake == "bent" and _is_rounding(parts, [[at.actual[leaf.path] for at in answers(k)] for k in SHAKES]):
+            if mistake == "bent" and _is_rounding(
+                parts, [[in_float64(answer[leaf.path]) for answer in answers(k)] for k in SHAKES]
+            ):
                 mistake = ""
             shown.setdefault(mistake, []).append(leaf.path)
     words = {

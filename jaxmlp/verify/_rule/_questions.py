@@ -118,7 +118,7 @@ def transformed(subject: Subject, call: Callable[..., Any], by: Transformation) 
 def _transformed(grads: Same, call: Same, by: Transformation) -> Callable[..., Any]:
     def eager(params: Any, inputs: tuple[Any, ...], dout: Dout) -> Any:
         # A tracer is refused here, so that nothing compiles it.
-        return grads.value(jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), params), inputs, dout)
+        return grads.value(jax.tree.map(lambda leaf: jax.device_put(np.asarray(leaf)), params), inputs, dout)
 
     def jitted(params: Any, inputs: tuple[Any, ...], dout: Dout) -> Any:
         # `fwd` and `bwd` are then traced apart from each other, as in `jax.grad(jax.jit(f))`.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .._judge import judged
-from .._program._call import joined, Same, split
+from .._program._call import jaxpr_of, joined, Same, split
 from .._program._tree import named_leaves
 from .._report._gradient_report import Finding, GradientReport
 from .._verdict._evidence import Subject
@@ -32,7 +32,16 @@ def refused_report(aim: Target, subject: Subject, params: Any, refusal: Exceptio
 
 
 def refusal_of(function: Callable[..., Any], *args: Any) -> Exception | None:
-    """What is raised when JAX traces `function(*args)`, if anything is."""
+    """What is raised when JAX traces `function(*args)`, if anything is; what is traced is kept for those who run it."""
+    try:
+        jaxpr_of(function, *args)
+    except Exception as error:
+        return error
+    return None
+
+
+def refusal_of_anew(function: Callable[..., Any], *args: Any) -> Exception | None:
+    """`refusal_of` a trace that nobody runs: what a function keeps of it is found in the next."""
     arrays, kept = split(args)
     try:
         jax.eval_shape(lambda arrays: function(*joined(arrays, kept)), arrays)
@@ -44,7 +53,7 @@ def refusal_of(function: Callable[..., Any], *args: Any) -> Exception | None:
 def leaks(subject: Subject, params: Any) -> bool:
     """Whether the rule keeps a tracer beyond the call that it belongs to."""
     with jax.checking_leaks():
-        refusal = refusal_of(subject.grads, params, *subject.args)
+        refusal = refusal_of_anew(subject.grads, params, *subject.args)
     return refusal is not None and "Leaked" in str(refusal)
 
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from .._program._tree import in_float64
 from .._report._gradient_report import GradientReport, LeafCheck
 from .._verdict._accuracy import norm
 from .._verdict._evidence import Subject, View
@@ -32,12 +33,12 @@ class _Outcome(NamedTuple):
 
 def with_transformations(aim: Target, subject: Subject, params: Any, report: GradientReport) -> GradientReport:
     """The report, with what a right rule does otherwise under a transformation."""
-    own = View(subject, params, wide=False).at().actual
+    own = View(subject, params, wide=False).answer()
 
     def outcome(by: Transformation) -> tuple[LeafCheck, ...] | Exception:
         other = transformed(subject, aim.call, by)
         try:
-            if _agree(own, View(other, params, wide=False).at().actual):
+            if _agree(own, View(other, params, wide=False).answer()):
                 return ()
             return wrong_of(other, params, params, by)[0]
         except Exception as refusal:
@@ -60,6 +61,7 @@ def with_transformations(aim: Target, subject: Subject, params: Any, report: Gra
 def _agree(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> bool:
     """Whether two answers in the caller's own dtype have some digits in common: what differs is then judged."""
     half = float(np.sqrt(jnp.finfo(jnp.float32).eps))
+    one, two = ({path: in_float64(leaf) for path, leaf in leaves.items()} for leaves in (one, two))
     with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is no agreement
         return one.keys() == two.keys() and all(
             one[path].shape == two[path].shape and norm(one[path] - two[path]) <= half * norm(one[path]) for path in one

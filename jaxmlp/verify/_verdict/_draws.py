@@ -46,8 +46,9 @@ def _index(like: Any) -> Any:
     """The place of every entry in its array, counted through."""
     if not isinstance(like, Tracer):
         return np.arange(like.size, dtype=np.uint32)
-    index, stride = jnp.zeros(like.shape, jnp.uint32), 1
-    for axis in reversed(range(like.ndim)):
-        place = jax.lax.broadcasted_iota(jnp.uint32, like.shape, axis)
-        index, stride = index + place * jnp.uint32(stride % 2**32), stride * like.shape[axis]
+    places = [jax.lax.broadcasted_iota(jnp.uint32, like.shape, axis) for axis in range(like.ndim)]
+    index, stride = places.pop() if places else jnp.zeros((), jnp.uint32), 1
+    for axis in reversed(range(len(places))):
+        stride *= like.shape[axis + 1]
+        index = index + places[axis] * jnp.uint32(stride % 2**32)
     return index

@@ -124,6 +124,7 @@ class AnyView(ABC):
     def __init__(self, subject: Subject, params: Any, *, wide: bool) -> None:
         self.is_wide = wide
         self._subject, self._given = subject, params
+        self._points: dict[tuple[Step, ...], Any] = {}
         self._precision = (lambda: jax.enable_x64(True)) if wide else nullcontext
 
     @abstractmethod
@@ -157,11 +158,12 @@ class AnyView(ABC):
 
     def params_at(self, *steps: Step) -> Any:
         """The parameters at a point, in the precision of the view."""
-        with self._precision():
-            params = self._all[0]
-            for step in steps:
-                params = step(params)
-            return params
+        if not steps:
+            return self._all[0]
+        if steps not in self._points:
+            with self._precision():
+                self._points[steps] = steps[-1](self.params_at(*steps[:-1]))
+        return self._points[steps]
 
 
 class View(AnyView):
@@ -179,23 +181,27 @@ class View(AnyView):
         wide = View(self._subject, self._given, wide=True)
         try:
             return Widest(wide, wide.first, own_numbers(self.first, wide.first), None)
+        except jax.errors.UnexpectedTracerError:  # a value that an earlier call kept, and nothing of float64
+            raise
         except Exception as refusal:
             return Widest(self, self.first, own_numbers(self.first, self.first), refusal)
 
     def at(self, *steps: Step, shake: int | None = None) -> Evidence:
         with self._precision():
             params = self.params_at(*steps)
-            evaluate: Callable[..., Any] = interpreted
-            if shake is not None:
-                evaluate = lambda function, *args: shaken(function, shake, *args)
-            value, expected = truth(self._subject.loss, params, self.args, evaluate=evaluate)
-            evaluate = evaluate if self.is_traceable else called
-            leaves = self._subject.leaves(evaluate(self._subject.grads, params, *self.args))
-            if self._subject.has_value:
-                expected = {VALUE: np.asarray(value)} | expected
-            raw = {path: hosted(f"`{path}` from `{self._subject.name}`", leaf) for path, leaf in leaves.items()}
-            actual = {path: in_float64(leaf) for path, leaf in raw.items()}
-            return Evidence(value, actual, expected, {path: leaf.dtype for path, leaf in raw.items()})
+            value, expected = truth(self._subject.loss, params, self.args, evaluate=_evaluation(shake))
+        if self._subject.has_value:
+            expected = {VALUE: np.asarray(value)} | expected
+        raw = self.answer(*steps, shake=shake)
+        actual = {path: in_float64(leaf) for path, leaf in raw.items()}
+        return Evidence(value, actual, expected, {path: leaf.dtype for path, leaf in raw.items()})
+
+    def answer(self, *steps: Step, shake: int | None = None) -> dict[str, np.ndarray]:
+        """The leaves of the gradient under check alone, in the dtypes in which they come."""
+        with self._precision():
+            evaluate = _evaluation(shake) if self.is_traceable else called
+            leaves = self._subject.leaves(evaluate(self._subject.grads, self.params_at(*steps), *self.args))
+            return {path: hosted(f"`{path}` from `{self._subject.name}`", leaf) for path, leaf in leaves.items()}
 
     @cached_property
     def is_traceable(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -217,6 +223,11 @@ class Widest(NamedTuple):
     here: Seen
     own: Own
     refusal: Exception | None
+
+
+def _evaluation(shake: int | None) -> Callable[..., Any]:
+    """How a function is run: as it is, or rounded at random if `shake` is a draw."""
+    return interpreted if shake is None else lambda function, *args: shaken(function, shake, *args)
 
 
 def _pair(result: Any) -> Any:

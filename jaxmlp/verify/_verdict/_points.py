@@ -84,7 +84,7 @@ def _like(leaf: Any, values: Any) -> Any:
     if isinstance(leaf, Tracer):
         return values.astype(leaf.dtype)
     values = np.asarray(values, jnp.result_type(leaf))
-    return jnp.asarray(values) if isinstance(leaf, jax.Array) else values
+    return jax.device_put(values) if isinstance(leaf, jax.Array) else values
 
 
 def _root_mean_square(np_: Any, values: Any) -> Any:

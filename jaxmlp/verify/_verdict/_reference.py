@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._program._call import called, compiled, Same
+from .._program._call import called, Same
 from .._program._tree import in_float64, is_floating, named_leaves, on_host
 
 
@@ -16,7 +16,7 @@ _UNREADABLE = (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConvers
 
 
 def truth(
-    loss: Callable[..., Any], params: Any, args: tuple[Any, ...], *, evaluate: Callable[..., Any] = compiled
+    loss: Callable[..., Any], params: Any, args: tuple[Any, ...], *, evaluate: Callable[..., Any]
 ) -> tuple[float, dict[str, np.ndarray]]:
     """The loss and its gradient, leaf by leaf, in the precision of `params`, by `evaluate(function, *args)`.
 

@@ -1,16 +1,18 @@
 """What rounding does to a function: the function again, with every number on the way moved by an ulp."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._program._call import joined, Kept, Same, split
+from .._program._call import Same, split
+from .._program._fingerprint import fingerprint, Memory
 from .._program._interpret import is_small, run
-from .._program._trace import Equation, program_of, traced
+from .._program._trace import Equation, Program, program_of, traced
 from .._program._tree import is_floating
 from ._draws import signs
 
@@ -36,24 +38,26 @@ UNDERFLOWING = {
 """Operations that may give less than their dtype holds, and the operand for which they give exactly 0."""
 
 
+_MEMORY: Memory[Callable[..., Any]] = Memory(8)
+"""Programs that were compiled, by their fingerprints."""
+
+
 def shaken(function: Callable[..., Any], draw: int, *args: Any) -> Any:
     """`function(*args)`, every floating result that is rounded moved up or down by its epsilon, at random.
 
     Where the results of such runs differ, rounding decides them: `1 - p` of a `p` that is 1 to rounding, say, which no
     small change of the arguments would show. This is Monte Carlo arithmetic (Parker, UCLA CSD-970002, 1997). A result
     that underflows is moved by the smallest normal number. What is not small enough for NumPy is compiled, once for
-    each function.
+    each program.
     """
-    arrays, kept = split(args)
-    program = program_of(function, *args)
+    arrays, program = split(args)[0], program_of(function, *args)
     if is_small(program):
         result = run(program, arrays, after=_Drawn(draw).moved)
         if result is not None:
             return result
-    needed = _Signs()
-    jax.eval_shape(lambda arrays: _shaken(function, kept, arrays, needed), arrays)
-    signs = np.random.default_rng(draw).choice(np.asarray((-1, 1), np.int8), needed.used)
-    return _compiled(Same(function), kept, arrays, signs)
+    rolled = program_of(function, *args, unroll=False)
+    signs = np.random.default_rng(draw).choice(np.asarray((-1, 1), np.int8), _count(rolled))
+    return jax.tree.unflatten(rolled.structure, _compiled(Same(rolled))(arrays, signs))
 
 
 def rounded(function: Callable[..., Any], arrays: Sequence[Any], draw: Any) -> Any:
@@ -88,9 +92,17 @@ def _moved(result: Any, sign: Any, equation: Equation, inputs: Sequence[Any]) ->
     return np_.where(small, moved + np_.copysign(info.tiny, result), moved)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _compiled(function: Same, kept: Kept, arrays: Any, signs: Any) -> Any:
-    return _shaken(function.value, kept, arrays, _Signs(signs))
+def _count(program: Program) -> int:
+    """How many numbers a program rounds on its way."""
+    results = ((program.shapes[out], equation) for equation in program.equations for out in equation.outputs)
+    return sum(prod(result.shape) for result, equation in results if _is_rounded(result, equation))
+
+
+@lru_cache(maxsize=64)
+def _compiled(program: Same) -> Callable[..., Any]:
+    """A program, with signs to be moved by, compiled; or what was compiled for the same program before, if it was."""
+    run = lambda arrays, signs: program.value.run(arrays, after=_Signs(signs).moved)
+    return _MEMORY.get(fingerprint(program.value, lines=False), lambda: jax.jit(run))
 
 
 class _Drawn:
@@ -106,20 +118,13 @@ class _Drawn:
 
 
 class _Signs:
-    """Random signs, dealt out in order; without any, it counts how many are asked for."""
+    """Random signs, dealt out in order."""
 
-    def __init__(self, signs: Any = None) -> None:
-        self.signs, self.used = signs, 0
+    def __init__(self, signs: Any) -> None:
+        self._signs, self._used = signs, 0
 
     def moved(self, result: Any, equation: Equation, inputs: Sequence[Any]) -> Any:
         if not _is_rounded(result, equation):
             return result
-        start, self.used = self.used, self.used + result.size
-        if self.signs is None:
-            return result
-        return _moved(result, self.signs[start : self.used].reshape(result.shape), equation, inputs)
-
-
-def _shaken(function: Callable[..., Any], kept: Kept, arrays: Any, signs: _Signs) -> Any:
-    program = traced(function, *joined(arrays, kept), unroll=False)
-    return jax.tree.unflatten(program.structure, program.run(arrays, after=signs.moved))
+        start, self._used = self._used, self._used + result.size
+        return _moved(result, self._signs[start : self._used].reshape(result.shape), equation, inputs)

@@ -88,6 +88,8 @@ class StreamedView(AnyView):
             view = StreamedView(self._subject, self._given, wide=True, own=self.joint)
             here = view.at()
             return Widest(view, here, here.own(), None)
+        except jax.errors.UnexpectedTracerError:  # a value that an earlier call kept, and nothing of float64
+            raise
         except Exception as refusal:
             here = self.at()
             return Widest(self, here, here.own(), refusal)
@@ -145,7 +147,8 @@ class _Seen(Seen):
         self._look = partial(view.look, steps, shake)
         # What is barely moved, or rounded at random, is there to show how an error scatters.
         scatters = shake is not None or (bool(steps) and steps[-1] in NUDGES)
-        asked = _Asked(own=view.has_own and not steps and not scatters, sketched=scatters)
+        # To more than one step from the caller's point leads only an error that is doubted, and is then wanted whole.
+        asked = _Asked(own=view.has_own and not steps and not scatters, sketched=scatters or len(steps) > 1)
         self._joint, self._own, self.dtypes = view.joint, view.own, view.joint.dtypes
         self.found = self._look(asked)
         if not self._is_ordinary():

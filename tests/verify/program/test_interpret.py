@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxmlp.verify._program import _call, _interpret
-from jaxmlp.verify._program._interpret import interpreted, is_small
+from jaxmlp.verify._program._interpret import compiled_once, interpreted, is_small
 from jaxmlp.verify._program._trace import program_of
 
 from ...helpers import normal
@@ -81,12 +81,13 @@ def test_coarser_numbers_are_compiled(monkeypatch, dtype):
     assert interpreted(jnp.tanh, jnp.ones(2, dtype)) == "compiled"
 
 
-def test_the_same_program_is_compiled_once(monkeypatch):
+@pytest.mark.parametrize("run", (interpreted, compiled_once))
+def test_the_same_program_is_compiled_once(monkeypatch, run):
     monkeypatch.setattr(_interpret, "_SMALL", 0)
     monkeypatch.setattr(_interpret, "_MEMORY", _interpret.Memory(4))
     made = []
     monkeypatch.setattr(_interpret, "jitted", lambda function: made.append(function) or _call.jitted(function))
     shifted = lambda by: lambda x: x + by
     for by in (1.0, 1.0, 2.0, 1.0):
-        np.testing.assert_array_equal(interpreted(shifted(by), np.ones(2)), 1 + by)
+        np.testing.assert_array_equal(run(shifted(by), np.ones(2)), 1 + by)
     assert len(made) == 2

@@ -1,13 +1,17 @@
 """Every operation on NumPy arrays gives what JAX gives."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
+from jax.experimental import pallas as pl
 
-from jaxmlp.verify._program._operations import _OPERATIONS, evaluated
+from jaxmlp.verify._program._call import Same
+from jaxmlp.verify._program._operations import _compiled, _OPERATIONS, evaluated
 from jaxmlp.verify._program._trace import Equation, traced
 
 from ...helpers import generator
@@ -157,14 +161,17 @@ def follow(program, arrays):
     """Every equation beside JAX, both from the same inputs."""
     known = dict(zip(program.inputs, map(np.asarray, arrays), strict=True))
     known |= {variable: np.asarray(const) for variable, const in program.constants.items()}
+    given, found = [], []
     for equation in program.equations:
-        inputs = [known[atom] if isinstance(atom, int) else atom.value for atom in equation.inputs]
-        found, expected = evaluated(equation, inputs), equation.bind(*map(jnp.asarray, inputs))
-        for one, other in zip(found, expected, strict=True):
+        given.append([known[atom] if isinstance(atom, int) else atom.value for atom in equation.inputs])
+        found.append(evaluated(equation, given[-1]))
+        known.update(zip(equation.outputs, found[-1], strict=True))
+    each_alone = lambda given: [equation.bind(*it) for equation, it in zip(program.equations, given, strict=True)]
+    for equation, ours, theirs in zip(program.equations, found, jax.jit(each_alone)(given), strict=True):
+        for one, other in zip(ours, theirs, strict=True):
             assert isinstance(one, np.ndarray) and one.shape == other.shape, equation.name
             assert one.dtype == other.dtype, equation.name
             np.testing.assert_allclose(one, other, rtol=1e-13, atol=1e-14, err_msg=equation.name)
-        known.update(zip(equation.outputs, found, strict=True))
 
 
 @pytest.mark.parametrize("name", (*CASES, *MORE))
@@ -204,6 +211,20 @@ def test_an_operation_without_an_entry_is_left_to_jax(getkey, primitive, functio
     program = traced(function, array)
     assert primitive not in _OPERATIONS and primitive in {equation.name for equation in program.equations}
     follow(program, [array])
+
+
+def test_a_kernel_is_compiled_once_however_often_it_runs():
+    def doubled(x):
+        def kernel(given, out):
+            out[...] = 2 * given[...]
+
+        return pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype), interpret=True)(x)
+
+    [equation] = traced(doubled, np.ones(3)).equations
+    for number in range(3):
+        np.testing.assert_array_equal(evaluated(equation, [np.full(3, float(number))])[0], 2 * number)
+    run: Any = _compiled(Same(equation))
+    assert run._cache_size() == 1
 
 
 def test_complex_numbers_are_left_to_jax_and_keep_their_digits(getkey):

@@ -176,9 +176,30 @@ ODD = {
 }
 
 
+@pytest.fixture(scope="module")
+def odd():
+    """`odd(name)`: the two reports on one of `ODD`, and the points that are there to show how an error scatters."""
+    look = _streamed.StreamedView.look
+
+    @cache
+    def on(name):
+        points = []
+
+        def seen(view, steps, shake, asked):
+            if shake is not None or (steps and steps[-1] in NUDGES):
+                points.append((steps, shake))
+            return look(view, steps, shake, asked)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_streamed.StreamedView, "look", seen)
+            return *both(patch, *ODD[name]), points
+
+    return on
+
+
 @pytest.mark.parametrize("name", ODD)
-def test_what_rounding_and_kinks_do_is_told_as_on_the_host(monkeypatch, name):
-    whole, streamed = both(monkeypatch, *ODD[name])
+def test_what_rounding_and_kinks_do_is_told_as_on_the_host(odd, name):
+    whole, streamed, _ = odd(name)
     assert streamed.verdict == whole.verdict and streamed.reasons == whole.reasons
     assert [(f.cause, f.leaves) for f in streamed.findings] == [(f.cause, f.leaves) for f in whole.findings]
 
@@ -195,18 +216,9 @@ def test_numbers_whose_squares_are_none_are_judged_as_others_are(scale):
         assert comparison.error == pytest.approx(factor / 2 - 1, rel=1e-3)
 
 
-def test_points_that_show_how_an_error_scatters_are_looked_at_once(monkeypatch):
-    points = []
-    look = _streamed.StreamedView.look
-
-    def seen(view, steps, shake, asked):
-        if shake is not None or (steps and steps[-1] in NUDGES):
-            points.append((steps, shake))
-        return look(view, steps, shake, asked)
-
-    monkeypatch.setattr(_streamed, "LARGE", 0)
-    monkeypatch.setattr(_streamed.StreamedView, "look", seen)
-    assert not check(*ODD["rounding"]).ok
+def test_points_that_show_how_an_error_scatters_are_looked_at_once(odd):
+    _, streamed, points = odd("rounding")
+    assert not streamed.ok
     assert {len(steps) for steps, shake in points if shake is None} >= {1, 2}, "here and near by"
     assert any(shake is not None for _, shake in points) and len(points) == len(set(points))
 
