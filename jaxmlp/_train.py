@@ -151,12 +151,14 @@ def fit(
     def minibatch_update(carry, batch):
         state, order = carry
         place = state.step % an_epoch
-        order = jax.lax.cond(place == 0, order_of, lambda step: order, state.step)
+        order = jax.lax.cond((place == 0) | (state.step == first), order_of, lambda step: order, state.step)
         rows = jax.lax.dynamic_slice_in_dim(order, place * batch_size, batch_size)
         state, loss = update(state, rows_of(batch, rows))
         return (state, order), loss
 
-    (state, _), losses = loop(minibatch_update, (state, order_of(state.step)), (batch,), steps)
+    # The first step draws its order too: in one place in the program, for it is long to compile.
+    first, drawn = state.step, jax.eval_shape(order_of, state.step)
+    (state, _), losses = loop(minibatch_update, (state, jnp.zeros(drawn.shape, drawn.dtype)), (batch,), steps)
     return state, losses
 
 
