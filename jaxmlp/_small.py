@@ -45,7 +45,7 @@ def loop(step: Step, state: Any, fixed: tuple[Any, ...], steps: int) -> tuple[An
     """`step` repeated by `jax.lax.scan`, and the loss of every step; a small step is written anew before."""
     # On a mesh with explicit axes each operation, written anew, would have to say where its result lies.
     is_large = sum(np.size(leaf) for leaf in jax.tree.leaves((state, fixed))) > _SMALL
-    if is_large or explicit_mesh((state, fixed)) is not None:
+    if not steps or is_large or explicit_mesh((state, fixed)) is not None:
         return _repeated(lambda state: step(state, *fixed), state, steps)
     program = traced(step, state, *fixed, rule=fused_product)
     if any(equation.effects for equation in program.equations):  # what a step prints, it prints once a step
@@ -60,7 +60,9 @@ def loop(step: Step, state: Any, fixed: tuple[Any, ...], steps: int) -> tuple[An
         return state, parts.losses(left, length)
 
     whole, rest = divmod(steps, length)
-    state, losses = _repeated(lambda state: stretch(state, length), state, whole)
+    if not whole:
+        return stretch(state, rest)
+    state, losses = lax.scan(lambda state, _: stretch(state, length), state, length=whole)
     losses = losses.reshape(-1)
     if rest:
         state, last = stretch(state, rest)
