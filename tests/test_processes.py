@@ -16,6 +16,8 @@ import pytest
 
 import jaxmlp
 
+from .helpers import as_jax
+
 
 STEPS = 20
 # Seconds without a sign of life after which a process is taken for dead: as few as a busy machine allows.
@@ -94,7 +96,7 @@ def test_two_processes_train_as_one_and_neither_outlives_the_other(processes):
     """Two pairs side by side, for each end is a wait: one pair loses its coordinator, one the other process."""
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
     pairs = [[processes(address, number) for number in (0, 1)] for address in addresses]
-    layer = lambda n, m: jaxmlp.Dense(np.eye(n, m, dtype="float32"), np.zeros(m, "float32"))
+    layer = lambda n, m: jaxmlp.Dense(as_jax(np.eye(n, m), "float32"), as_jax(np.zeros(m), "float32"))
     train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5), steps=STEPS)
     _, expected = jax.jit(train)((layer(3, 4), layer(4, 1)), jaxmlp.parity(3))
     for victim, pair in enumerate(pairs):
