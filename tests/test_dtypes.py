@@ -4,7 +4,7 @@ Promotion is "standard" here, as it is for whoever changes nothing: under it JAX
 """
 
 import itertools
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -46,12 +46,15 @@ def as_jax_has_it(dtype):
     return jax.dtypes.canonicalize_dtype(dtype).name
 
 
+@cache
 def array(dtype, *shape) -> Any:
     """Halves and ones, which every dtype but those of whole numbers holds; there they are zeros and ones."""
-    numbers = np.resize([0.5, 1, 1], shape)
-    return numbers.astype(getattr(ml_dtypes, dtype, dtype))
+    numbers = np.resize([0.5, 1, 1], shape).astype(getattr(ml_dtypes, dtype, dtype))
+    numbers.flags.writeable = False  # it is shared
+    return numbers
 
 
+@cache
 def network(dtype, last=None):
     return tuple(Dense(array(each, 2, 2), array(each, 2)) for each in (dtype, last or dtype))
 
