@@ -1,6 +1,10 @@
 """Small data sets: the gates of two bits, parity, spirals, handwritten digits."""
 
+from functools import partial
+from importlib.util import find_spec
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -111,13 +115,18 @@ def spirals(
     check_count("n", n, least=1)
     check_count("classes", classes, least=1)
     check_at_least("noise", noise, 0)
-    dtype = check_dtype("dtype", dtype)
+    return _spirals(key, float(noise), n=n, classes=classes, dtype=check_dtype("dtype", dtype))
+
+
+# One program: operation by operation, a few points take most of a second to compile.
+@partial(jax.jit, static_argnames=("n", "classes", "dtype"))
+def _spirals(key: Key[Array, ""], noise: Any, *, n: int, classes: int, dtype: Any) -> tuple[Any, Any]:
     radius_key, noise_key = jax.random.split(key)
     labels = jnp.arange(n) % classes
     radius = jax.random.uniform(radius_key, (n,), dtype)
     angle = 2 * jnp.pi * (1.5 * radius + labels.astype(dtype) / classes)
     points = radius[:, None] * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
-    return points + float(noise) * jax.random.normal(noise_key, (n, 2), dtype), labels
+    return points + noise * jax.random.normal(noise_key, (n, 2), dtype), labels
 
 
 def digits(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "1797 64"], Int[Array, " 1797"]]:
@@ -137,9 +146,20 @@ def digits(*, dtype: DTypeLike = jnp.float32) -> tuple[Float[Array, "1797 64"], 
       (1797, 64) [0 1 2 3 4 5 6 7 8 9]
     """
     dtype = check_dtype("dtype", dtype)
+    rows = _digits()
+    return jnp.asarray(rows[:, :-1] / 16, dtype), jnp.asarray(rows[:, -1], jnp.int32)
+
+
+def _digits() -> np.ndarray:
+    """The pixels of a digit and its label in each row. The file is read without scikit-learn, which takes a second."""
+    found = find_spec("sklearn")
+    for folder in (found and found.submodule_search_locations) or ():
+        path = Path(folder, "datasets", "data", "digits.csv.gz")
+        if path.is_file():
+            return np.loadtxt(path, delimiter=",")
     try:
         from sklearn.datasets import load_digits
     except ImportError:
         raise ImportError("`digits` reads scikit-learn's copy of the data: pip install 'jaxmlp[data]'.") from None
     x, labels = load_digits(return_X_y=True)
-    return jnp.asarray(x / 16, dtype), jnp.asarray(labels, jnp.int32)
+    return np.column_stack([x, labels])

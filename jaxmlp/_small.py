@@ -14,6 +14,7 @@ XLA:CPU makes one kernel of a loop whose body reads and writes less than 1024 by
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -45,8 +46,13 @@ def loop(step: Step, state: Any, fixed: tuple[Any, ...], steps: int) -> tuple[An
     """`step` repeated by `jax.lax.scan`, and the loss of every step; a small step is written anew before."""
     # On a mesh with explicit axes each operation, written anew, would have to say where its result lies.
     is_large = sum(np.size(leaf) for leaf in jax.tree.leaves((state, fixed))) > _SMALL
-    if is_large or explicit_mesh((state, fixed)) is not None:
+    if not steps or is_large or explicit_mesh((state, fixed)) is not None:
         return _repeated(lambda state: step(state, *fixed), state, steps)
+    # One program: where nothing else is compiled, each operation of the loss would be one of its own.
+    return jax.jit(partial(_written_anew, step, steps=steps), inline=True)(state, fixed)
+
+
+def _written_anew(step: Step, state: Any, fixed: tuple[Any, ...], *, steps: int) -> tuple[Any, Float[Array, " steps"]]:
     program = traced(step, state, *fixed, rule=fused_product)
     if any(equation.effects for equation in program.equations):  # what a step prints, it prints once a step
         return _repeated(lambda state: program.run(state, *fixed), state, steps)
@@ -60,7 +66,9 @@ def loop(step: Step, state: Any, fixed: tuple[Any, ...], steps: int) -> tuple[An
         return state, parts.losses(left, length)
 
     whole, rest = divmod(steps, length)
-    state, losses = _repeated(lambda state: stretch(state, length), state, whole)
+    if not whole:
+        return stretch(state, rest)
+    state, losses = lax.scan(lambda state, _: stretch(state, length), state, length=whole)
     losses = losses.reshape(-1)
     if rest:
         state, last = stretch(state, rest)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from ._arguments import check_callable, check_count, check_is_array, check_key, check_leaves, shown
+from ._arguments import check_callable, check_count, check_is_array, check_key, check_leaves, is_array, shown
 from ._checks import check_floating
 from ._kernel import loop_in_a_kernel
 from ._layouts import rows_of, with_layouts_found
@@ -151,12 +151,14 @@ def fit(
     def minibatch_update(carry, batch):
         state, order = carry
         place = state.step % an_epoch
-        order = jax.lax.cond(place == 0, order_of, lambda step: order, state.step)
+        order = jax.lax.cond((place == 0) | (state.step == first), order_of, lambda step: order, state.step)
         rows = jax.lax.dynamic_slice_in_dim(order, place * batch_size, batch_size)
         state, loss = update(state, rows_of(batch, rows))
         return (state, order), loss
 
-    (state, _), losses = loop(minibatch_update, (state, order_of(state.step)), (batch,), steps)
+    # The first step draws its order too: in one place in the program, for it is long to compile.
+    first, drawn = state.step, jax.eval_shape(order_of, state.step)
+    (state, _), losses = loop(minibatch_update, (state, jnp.zeros(drawn.shape, drawn.dtype)), (batch,), steps)
     return state, losses
 
 
@@ -164,9 +166,9 @@ def _start(params: Any, optimizer: optax.GradientTransformation, key: Any) -> Tr
     """The state that the first step sees."""
     if isinstance(params, TrainState):
         return params
-    params = jax.tree.map(jnp.asarray, params)
     for path, leaf in jax.tree.leaves_with_path(params):
-        check_floating(f"params{jax.tree_util.keystr(path)}", leaf)
+        check_floating(f"params{jax.tree_util.keystr(path)}", leaf if is_array(leaf) else jnp.asarray(leaf))
+    params = jax.tree.map(jnp.asarray, params)
     return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), key)
 
 

@@ -134,6 +134,16 @@ def inner(one, other):
     return sum(jnp.vdot(u, v) for u, v in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
 
 
+def network(sizes, *leading, seed=1, dtype: Any = "float32") -> jaxmlp.Params:
+    """Parameters distributed as `init_params` draws them, which would be compiled for each network; `leading` axes."""
+    random = np.random.default_rng(seed)
+    draw = lambda n_in, *shape: as_jax(random.uniform(-1, 1, (*leading, *shape)) / np.sqrt(n_in), dtype)
+    return tuple(
+        jaxmlp.Dense(draw(n_in, n_in, n_out), draw(n_in, n_out))
+        for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True)
+    )
+
+
 def problem(
     key, sizes=(2, 3, 1), *, batch=4, loss=jaxmlp.bce, bias=True, dtype: Any = "float64"
 ) -> tuple[jaxmlp.Params, jax.Array, jax.Array]:

@@ -75,8 +75,15 @@ CASES: dict[str, tuple[Any, dict[str, Any], dict[str, tuple[str, ...]]]] = {
 OF_ACTIVATIONS, OF_LOSSES = jax.jit(
     lambda: ([f.fwd(X) for f in ACTIVATIONS], [f.fwd(OUT, Y) for f in (*LOSSES, jaxmlp.bce_stabilized(1e-3))])
 )()
+
+
+def in_one_program(function):
+    """`function` of one value that is known: its operations are compiled together, and not each for itself."""
+    return lambda z: jax.jit(lambda: function(z))()
+
+
 for activation, (_, kept) in zip(ACTIVATIONS, OF_ACTIVATIONS, strict=True):
-    CASES[f"{activation}.fwd"] = (lambda z, f=activation.fwd: f(z), dict(z=X), {})
+    CASES[f"{activation}.fwd"] = (in_one_program(activation.fwd), dict(z=X), {})
     CASES[f"{activation}.bwd"] = (
         lambda residuals, da, f=activation.bwd: f(residuals, da),
         dict(residuals=kept, da=X),

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from types import ModuleType
 
 import chex
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import jaxmlp
+from jaxmlp import _data
 
 from .helpers import DTYPES
 
@@ -84,19 +86,33 @@ def test_spirals_depend_on_the_key_alone_and_move_by_the_noise(getkey):
     assert not np.array_equal(draw(other), draw(key))
 
 
-def test_digits_are_scaled_images_and_labels_or_say_what_to_install():
-    try:
-        import sklearn.datasets  # noqa: F401
-    except ImportError:
-        with pytest.raises(ImportError, match=r"pip install 'jaxmlp\[data\]'"):
-            jaxmlp.digits()
-        return
+def test_digits_are_the_scaled_images_and_the_labels_of_scikit_learn():
+    datasets = pytest.importorskip("sklearn.datasets")
+    pixels, expected = datasets.load_digits(return_X_y=True)
     x, labels = jaxmlp.digits()
     assert x.shape == (1797, 64) and x.dtype == jnp.float32 and (x.min(), x.max()) == (0, 1)
-    assert labels.shape == (1797,) and set(np.asarray(labels).tolist()) == set(range(10))
+    np.testing.assert_array_equal(x, pixels / 16)  # whole numbers over 16
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_digits_are_read_without_importing_scikit_learn(monkeypatch):
+    pytest.importorskip("sklearn")
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    x, labels = jaxmlp.digits()
+    assert len(x) == len(labels) == 1797 and set(np.asarray(labels).tolist()) == set(range(10))
+
+
+def test_where_scikit_learn_has_them_elsewhere_it_is_asked(monkeypatch):
+    there = ModuleType("sklearn.datasets")
+    setattr(there, "load_digits", lambda return_X_y: (np.full((1, 64), 8.0), np.array([3])))  # noqa: B010
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", there)
+    monkeypatch.setattr(_data.Path, "is_file", lambda path: False)
+    x, labels = jaxmlp.digits()
+    assert (x.shape, x[0, 0], labels[0]) == ((1, 64), 0.5, 3)
 
 
 def test_digits_without_scikit_learn_say_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    for module in ("sklearn", "sklearn.datasets"):
+        monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=r"pip install 'jaxmlp\[data\]'"):
         jaxmlp.digits()

@@ -1,5 +1,7 @@
 """A dense layer and its transposed derivative."""
 
+from typing import Any
+
 import hypothesis
 import hypothesis.strategies as st
 import jax
@@ -12,6 +14,7 @@ from jaxmlp._dense import dense_bwd, dense_fwd
 
 from .helpers import (
     as_custom_vjp,
+    as_jax,
     assert_close,
     central_difference,
     DIFFERENCE_TOLERANCE,
@@ -24,8 +27,9 @@ from .helpers import (
 
 
 def example(key, batch=4, n_in=3, n_out=2, *, bias=True, dtype="float64"):
-    layer = Dense(jnp.zeros((n_in, n_out), dtype), jnp.zeros((n_out,), dtype) if bias else None)
-    return random_like(key, (layer, jnp.zeros((batch, n_in), dtype), jnp.zeros((batch, n_out), dtype)))
+    shaped = lambda *shape: jax.ShapeDtypeStruct(shape, dtype)
+    layer: Any = (shaped(n_in, n_out), shaped(n_out) if bias else None)
+    return random_like(key, (Dense(*layer), shaped(batch, n_in), shaped(batch, n_out)))
 
 
 def pull_back(layer, x, dz):
@@ -33,6 +37,7 @@ def pull_back(layer, x, dz):
 
 
 _pull_back = jax.jit(pull_back)
+_by_autodiff = jax.jit(lambda layer, x, dz: jax.vjp(lambda layer, x: dense_fwd(layer, x)[0], layer, x)[1](dz))
 _push_forward = jax.jit(lambda inputs, dots: jax.jvp(lambda *inputs: dense_fwd(*inputs)[0], inputs, dots)[1])
 
 
@@ -41,39 +46,43 @@ _push_forward = jax.jit(lambda inputs, dots: jax.jvp(lambda *inputs: dense_fwd(*
 def test_forward_and_backward_equal_einsum(getkey, dtype, bias):
     layer, x, dz = example(getkey(), bias=bias, dtype=dtype)
     actual = jax.jit(lambda *args: (dense_fwd(*args[:2])[0], pull_back(*args)))(layer, x, dz)
-    w, x, dz = (jnp.asarray(np.asarray(leaf, np.float64)) for leaf in (layer.w, x, dz))
-    z = jnp.einsum("ik,kj->ij", x, w) + (0 if layer.b is None else layer.b.astype("float64")[None, :])
-    dlayer = Dense(jnp.einsum("ik,ij->kj", x, dz), None if layer.b is None else jnp.einsum("ij->j", dz))
-    assert_close(actual, (z, (dlayer, jnp.einsum("ij,kj->ik", dz, w))), ulps=ULPS_OF_AN_OPERATION)
+    w, x, dz = (np.asarray(leaf, np.float64) for leaf in (layer.w, x, dz))
+    z = np.einsum("ik,kj->ij", x, w) + (0 if layer.b is None else np.asarray(layer.b, np.float64))
+    dw, db, dx = np.einsum("ik,ij->kj", x, dz), np.einsum("ij->j", dz), np.einsum("ij,kj->ik", dz, w)
+    dlayer = Dense(as_jax(dw, float), None if layer.b is None else as_jax(db, float))
+    assert_close(actual, (z, (dlayer, dx)), ulps=ULPS_OF_AN_OPERATION)
 
 
 @pytest.mark.parametrize(("batch", "n_in", "n_out"), ((4, 3, 2), (1, 3, 2), (4, 1, 1), (1, 1, 1)))
 def test_backward_equals_autodiff(getkey, batch, n_in, n_out):
     layer, x, dz = example(getkey(), batch, n_in, n_out)
 
-    @jax.jit
-    def both(layer, x, dz):
-        return pull_back(layer, x, dz), jax.vjp(lambda layer, x: dense_fwd(layer, x)[0], layer, x)[1](dz)
-
-    assert_close(*both(layer, x, dz), ulps=ULPS_OF_AN_OPERATION)
+    assert_close(_pull_back(layer, x, dz), _by_autodiff(layer, x, dz), ulps=ULPS_OF_AN_OPERATION)
 
 
 def test_backward_equals_central_differences(getkey):
     layer, x, dz = example(getkey())
     direction = random_like(getkey(), (layer, x))
-    slope = central_difference(lambda *inputs: inner(dense_fwd(*inputs)[0], dz), (layer, x), direction)
-    np.testing.assert_allclose(inner(pull_back(layer, x, dz), direction), slope, atol=10 * DIFFERENCE_TOLERANCE)
+
+    @jax.jit
+    def both(layer, x, dz):
+        slope = central_difference(lambda *inputs: inner(dense_fwd(*inputs)[0], dz), (layer, x), direction)
+        return inner(pull_back(layer, x, dz), direction), slope
+
+    actual, slope = both(layer, x, dz)
+    np.testing.assert_allclose(actual, slope, atol=10 * DIFFERENCE_TOLERANCE)
 
 
 def test_the_pair_works_unchanged_in_custom_vjp(getkey):
     layer, x, dz = example(getkey())
     wrapped = as_custom_vjp(dense_fwd, dense_bwd)
-    assert_close(jax.vjp(wrapped, layer, x)[1](dz), pull_back(layer, x, dz), ulps=1)
+    of_wrapped = jax.jit(lambda layer, x, dz: jax.vjp(wrapped, layer, x)[1](dz))
+    assert_close(of_wrapped(layer, x, dz), _pull_back(layer, x, dz), ulps=1)
 
 
 def _numbers(seed, *shapes):
     random = np.random.default_rng(seed)
-    return (jnp.asarray(random.normal(size=shape)) for shape in shapes)
+    return (as_jax(random.normal(size=shape), float) for shape in shapes)
 
 
 _seeds = st.integers(0, 2**32 - 1)
@@ -114,12 +123,13 @@ def test_backward_is_the_adjoint_of_the_tangent_map(seed):
 def test_a_wrong_backward_is_caught(getkey, bwd):
     # Square shapes, in which a missing transpose has the right shape.
     layer, x, dz = example(getkey(), 3, 3, 3)
-    truth = jax.vjp(lambda layer, x: dense_fwd(layer, x)[0], layer, x)[1](dz)
-    assert_close(pull_back(layer, x, dz), truth, ulps=ULPS_OF_AN_OPERATION)
+    truth = _by_autodiff(layer, x, dz)
+    assert_close(_pull_back(layer, x, dz), truth, ulps=ULPS_OF_AN_OPERATION)
     with pytest.raises(AssertionError):
-        assert_close(bwd(layer, x, dz), truth, ulps=ULPS_OF_AN_OPERATION)
+        assert_close(jax.jit(bwd)(layer, x, dz), truth, ulps=ULPS_OF_AN_OPERATION)
 
 
 def test_nonfinite_numbers_pass_through():
-    z, _ = dense_fwd(Dense(jnp.ones((2, 1)), jnp.zeros(1)), jnp.asarray([[jnp.nan, 1.0], [jnp.inf, 1.0], [1.0, 1.0]]))
-    np.testing.assert_array_equal(z[:, 0], [jnp.nan, jnp.inf, 2.0])
+    w, b, x = (as_jax(rows, float) for rows in ([[1], [1]], [0], [[np.nan, 1], [np.inf, 1], [1, 1]]))
+    z, _ = jax.jit(dense_fwd)(Dense(w, b), x)
+    np.testing.assert_array_equal(np.ravel(z), [np.nan, np.inf, 2.0])

@@ -14,7 +14,7 @@ from jax import lax
 import jaxmlp
 from jaxmlp import _numbers, fit
 
-from .helpers import with_standard_promotion
+from .helpers import astype, network, with_standard_promotion
 
 
 # XLA takes minutes to optimize some thousand operations on single numbers; what they compute does not depend on it.
@@ -35,8 +35,8 @@ def training(optimizer, steps, **options: Any) -> Any:
     return partial(fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optimizer, steps=steps, **options)
 
 
-def xor(sizes, **options: Any):
-    return jaxmlp.init_params(jax.random.key(1), sizes, dtype="float32", **options), jaxmlp.gate("xor")
+def xor(sizes):
+    return network(sizes), jaxmlp.gate("xor")
 
 
 def interpreted(train: Any, *args: Any) -> Any:
@@ -81,8 +81,8 @@ def test_no_step_changes_nothing():
 
 def test_is_mapped_over_starts_and_rates():
     params, batch = xor((2, 2, 1))
-    rates = jnp.asarray([0.5, 1.0, 2.0])
-    starts = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, -leaf]), params)
+    rates = np.asarray([0.5, 1.0, 2.0], "float32")
+    starts = jax.tree.map(lambda leaf: np.stack([leaf, 2 * leaf, -leaf]), jax.device_get(params))
 
     def many(starts, rates, **kernel: Any):
         return jax.vmap(lambda params, rate: training(optax.sgd(rate), 10, **kernel)(params, batch))(starts, rates)
@@ -92,8 +92,7 @@ def test_is_mapped_over_starts_and_rates():
 
 def starts_of(networks):
     """A leading axis more; of 250 networks, each has a thread of its own, in two blocks of which one is not full."""
-    init = lambda key: jaxmlp.init_params(key, (2, 2, 1), dtype="float32")
-    return jax.vmap(init)(jax.random.split(jax.random.key(2), networks)), jaxmlp.gate("xor")
+    return network((2, 2, 1), networks), jaxmlp.gate("xor")
 
 
 @pytest.mark.parametrize("mapped", (jax.vmap, jaxmlp.population))
@@ -109,7 +108,7 @@ def test_a_population_has_a_thread_for_each_network(mapped):
 @pytest.mark.parametrize("networks", (3, 130))
 def test_a_map_in_a_map_is_one_population(networks):
     starts, batch = starts_of(networks)
-    rates = jnp.asarray([0.5, 2.0])
+    rates = np.asarray([0.5, 2.0], "float32")
 
     def grid(starts, rates, **kernel: Any):
         of_one = lambda params, rate: training(optax.sgd(rate), 10, **kernel)(params, batch)
@@ -195,15 +194,11 @@ def on_a_mesh():
 
 
 def with_classes():
-    return jaxmlp.init_params(jax.random.key(1), (2, 3), dtype="float32"), (
-        jnp.ones((2, 2), "float32"),
-        jnp.arange(2, dtype="int32"),
-    )
+    return network((2, 3)), (np.ones((2, 2), "float32"), np.arange(2, dtype="int32"))
 
 
 def in_half_precision():
-    params, batch = xor((2, 2, 1))
-    return jax.tree.map(lambda leaf: leaf.astype("bfloat16"), (params, batch))
+    return astype(xor((2, 2, 1)), "bfloat16")
 
 
 classify = partial(jaxmlp.loss_and_grads, output=jaxmlp.identity, loss=jaxmlp.softmax_cross_entropy)
@@ -221,10 +216,7 @@ REFUSED: dict[str, Any] = {
     "too large": (lambda: xor((2, 512, 512, 1)), {}, ValueError, r"a thread reads at least \d+,\d{3} numbers"),
     "too large in its plan": (lambda: xor((2, 128, 128, 1)), {}, ValueError, r"at least 4,\d{3} numbers, .* 4,096"),
     "too many inputs": (
-        lambda: (
-            jaxmlp.init_params(jax.random.key(1), (1400, 1), dtype="float32"),
-            (jnp.ones((40, 1400), "float32"), jnp.ones((40, 1), "float32")),
-        ),
+        lambda: (network((1400, 1)), (np.ones((40, 1400), "float32"), np.ones((40, 1), "float32"))),
         {},
         ValueError,
         r"the threads exchange 23\d,\d{3} bytes of numbers, but the kernel has memory for 204,800",

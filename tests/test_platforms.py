@@ -20,7 +20,7 @@ def test_equals_autodiff_on_each_platform(getkey, platform, record_property):
     assert all(leaf.devices() == {device} for leaf in jax.tree.leaves(actual))
     chex.assert_tree_all_finite(actual)
     of_an_example = lambda x, y: jax.value_and_grad(jaxmlp.loss_value)(args[0], x[None], y[None])
-    terms = jax.vmap(of_an_example)(*args[1:])
+    terms = jax.device_get(jax.jit(jax.vmap(of_an_example))(*args[1:]))
     scale = jax.tree.map(lambda term: float(abs(term).mean(0).max()), terms)
     assert_close(actual, expected, ulps=ULPS_OF_A_NETWORK, scale=scale)
 

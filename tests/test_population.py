@@ -15,18 +15,14 @@ import jaxmlp
 from jaxmlp import fit, population
 from jaxmlp._population import _size_of_a_chunk
 
-from .helpers import assert_close, normal, problem, ULPS_OF_A_NETWORK, with_standard_promotion
-
-
-def many(key, count):
-    return jax.vmap(lambda key: jaxmlp.init_params(key, (2, 2, 1), dtype="float64"))(jax.random.split(key, count))
+from .helpers import assert_close, network, normal, problem, ULPS_OF_A_NETWORK, with_standard_promotion
 
 
 @pytest.mark.parametrize("count", (1, 5, 12), ids=("one", "a chunk and a rest", "three chunks"))
 def test_trains_as_vmap_does(getkey, count):
     _, *batch = problem(getkey(), (2, 2, 1))
     train = partial(fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5), steps=7)
-    params = many(getkey(), count)
+    params = network((2, 2, 1), count, dtype="float64")
     actual, losses = jax.jit(population(train, in_axes=(0, None), chunk=4))(params, tuple(batch))
     expected, expected_losses = jax.jit(jax.vmap(train, (0, None)))(params, tuple(batch))
     assert_close(actual.params, expected.params, ulps=16 * ULPS_OF_A_NETWORK)
@@ -65,9 +61,11 @@ def test_is_differentiated_and_mapped_like_any_function(getkey):
     a = normal(getkey(), (6, 3))
     f = lambda a: (jnp.tanh(a) ** 2).sum()
     total = lambda mapped: lambda a: mapped(a).sum()
-    grads = jax.grad(total(population(f, chunk=4)))(a)
-    np.testing.assert_allclose(grads, jax.grad(total(jax.vmap(f)))(a), rtol=1e-14)
-    np.testing.assert_allclose(jax.vmap(population(f))(a.reshape(2, 3, 3)).ravel(), jax.vmap(f)(a), rtol=1e-14)
+    grads = jax.jit(jax.grad(total(population(f, chunk=4))))(a)
+    np.testing.assert_allclose(grads, jax.jit(jax.grad(total(jax.vmap(f))))(a), rtol=1e-14)
+    pairs = np.asarray(a).reshape(2, 3, 3)
+    in_pairs = np.ravel(jax.jit(jax.vmap(population(f)))(pairs))
+    np.testing.assert_allclose(in_pairs, jax.jit(jax.vmap(f))(a), rtol=1e-14)
 
 
 @given(st.integers(1, 20_000), st.integers(1, 600))

@@ -16,6 +16,8 @@ import pytest
 
 import jaxmlp
 
+from .helpers import as_jax
+
 
 STEPS = 20
 # Seconds without a sign of life after which a process is taken for dead: as few as a busy machine allows.
@@ -23,7 +25,7 @@ HEARTBEAT = 10
 # Seconds until a test gives up on a process that ought to have ended: fewer than JAX's own 100 for the above.
 PATIENCE = 60
 
-# Every process runs the same; each has one device. It trains on until it is stopped.
+# Every process runs the same; each has one device. It trains again and again until it is stopped.
 PROGRAM = """
     import sys, jax, optax, numpy as np
     from functools import partial
@@ -38,14 +40,13 @@ PROGRAM = """
     mesh = Mesh(jax.devices(), ("batch",))
     rows, whole = NamedSharding(mesh, P("batch")), NamedSharding(mesh, P())
     batch = jax.device_put(jaxmlp.parity(3), rows)
-    params = jax.device_put(jaxmlp.init_params(jax.random.key(0), (3, 4, 1)), whole)
-    train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5), steps=steps)
-    state, losses = jax.jit(train)(params, batch)
-    print("losses", *np.asarray(losses).tolist(), flush=True)
-    again = jax.jit(train)
+    layer = lambda n, m: jaxmlp.Dense(np.eye(n, m, dtype="float32"), np.zeros(m, "float32"))
+    params = jax.device_put((layer(3, 4), layer(4, 1)), whole)
+    fit = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5), steps=steps)
+    train = jax.jit(fit)
+    print("losses", *np.asarray(train(params, batch)[1]).tolist(), flush=True)
     while True:
-        state, losses = again(state, batch)
-        losses.block_until_ready()
+        train(params, batch)[1].block_until_ready()
 """
 
 
@@ -95,8 +96,9 @@ def test_two_processes_train_as_one_and_neither_outlives_the_other(processes):
     """Two pairs side by side, for each end is a wait: one pair loses its coordinator, one the other process."""
     addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
     pairs = [[processes(address, number) for number in (0, 1)] for address in addresses]
+    layer = lambda n, m: jaxmlp.Dense(as_jax(np.eye(n, m), "float32"), as_jax(np.zeros(m), "float32"))
     train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5), steps=STEPS)
-    _, expected = jax.jit(train)(jaxmlp.init_params(jax.random.key(0), (3, 4, 1)), jaxmlp.parity(3))
+    _, expected = jax.jit(train)((layer(3, 4), layer(4, 1)), jaxmlp.parity(3))
     for victim, pair in enumerate(pairs):
         losses = [losses_of(process) for process in pair]
         np.testing.assert_array_equal(losses[0], losses[1])

@@ -60,9 +60,10 @@ def test_equals_the_plain_scan(getkey, name, sizes):
         state, loss = step(state, *fixed)
         return state, (state, loss)
 
-    states, losses = jax.jit(lambda: lax.scan(both, params, length=64)[1])()
-    for steps in (0, 1, 37, 64):  # less than a stretch, and several of them, with and without a rest
-        actual = jax.jit(partial(loop, step, params, fixed, steps))()
+    lengths = (0, 1, 37, 64)  # less than a stretch, and several of them, with and without a rest
+    every = jax.jit(lambda: [loop(step, params, fixed, steps) for steps in lengths])
+    states, losses = jax.device_get(jax.jit(lambda: lax.scan(both, params, length=64)[1])())
+    for steps, actual in zip(lengths, jax.device_get(every()), strict=True):
         state = jax.tree.map(lambda leaf, last=steps - 1: leaf[last], states) if steps else params
         # Sums in another order, through that many steps.
         chex.assert_trees_all_close(actual, (state, losses[:steps]), rtol=1e-9, atol=1e-12)
@@ -107,6 +108,27 @@ def test_what_a_step_prints_is_printed_at_every_step(capsys):
     jax.block_until_ready(jax.jit(partial(loop, step, jnp.asarray(0), (jnp.asarray(1),), 5))())
     jax.effects_barrier()
     assert capsys.readouterr().out.split() == ["0", "1", "2", "3", "4"]
+
+
+def test_is_one_program_where_nothing_else_is_compiled(getkey, caplog):
+    params, *batch = problem(getkey(), (2, 2, 1))
+    with jax.log_compiles():
+        loop(STEPS["by hand"], params, (tuple(batch),), 37)
+    assert sum(record.message.startswith("Compiling") for record in caplog.records) == 1
+
+
+@pytest.mark.parametrize(("steps", "traced"), ((0, []), (7, [7])))
+def test_of_fewer_steps_than_a_stretch_no_other_is_traced(getkey, monkeypatch, steps, traced):
+    lengths, losses_of = [], _small._Parts.losses
+
+    def kept(parts, left, length):
+        lengths.append(length)
+        return losses_of(parts, left, length)
+
+    monkeypatch.setattr(_small._Parts, "losses", kept)
+    params, *batch = problem(getkey(), (2, 2, 1))
+    jax.eval_shape(partial(loop, STEPS["by hand"], params, (tuple(batch),), steps))
+    assert lengths == traced
 
 
 def test_is_differentiated_like_the_plain_scan(getkey):
@@ -168,7 +190,7 @@ def test_a_training_in_pieces_equals_the_whole_bit_for_bit(getkey, sizes, dtype)
     whole, losses = train(params, 150, key=jax.random.key(1))
     state: Any = params
     parts = []
-    for i, steps in enumerate((1, 33, 64, 2, 50)):
+    for i, steps in enumerate((1, 33, 64, 52)):
         state, part = train(state, steps, **({} if i else {"key": jax.random.key(1)}))
         parts.append(part)
     # On a GPU each program contracts products and sums to one rounding where it likes.
@@ -178,7 +200,7 @@ def test_a_training_in_pieces_equals_the_whole_bit_for_bit(getkey, sizes, dtype)
 
 @pytest.mark.parametrize("steps", (0, 3))
 def test_steps_are_made_where_jit_is_disabled(getkey, steps):
-    params, x, y = problem(getkey(), (2, 3, 1))
+    params, x, y = problem(getkey(), (2, 2, 2), batch=2)  # all alike, for each operation is compiled for itself
     train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.3), steps=steps)
     expected = jax.jit(train)(params, (x, y))
     with jax.disable_jit():

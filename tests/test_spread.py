@@ -13,7 +13,7 @@ import jaxmlp
 from jaxmlp import _spread
 from jaxmlp._kernel import loop_in_a_kernel
 
-from .helpers import as_jax, normal
+from .helpers import as_jax, network, normal, problem
 
 
 UNOPTIMIZED = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
@@ -80,7 +80,7 @@ def test_is_built_for_a_gpu(monkeypatch, name):
 
 @pytest.mark.parametrize("sizes", ((2, 10, 10, 1), (2, 24, 24, 1)))
 def test_trains_as_the_scan_does(sizes):
-    params = jaxmlp.init_params(jax.random.key(4), sizes, dtype="float32", init="normal")
+    params, *_ = problem(jax.random.key(4), sizes, dtype="float32")
     train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5, momentum=0.5), steps=20)
     actual = jax.jit(partial(train, kernel="interpret"), compiler_options=UNOPTIMIZED)(params, jaxmlp.gate("xor"))
     expected = jax.jit(train)(params, jaxmlp.gate("xor"))
@@ -100,7 +100,7 @@ def test_no_thread_reads_what_another_may_not_have_written(monkeypatch, name):
 
     monkeypatch.setattr(_spread.Plan, "__init__", kept)
     if name == "a network":
-        params = jaxmlp.init_params(jax.random.key(4), (2, 10, 10, 10, 1), dtype="float32")
+        params = network((2, 10, 10, 10, 1))
         train = partial(jaxmlp.fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=optax.sgd(0.5), steps=2)
         jax.eval_shape(partial(train, kernel="interpret"), params, jaxmlp.gate("xor"))
     else:

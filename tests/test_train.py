@@ -81,10 +81,11 @@ def test_a_loop_with_another_rate_is_told_apart(getkey):
 
 def test_losses_are_those_before_the_update(getkey):
     params, x, y = problem(getkey())
+    loss_value = jax.jit(jaxmlp.loss_value)
     _, losses = compiled(steps=2)(params, (x, y))
-    np.testing.assert_allclose(losses[0], jaxmlp.loss_value(params, x, y), rtol=1e-14)
+    np.testing.assert_allclose(losses[0], loss_value(params, x, y), rtol=1e-14)
     once, _ = compiled(steps=1)(params, (x, y))
-    np.testing.assert_allclose(losses[1], jaxmlp.loss_value(once.params, x, y), rtol=1e-14)
+    np.testing.assert_allclose(losses[1], loss_value(once.params, x, y), rtol=1e-14)
 
 
 def test_no_steps_change_nothing(getkey):
@@ -185,6 +186,13 @@ def test_the_order_is_the_documented_permutation(getkey):
     for epoch in range(2):
         order = np.asarray(jax.random.permutation(jax.random.fold_in(key, epoch), 7))
         assert seen[3 * epoch : 3 * epoch + 3] == [set(order[i : i + 2].tolist()) for i in (0, 2, 4)]
+
+
+def test_the_order_is_drawn_in_one_place_of_the_program(getkey):
+    params, *batch = problem(getkey())
+    train = partial(fit, loss_and_grads=jaxmlp.loss_and_grads, optimizer=SGD, steps=2, batch_size=2)
+    program = jax.make_jaxpr(train)(params, tuple(batch), key=getkey())
+    assert str(program).count("name=_shuffle") == 1  # what `jax.random.permutation` calls
 
 
 def test_the_order_depends_on_key_and_step_only(getkey):

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ..verify import check, GradientReport
 
@@ -28,6 +29,7 @@ class Comparison:
         self._value, self._by_hand, self._batch, self._ensemble = value, by_hand, batch, ensemble
 
         def difference(params: Any, batch: tuple[Any, ...]) -> Any:
+            params, batch = jax.tree.map(_wide, (params, batch))
             expected = jax.grad(value)(params, *batch)
             errors = jax.tree.map(_relative, by_hand(params, *batch)[1], expected)
             return jnp.max(jnp.stack(jax.tree.leaves(errors)))
@@ -41,13 +43,12 @@ class Comparison:
           Parted: they are not the same.
         """
         with jax.enable_x64(True):
-            wide, batch = jax.tree.map(_wide, (params, self._batch))
-            difference = self._difference(wide, batch)
+            difference = self._difference(params, self._batch)
             if (difference <= _SUSPICIOUS).all():
                 return
         if self._ensemble:
-            worst = int(jnp.argmax(jnp.where(jnp.isnan(difference), jnp.inf, difference)))
-            params = jax.tree.map(lambda leaf: leaf[worst], params)
+            worst = int(np.argmax(np.where(np.isnan(difference), np.inf, difference)))
+            params = jax.tree.map(lambda leaf: np.asarray(leaf)[worst], params)
         report = check(self._value, lambda *args: self._by_hand(*args)[1], params, *self._batch)
         if not report.ok:
             raise Parted(report)

@@ -57,7 +57,7 @@ def outcome(
     if args.seeds and found:
         yield from _of_members(args, found, len(data.x))
         best = int(np.nanargmin(found["loss"])) if np.isfinite(found["loss"]).any() else 0
-        params, found = jax.tree.map(lambda leaf: leaf[best], params), {}
+        params, found = jax.tree.map(lambda leaf: np.asarray(leaf)[best], params), {}
         if data.is_table:
             yield f"seed {args.seed + best}:"
     if "loss" in found:

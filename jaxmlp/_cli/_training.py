@@ -126,7 +126,7 @@ def _run(
                 said = said.replace(f"`{name}`", option)
             raise CommandError(said) from None
         metrics.write(result.history)
-    write(outcome(args, data, result, partial(jaxmlp.predict, **model), batch))
+    write(outcome(args, data, result, jax.jit(partial(jaxmlp.predict, **model)), batch))
     if args.plot:
         plot(args.plot, data.name, result.history)
     if result.reason == "interrupted":

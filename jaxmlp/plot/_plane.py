@@ -34,6 +34,7 @@ def stacked(path: Any, params: Any) -> np.ndarray:
     return np.stack([flat(f"path[{i}]", state, params) for i, state in enumerate(path)])
 
 
+@jax.jit
 def direction_like(key: Any, params: Any) -> Any:
     """Normal numbers like `params`, each column of a matrix and each vector with the norm that it has there."""
     leaves, structure = jax.tree.flatten(params)

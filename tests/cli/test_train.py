@@ -4,7 +4,6 @@ import signal
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -180,7 +179,7 @@ def test_a_wrong_gradient_is_told_apart_and_a_right_one_is_not():
     with pytest.raises(Parted, match=r"part\.\n.*is wrong: 1 of 4 leaves") as parted:
         Comparison(jaxmlp.loss_value, wrong, (X, Y), ensemble=False)(PARAMS)
     assert [leaf.path for leaf in parted.value.report.leaves if not leaf.ok] == ["0.w"]
-    members = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), PARAMS)
+    members = jax.tree.map(lambda leaf: np.stack([leaf, 2 * leaf]), jax.device_get(PARAMS))
     with pytest.raises(Parted):
         Comparison(jaxmlp.loss_value, wrong, (X, Y), ensemble=True)(members)
 

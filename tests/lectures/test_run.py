@@ -1,10 +1,24 @@
+"""The claims of the lectures, computed once for all tests of this file."""
+
 import math
 import re
 from collections import Counter
+from functools import cache
 
 import pytest
 
 from jaxmlp.lectures import Claim, LECTURES, run
+
+
+@pytest.fixture(scope="module")
+def claims_of():
+    """`claims_of(lecture)`: its claims in float32, as a tuple."""
+
+    @cache
+    def compute(lecture: str) -> tuple[Claim, ...]:
+        return tuple(run([lecture]))
+
+    return compute
 
 
 @pytest.mark.parametrize("lecture", LECTURES)
@@ -57,6 +71,43 @@ def test_printed_numbers_of_one_lecture_are_not_those_of_another_row(claims_of):
         rows = [claim for lecture in ("000", "001") for claim in claims_of(lecture) if claim.name.startswith(name)]
         for row, other in zip(rows[:-1], rows[1:], strict=True):
             assert abs(row.printed - other.printed) > row.tolerance
+
+
+# What single lectures claim; their other tests are beside this file.
+
+
+def test_the_twenty_printed_lines_are_nan(claims_of):
+    epochs = {f"loss at epoch {epoch}" for epoch in range(500, 10_001, 500)}
+    lines = [claim for claim in claims_of("004") if claim.name in epochs]
+    assert len(lines) == 20
+    assert all(math.isnan(claim.printed) and math.isnan(claim.computed) and claim.ok for claim in lines)
+
+
+def test_only_the_sign_repairs_learning(claims_of):
+    right = {
+        claim.name: claim.computed for claim in claims_of("004") if claim.name.endswith("right answers at the end")
+    }
+    assert {name for name, count in right.items() if count > 2} == {name for name in right if "flipped" in name}
+
+
+def test_only_the_repaired_lines_solve_xor(claims_of):
+    costs = {claim.name: claim.computed for claim in claims_of("002") if claim.name.startswith("cost at step")}
+    assert sorted(cost < 0.05 for cost in costs.values()) == [False, True]
+
+
+def test_the_student_is_told_the_shapes(claims_of):
+    texts = {claim.name: claim.text for claim in claims_of("formulas")}
+    for name in ("dW = Xᵀ dZ", "db = Σ dZ", "dX = dZ Wᵀ"):
+        assert "Shapes" in texts[f"shape of {name}"] and "(batch, n_out)" in texts[f"shape of {name}"]
+
+
+@pytest.mark.parametrize("lecture", ("000", "001", "002", "004"))
+def test_every_mistake_is_diagnosed(claims_of, lecture):
+    diagnoses = [claim for claim in claims_of(lecture) if claim.name.startswith("diagnosed")]
+    assert diagnoses and all(claim.ok and claim.computed for claim in diagnoses)
+
+
+# The order and the errors.
 
 
 def test_lectures_run_in_order_whatever_order_is_asked_for(monkeypatch):

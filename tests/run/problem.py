@@ -22,8 +22,11 @@ train = partial(jaxmlp.run, PARAMS, BATCH, **OPTIONS)
 MINIBATCHES: dict[str, Any] = dict(batch_size=2, key=jax.random.key(3))
 
 
+predict = jax.jit(jaxmlp.predict)
+
+
 def accuracy(params):
-    return {"accuracy": np.mean(np.asarray((jaxmlp.predict(params, X) > 0.5) == (Y > 0.5)))}
+    return {"accuracy": np.mean((np.asarray(predict(params, X)) > 0.5) == (np.asarray(Y) > 0.5))}
 
 
 def assert_same(actual, expected):
