@@ -276,3 +276,20 @@ def test_a_loop_over_the_weights_that_takes_the_value_of_the_wrong_unit_is_named
     w, v, x, y = normals(getkey, (5, 4), (4, 3), (5,), (3,))
     found = said(loss, grads, {"w": w, "v": v}, x, y)
     assert found == [("wrong-operand", "dv = dv.at[j, k].set(error[k] * h[k])")]
+
+
+def test_a_sign_in_every_element_of_a_list(getkey):
+    def loss(params, x, t):
+        h = jax.nn.sigmoid(params["w1"] @ x)
+        return 0.5 * jnp.sum((t - jax.nn.sigmoid(params["w2"] @ h)) ** 2)
+
+    def grads(params, x, t):
+        h = jax.nn.sigmoid(params["w1"] @ x)
+        out = jax.nn.sigmoid(params["w2"] @ h)
+        errors = [t[j] + out[j] for j in range(2)]
+        d2 = jnp.stack([errors[j] * out[j] * (1 - out[j]) for j in range(2)])
+        d1 = params["w2"].T @ d2 * h * (1 - h)
+        return {"w1": -jnp.outer(d1, x), "w2": -jnp.outer(d2, h)}
+
+    w1, w2, x, t = normals(getkey, (4, 3), (2, 4), (3,), (2,))
+    assert said(loss, grads, {"w1": w1, "w2": w2}, x, t) == [("sign", "errors = [t[j] + out[j] for j in range(2)]")]

@@ -104,7 +104,7 @@ def test_a_matrix_that_is_given_the_shape_of_its_transpose_and_not_its_order(get
 
     w1, w2, image, label = normals(getkey, (4, 3), (5, 4), (3, 7), (5, 7))
     (finding,) = check(rows_and_pixels, grads, {"w1": w1, "w2": w2}, image, label).findings
-    assert (finding.cause, finding.line and finding.line.text) == ("transposed", "turned = params[\"w2\"].reshape(4, 5)")
+    assert (finding.cause, finding.line and finding.line.text) == ("transposed", 'turned = params["w2"].reshape(4, 5)')
     assert finding.must == "params['w2'].T.reshape(4, 5)" and "`reshape`" in finding.message
 
 
@@ -120,4 +120,4 @@ def test_axes_in_the_wrong_order_before_a_reshape(getkey):
     kernel, x, y = normals(getkey, (2, 3, 4, 5), (6, 2, 3), (6, 4, 5))
     (finding,) = check(loss, grads, {"kernel": kernel}, x, y).findings
     assert finding.cause == "transposed" and "(0, 2, 1, 3)" in finding.message
-    assert finding.must == 'jnp.reshape(jnp.einsum(\'nhw,nco->hcwo\', x, d).transpose((0, 2, 1, 3)), (2, 3, 4, 5))'
+    assert finding.must == "jnp.reshape(jnp.einsum('nhw,nco->hcwo', x, d).transpose((0, 2, 1, 3)), (2, 3, 4, 5))"

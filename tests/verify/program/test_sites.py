@@ -27,11 +27,6 @@ def under_one_statement(x):
     return x
 
 
-def in_a_list(xs):
-    ys = [jnp.tanh(x) + x for x in xs]
-    return jnp.stack(ys)
-
-
 def in_one_line(x):
     y = jnp.tanh(x) + x + x + x
     return y
@@ -39,7 +34,7 @@ def in_one_line(x):
 
 @pytest.mark.parametrize(
     ("function", "executions"),
-    ((in_a_loop, [3]), (of_the_parts, [3]), (under_one_statement, [1]), (in_a_list, [3]), (in_one_line, [1])),
+    ((in_a_loop, [3]), (of_the_parts, [3]), (under_one_statement, [1]), (in_one_line, [1])),
 )
 def test_a_loop_of_one_statement_executes_it_several_times(function, executions):
     program, source = program_of(function, jnp.ones((3, 2))), Source(function)
