@@ -1,6 +1,5 @@
 """The diagnosis of brackets: a term that they take in and must not, or leave out and must take in."""
 
-import jax
 import jax.numpy as jnp
 import pytest
 

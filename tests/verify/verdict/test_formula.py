@@ -65,7 +65,6 @@ def test_what_is_wrong_where_matrices_are_symmetric_is_told_where_they_are():
     report = check(loss, grads, params, np.asarray([1.0, -2.0, 0.5]))
     assert {leaf.path: leaf.verdict for leaf in report.leaves} == {"cov": "wrong", "mean": "right"}
     (finding,) = report.findings
-    print(report)
 
 
 def test_numbers_of_python_are_wrong_near_by_too():
