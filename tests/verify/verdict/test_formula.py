@@ -54,17 +54,19 @@ def test_what_is_wrong_for_symmetric_matrices_too_is_wrong():
 
 def test_what_is_wrong_where_matrices_are_symmetric_is_told_where_they_are():
     def loss(params, x):
-        return 0.5 * x @ jnp.linalg.solve(params["cov"], x) + params["mean"] @ jnp.linalg.solve(params["cov"], x)
+        d = x - params["mean"]
+        return 0.5 * d @ jnp.linalg.solve(params["cov"], d)
 
     def grads(params, x):
-        inverse = jnp.linalg.inv(params["cov"])
-        dcov = 0.5 * inverse @ jnp.outer(x, x) @ inverse + inverse @ jnp.outer(params["mean"], x) @ inverse
-        return {"cov": dcov, "mean": inverse @ x}
+        solved = jnp.linalg.inv(params["cov"]) @ (x - params["mean"])
+        dcov = 0.5 * jnp.outer(solved, solved)
+        return {"cov": dcov, "mean": -solved}
 
     params = {"cov": OFF_THE_DIAGONAL, "mean": np.asarray([0.3, 1.2, -0.7])}
     report = check(loss, grads, params, np.asarray([1.0, -2.0, 0.5]))
-    assert {leaf.path: leaf.verdict for leaf in report.leaves} == {"cov": "wrong", "mean": "right"}
+    assert {leaf.path: leaf.verdict for leaf in report.leaves} == {"cov": "wrong", "mean": "undecided"}
     (finding,) = report.findings
+    assert (finding.cause, finding.line and finding.line.text) == ("sign", "dcov = 0.5 * jnp.outer(solved, solved)")
 
 
 def test_numbers_of_python_are_wrong_near_by_too():
