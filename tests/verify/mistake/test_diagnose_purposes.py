@@ -74,3 +74,42 @@ def test_a_mask_that_lets_nothing_through_is_a_mask(getkey):
 
     w, v, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
     assert said(loss, grads, {"w": w, "v": v}, x, y) == [("wrong-mask", "dz = jnp.where(h < 0, dh, 0)")]
+
+
+def autoencoder(params, x):
+    h = jnp.tanh(x @ params["w"] + params["b"][None])
+    return 0.5 * jnp.sum((h @ params["w"].T - x) ** 2)
+
+
+def test_a_parameter_where_its_gradient_belongs_is_no_penalty_of_a_loss_that_has_none(getkey):
+    def grads(params, x):
+        h = jnp.tanh(x @ params["w"] + params["b"][None])
+        d = h @ params["w"].T - x
+        dz = d @ params["w"] * (1 - h**2)
+        step = 0.1 * params["b"]
+        return {"w": x.T @ dz + d.T @ h, "b": step}
+
+    w, b, x = normals(getkey, (5, 3), (3,), (7, 5))
+    (finding,) = check(autoencoder, grads, {"w": w, "b": b}, x).findings
+    assert (finding.cause, finding.line and finding.line.text) == ("wrong-operand", 'step = 0.1 * params["b"]')
+    assert '`params["b"]`' in finding.message and "regularization" not in finding.message
+
+
+def test_a_value_of_the_candidate_s_own_way_through_an_activation_in_the_place_of_another(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        doubled = 2 * (x @ params["w"])
+        e = jnp.exp(doubled)
+        below = (e + 1) ** -1
+        out = (e - 1) * below
+        d = out - y
+        d_e = below * d - below**2 * (e - 1) * d
+        d_doubled = doubled * d_e
+        return {"w": x.T @ (2 * d_doubled)}
+
+    w, x, y = normals(getkey, (5, 3), (6, 5), (6, 3))
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert (finding.cause, finding.line and finding.line.text) == ("wrong-operand", "d_doubled = doubled * d_e")
+    assert "`doubled` where `e` belongs" in finding.message
