@@ -221,10 +221,12 @@ def test_a_kernel_is_compiled_once_however_often_it_runs():
         return pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(x.shape, x.dtype), interpret=True)(x)
 
     [equation] = traced(doubled, np.ones(3)).equations
-    for number in range(3):
-        np.testing.assert_array_equal(evaluated(equation, [np.full(3, float(number))])[0], 2 * number)
     run: Any = _compiled(Same(equation))
-    assert run._cache_size() == 1
+    sizes = []
+    for number in range(4):
+        np.testing.assert_array_equal(evaluated(equation, [np.full(3, float(number))])[0], 2 * number)
+        sizes.append(run._cache_size())
+    assert sizes[0] > 0 and sizes[1] == sizes[-1]  # a second way to call it is kept from JAX 0.12 on
 
 
 def test_complex_numbers_are_left_to_jax_and_keep_their_digits(getkey):
