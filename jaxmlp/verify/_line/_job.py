@@ -16,7 +16,8 @@ _DOUBTFUL = 0.35
 gives a cotangent in a scale which another line may divide out."""
 
 _INSIDE = 0.55
-"""What it costs to put in place what the loss computes on the way through an activation, and nobody has a name for."""
+"""What it costs to put in place what the loss computes on the way through an activation, and nobody has a name for: an
+operand still costs less than a result that is all replaced."""
 
 _FITS, _OVERWRITES = 0.6, 0.9
 """What it takes off the cost that a correction follows from what the statement reads, or adds what nothing has read yet

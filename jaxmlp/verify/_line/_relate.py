@@ -44,7 +44,9 @@ def multiple(a: Values, b: Values) -> float | None:
     if size == 0 or not np.isfinite(x).all():
         return None
     along = float(np.vdot(x, y))
-    if along**2 < _ALONG * size * float(np.vdot(x, x)):  # not nearly in one direction, by the Cauchy-Schwarz inequality
+    if along * along < _ALONG * size * float(
+        np.vdot(x, x)
+    ):  # not nearly in one direction, by the Cauchy-Schwarz inequality
         return None
     c = along / size
     return c if c != 0 and norm(x - c * y) <= RIGHT * norm(x) else None

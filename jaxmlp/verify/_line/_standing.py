@@ -94,7 +94,7 @@ class Standing:
 
     @cached_property
     def _on_the_way(self) -> frozenset[int]:
-        """What known values of the forward pass are made of, where none but arguments went in."""
+        """What the known values of the forward pass are computed from, one after another."""
         program, seen = self.bench.program, set[int]()
         given = {out for site in self.sites for run in site.instances for out in results(program, run)}
         pending = [v for v in given if v not in self.bench.leaves.values() and self._is_a_value_of_many(v)]

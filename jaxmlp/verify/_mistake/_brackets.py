@@ -49,7 +49,7 @@ def _must(e: Explanation) -> str | None:
     if total is None:
         return None
     if e.facts["product"] is None:
-        new = with_brackets(total, e.facts["outside"]) if e.facts["is_last"] else None
+        new = with_brackets(total, e.facts["term"]) if e.facts["is_last"] else None
         return None if new is None else e.rewritten(total, new)
-    new = None if product is None else without_brackets(product, total, e.facts["outside"])
+    new = None if product is None else without_brackets(product, total, e.facts["term"])
     return None if product is None or new is None else e.rewritten(product, new)

@@ -84,8 +84,8 @@ def _comprehension(frame: Frame, statement: Statement) -> int | None:
 
 
 def _elements(node: ast.ListComp | ast.SetComp | ast.DictComp) -> Iterator[ast.AST]:
-    """What is evaluated for each element."""
-    outside = {id(each) for each in ast.walk(node.generators[0].iter)}
+    """What is evaluated for each element; where Python goes on to the next one, it is at the whole."""
+    outside = {id(node), *(id(each) for each in ast.walk(node.generators[0].iter))}
     yield from (each for each in ast.walk(node) if id(each) not in outside)
 
 

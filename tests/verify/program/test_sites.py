@@ -45,6 +45,21 @@ def test_a_loop_of_one_statement_executes_it_several_times(function, executions)
     )
 
 
+def in_a_list(params, xs):
+    scale = params * 2
+    ys = [jnp.tanh(x) * scale for x in xs]
+    return jnp.stack(ys)
+
+
+def test_each_element_of_a_list_is_an_execution_of_its_statement():
+    program, source = program_of(in_a_list, jnp.ones(2), jnp.ones((3, 2))), Source(in_a_list)
+    found = [
+        [[program.equations[i].name for i in run] for run in site.instances] for site in sites(program, source, [])
+    ]
+    of_the_list = [runs for runs in found if any("tanh" in run for run in runs)]
+    assert [[run[-2:] for run in runs] for runs in of_the_list] == [[["tanh", "mul"]] * 3]
+
+
 def test_a_row_of_a_row_is_a_part_of_the_argument():
     program = program_of(lambda x: x[1][2], jnp.ones((3, 4)))
     assert program.inputs[0] in wholes(program, program.outputs[0])
