@@ -39,6 +39,7 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
             and (is_given_the_other_way_round(e) or _is_right_in_the_forward_pass(e))
         )
         is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
+        is_right = is_right or (_causes(findings) <= _OF_NUMBERS and _is_right_as_it_stands(e))
         is_right = is_right or (_causes(findings) <= _OF_A_CALL and is_right_of_another(e))
     is_right = is_right or _returns_a_slope(e, findings)
     is_right = is_right or (_causes(findings) == {"wrong-activation-derivative"} and _is_of_another_layer(e))
@@ -82,6 +83,9 @@ _OF_ARGUMENTS = frozenset(("wrong-operand", "unknown"))
 _OF_A_CALL = frozenset(("wrong-activation-derivative", "wrong-operand"))
 """What a function that is right gives where it is called in the place of another, or with another argument."""
 
+
+_OF_NUMBERS = frozenset(("sign", "scale-constant", "scale-batch"))
+"""What is said of a number, which the text of a function cannot lack for one call and have for another."""
 
 _OF_VALUES = frozenset(("wrong-operand", "wrong-forward"))
 """What is said of a value inside a function that was given the wrong argument, whatever the function makes of it."""
@@ -218,6 +222,16 @@ def _is_right_in_the_forward_pass(e: Explanation) -> bool:
         if all(outs and e.case.forward.find(run.at(outs[0])) is not None for outs in given):
             return True
     return False
+
+
+def _is_right_as_it_stands(e: Explanation) -> bool:
+    """Whether other lines call the function of a statement too, and leaves that are right, or that the correction makes
+    right, need what it gives there as it stands.
+    """
+    bench = e.case.bench
+    others = [call for call in e.site.calls if set(call).isdisjoint(e.mistake.instances)]
+    reached = {path for call in others for run in call for path in bench.reached(run)}
+    return any(bench.is_right(path, e.mistake.patches) for path in reached)
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:

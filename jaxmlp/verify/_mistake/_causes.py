@@ -285,6 +285,9 @@ def unreduced(e: Explanation) -> Finding:
     actual = e.actual[0].shape
     expected = e.case.bench.truth[0][e.paths[0]].shape
     axes = e.facts["axes"]
+    is_reduced = any(e.case.bench.program.equations[i].name == "reduce_sum" for i in e.run)
+    if is_reduced and e.actual[0].size == e.case.bench.truth[0][e.paths[0]].size:
+        return _words.wrong_shape(e.paths, actual, expected, place=e.place())
     return _words.missing_reduction(e.paths, actual=actual, expected=expected, axis=axes, place=e.place())
 
 

@@ -23,7 +23,8 @@ def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -
     size = snapped(abs(correction))
     signs = []
     if correction < 0:
-        signs = [_words.sign(e.paths, place=e.place(rewritten(e.text, negated) if size == 1 else None))]
+        place = e.place(rewritten(e.text, negated) if size == 1 else None)
+        signs = [_words.sign(e.paths, part=not _negates_leaves(e), place=place)]
     if size == 1:
         return signs
     count: float | None = e.facts.get("number of examples")
@@ -36,6 +37,16 @@ def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -
     is_short = len(f"{size:g}") < 6 and not signs
     must = must or (rewritten(e.text, lambda node: multiplied(node, size)) if is_short else None)
     return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
+
+
+def _negates_leaves(e: Explanation) -> bool:
+    """Whether the leaves, and not only a part of them, have the wrong sign, or a wrong factor with it."""
+    bench = e.case.bench
+    given = {path: bench.run.at(variable) for path, variable in bench.leaves.items() if path in e.paths}
+    factors = [
+        _relate.multiple(values, tuple(leaves[path] for leaves in bench.truth)) for path, values in given.items()
+    ]
+    return all(factor is not None and factor < 0 for factor in factors)
 
 
 def _is_repeated(e: Explanation, size: float) -> bool:

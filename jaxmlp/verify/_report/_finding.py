@@ -41,8 +41,9 @@ def finding(
 ) -> Finding:
     """The finding that a table of the catalogue words; the table is called like the cause if no other is given."""
     place, table = place or NOWHERE, table or cause
-    if place.name and sentence == "message" and has(f"{table}.named"):
-        sentence = "named"
+    named = "named" if sentence == "message" else f"named-{sentence}"
+    if place.name and has(f"{table}.{named}"):
+        sentence = named
     facts |= {"subject": f"`{place.name}`" if place.name else Sentence("phrase.gradient-of", paths=paths)}
     facts |= {"paths": paths, "name": place.name, "factor": factor}
     fix = Sentence(f"{table}.fix", **facts) if has(f"{table}.fix") else None

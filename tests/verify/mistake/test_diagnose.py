@@ -145,6 +145,14 @@ def a_bias_for_each_example(params, x, y):
     return {"w1": x.T @ dz1, "b1": dz1, "w2": a1.T @ dz2, "b2": dz2.sum(axis=0)}
 
 
+@mistake("shape", "db1 = dz1.sum(axis=0, keepdims=True)", "b1")
+def an_axis_that_is_kept(params, x, y):
+    a1, dz2 = behind(params, x, y)
+    dz1 = dz2 @ params["w2"].T * (1 - a1**2)
+    db1 = dz1.sum(axis=0, keepdims=True)
+    return {"w1": x.T @ dz1, "b1": db1, "w2": a1.T @ dz2, "b2": dz2.sum(axis=0)}
+
+
 @mistake("wrong-reduction-axis", "db1 = dz1.sum(axis=1)", "b1")
 def another_axis(params, x, y):
     a1, dz2 = behind(params, x, y)

@@ -251,3 +251,40 @@ def test_a_formula_that_is_no_slope_is_wrong_itself_and_a_slope_of_another_funct
 
     w0, w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (3, 2), (7, 5), (7, 2))
     assert said(loss, grads, {"w0": w0, "w1": w1, "w2": w2}, x, y)[0] == expected
+
+
+def softmax_backward(p, dp):
+    return p * (dp - jnp.sum(p * dp, axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("d_entropy = 0.3 * softmax_backward(p, -1 - jnp.log(p))", "A part of the gradient of `w` has the wrong sign"),
+        (
+            "d_entropy = softmax_backward(p, -0.3 - 0.3 * jnp.log(p))",
+            "`d_entropy` has the wrong sign: a step against this",
+        ),
+    ],
+)
+def test_a_function_that_is_right_as_it_stands_for_another_line_is_given_the_wrong_sign(getkey, line, message):
+    w, v, x, y = normals(getkey, (3, 4), (4, 2), (6, 3), (6, 2))
+
+    def loss(params, x, y):
+        log_p = jax.nn.log_softmax(x @ params["w"], axis=1)
+        p = jnp.exp(log_p)
+        return 0.5 * jnp.sum((p @ params["v"] - y) ** 2) + 0.3 * jnp.sum(p * log_p)
+
+    def grads(params, x, y):
+        p = jax.nn.softmax(x @ params["w"], axis=1)
+        d_out = p @ params["v"] - y
+        d_error = softmax_backward(p, d_out @ params["v"].T)
+        if "0.3 * softmax" in line:
+            d_entropy = 0.3 * softmax_backward(p, -1 - jnp.log(p))
+        else:
+            d_entropy = softmax_backward(p, -0.3 - 0.3 * jnp.log(p))
+        return {"w": x.T @ (d_error + d_entropy), "v": p.T @ d_out}
+
+    report = check(loss, grads, {"w": w, "v": v}, x, y)
+    assert named(report) == [("sign", line)]
+    assert report.findings[0].message.startswith(message)
