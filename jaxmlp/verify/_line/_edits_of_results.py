@@ -135,6 +135,10 @@ class _Result:
         self._position, self._is_alone = position, all(len(outs) == 1 for outs in each)
         self._spots = [(m, program.equations[m].outputs.index(out)) for m, out in zip(makers, outs, strict=True)]
         self._is_reduced = any(program.equations[i].name == "reduce_sum" for run in instances for i in run)
+        users = {user for out in outs for user in program.users.get(out, ())} - {i for run in instances for i in run}
+        # If all that follows is a sum, the axis of that is wrong.
+        self._is_only_summed = bool(users) and all(program.equations[user].name == "reduce_sum" for user in users)
+        self._is_exponential = all(program.equations[maker].name == "exp" for maker in makers)
         self.shapes = [bench.run.at(out)[0].shape for out in outs]
         self.shape = self.shapes[0]
         self.is_zero = not any(bench.run.at(out)[0].any() for out in outs)
@@ -160,10 +164,13 @@ class _Result:
         if as_known == "cotangent":
             # `2 * (y - out)` is right for the difference, and of the wrong sign for `out`.
             yield self.edit("negated", 1.1, lambda value, point, i: -value, factor=False)
+        for axis in sorted({len(self.shape) - 1, 0}) if self._is_exponential else ():
+            normal: Change = lambda value, point, i, a=axis: value / value.sum(axis=a, keepdims=True)
+            yield self.edit("normalized", 1.0, normal, factor=False, axis=axis)
         if as_known is not None or self.is_zero:
             return
         if len(self.shape) == 2:
-            yield self.edit("transpose", 1.4, lambda value, point, i: value.T)
+            yield self.edit("transpose", 1.7 if self._is_only_summed else 1.4, lambda value, point, i: value.T)
         for axes in _sides(self.shape):
             yield self.edit("reversed_order", 1.6, lambda value, point, i, a=axes: np.flip(value, a), axes=axes)
         for axes in () if self._is_a_mask else axes_of(len(self.shape)):
@@ -218,49 +225,10 @@ class _Result:
         return Edit("plus", 2.1 if offer.name else 2.6, patches, True, {"position": self._position, "offer": offer})
 
 
-def of_return(bench: Bench, instances: Instances, path: str, offers: Sequence[Offer]) -> Iterator[Edit]:
-    """Another value of the candidate's own in place of what is returned as a leaf; at last the leaf itself."""
-    [[index]] = instances
-    truth = [leaves[path] for leaves in bench.truth]
-    returned = bench.run.at(bench.leaves[path])
-    for offer in offers:
-        if offer.variables and offer.before != -1 and len(offer.values) == 1 and offer.shape == truth[0].shape:
-            swapped = {index: after(0, lambda value, point, o=offer: o.at(0, point))}
-            yield Edit("returned", 2.0 if offer.name else 2.3, lambda c, p=swapped: p, False, {"offer": offer})
-        elif np.size(truth[0]) == np.prod(offer.shape) and _is_one_of_several(returned, offer):
-
-            def added(value: np.ndarray, point: int, o: Offer = offer) -> np.ndarray:
-                return np.sum([o.at(run, point) for run in range(len(o.values))], axis=0).reshape(truth[0].shape)
-
-            total = lambda c, f=added: {index: after(0, lambda value, point: c * f(value, point))}
-            yield Edit("accumulated", 1.9, total, True, {"offer": offer})
-
-    def edit(kind: str, cost: float, function: Callable[[np.ndarray], np.ndarray], **facts: Any) -> Edit:
-        return Edit(kind, cost, lambda c: {index: after(0, lambda value, point: c * function(value))}, True, facts)
-
-    yield edit("scale", 0.4, lambda value: value)
-    ndim = bench.run.at(bench.leaves[path])[0].ndim
-    if ndim == 2:
-        yield edit("transpose", 1.7, lambda value: value.T)
-    for axes in axes_of(ndim):
-        for keep in (False, True):
-            yield edit("unreduced", 1.8, lambda value, a=axes, k=keep: value.sum(axis=a, keepdims=k), axes=axes)
-    patches = {index: after(0, lambda value, point: truth[point])}
-    yield Edit("leaf", 5.0, lambda c: patches)
-
-
 def _sides(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     """The axes along which a sequence or a kernel may be the other way round: the last one, or the last two."""
     sides = [tuple(range(len(shape) - n, len(shape))) for n in (1, 2) if len(shape) >= n]
     return [axes for axes in sides if all(shape[axis] > 1 for axis in axes)]
-
-
-def _is_one_of_several(values: tuple[np.ndarray, ...], offer: Offer) -> bool:
-    """Whether it is what a single run of a statement made, of several runs."""
-    runs = range(len(offer.values)) if len(offer.values) > 1 else ()
-    return any(
-        all(np.array_equal(v.ravel(), offer.at(run, point).ravel()) for point, v in enumerate(values)) for run in runs
-    )
 
 
 def _operands(

@@ -13,7 +13,8 @@ from ._edits_of_equations import masked_otherwise, of_equations, turned
 from ._edits_of_operands import in_each_place, of_operands
 from ._edits_of_parts import of_parts
 from ._edits_of_programs import of_programs
-from ._edits_of_results import AsKnown, of_result, of_return
+from ._edits_of_results import AsKnown, of_result
+from ._edits_of_returns import of_return
 from ._edits_within import of_factors
 from ._job import Job
 from ._offers import Instances, Offer
@@ -154,7 +155,7 @@ class Jobs:
             slopes = self.standing.roles.slopes_after(first) if len(instances) == 1 and role == "cotangent" else ()
             is_alone = self.planted is None and len(instances) == 1
             instead = self._instead_of(first) if is_alone and role == "cotangent" else ()
-            sums = self.standing.roles.with_an_argument(first) if is_alone and self.standing.is_a_value(first) else ()
+            sums = self.standing.roles.with_a_term(first) if is_alone and self.standing.is_a_value(first) else ()
             upstream = self.cotangents if is_alone and role == "cotangent" and self.standing.is_a_slope(first) else ()
             is_one_of_several = role is None and len(instances) == 1 and len(outs) > 1 and self.planted is None
             yield from of_result(

@@ -14,6 +14,7 @@ from ._matching import Known
 from ._offers import Offer
 from ._relocate import where_it_is_made
 from ._search import Mistake as Mistake, Search
+from ._signs import where_it_turns
 
 
 def localized(
@@ -32,6 +33,7 @@ def localized(
     right, and it is mistakes that are put into it, to give what the truth of the bench stands for.
     """
     left, cotangents = list(wrong), Known(knowledge.cotangents.values())
+    values = Known(knowledge.values.values())
     while left:
         found = Search(bench, sites, offers, knowledge, left, batches, planted).best()
         if found is None:
@@ -42,7 +44,7 @@ def localized(
             moved = in_an_addend(bench, statements, where_it_was_put_in(bench, statements, moved), cotangents)
             moved = in_its_pieces(bench, statements, moved, cotangents, [*knowledge.values.values()])
             moved = at_what_cuts(bench, statements, at_a_count(bench, statements, moved, batches))
-            moved = at_another_slope(bench, statements, moved)
+            moved = where_it_turns(bench, statements, at_another_slope(bench, statements, moved), cotangents, values)
             if moved is not found:  # what is put in place there may make more leaves right
                 others = (path for path in left if path not in moved.leaves and bench.is_right(path, moved.patches))
                 found = replace(moved, leaves=(*moved.leaves, *others))

@@ -76,6 +76,10 @@ class Known:
         found = [*map(snapped, self._multiples(values, of_cotangents=True))]
         return next((scale for scale in found if scale == 1), found[0]) if found else None
 
+    def signs(self, values: tuple[np.ndarray, ...]) -> set[float]:
+        """The signs of the cotangents that `values` are multiples of."""
+        return {math.copysign(1.0, scale) for scale in self._multiples(values, of_cotangents=True)}
+
     def is_simple_multiple(self, values: tuple[np.ndarray, ...]) -> bool:
         """Whether `values` are several numbers that a value or a slope is, up to a factor of few digits."""
         return values[0].size > 1 and any(map(is_simple, self._multiples(values, of_cotangents=False)))

@@ -167,19 +167,21 @@ class Roles:
             return []
         return [self._knowledge.slopes[pair] for pair in self._after(match[0])]
 
-    def with_an_argument(self, variable: int) -> frozenset[int | None]:
-        """If a value is one of the loss: the variables of the loss that are it plus an argument, such as a bias."""
+    def with_a_term(self, variable: int) -> frozenset[int | None]:
+        """If a value is one of the loss: the variables of the loss that are it plus another term, such as a bias."""
         match = self._match(variable)
         if match is None or match[0].kind != "value":
             return frozenset()
         pairs = [pair for own in self._variables(match[0]) for pair in self._by.get(own, ())]
         values = self._knowledge.values
-        return frozenset(
-            out for out, by in pairs if out in values and self._differ_by_an_argument(values[out], values[by])
-        )
+        return frozenset(out for out, by in pairs if out in values and self._differ_by_a_term(values[out], values[by]))
 
-    def _differ_by_an_argument(self, more: Quantity, less: Quantity) -> bool:
+    def _differ_by_a_term(self, more: Quantity, less: Quantity) -> bool:
+        """Whether two values differ by an argument, or by another value of the loss."""
         difference = tuple(a - b for a, b in zip(more.values, less.values, strict=True))
+        term = self._known.find(difference)
+        if term is not None and term.kind == "value":
+            return True
         for argument in self._bench.program.inputs:
             given = self._bench.run.at(argument)
             try:

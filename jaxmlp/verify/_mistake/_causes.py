@@ -29,8 +29,9 @@ from ._relations import (
     related_term,
 )
 from ._scales import by_a_factor, times_the_slope
+from ._shapes import reversed_order as reversed_order, transpose as transpose, unreduced as unreduced
 from ._slopes import is_compared_with_data, is_used_as_a_value, wrong_slope
-from ._softmax import has_only_the_diagonal, lacks_the_softmax
+from ._softmax import has_only_the_diagonal, lacks_the_softmax, normalized as normalized
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
@@ -270,25 +271,6 @@ def leaf(e: Explanation) -> Finding | list[Finding]:
         return _words.missing_upstream(e.paths, place=e.place())
     found = related(e, e.actual, expected)
     return found or of_what_is_read(e, None) or _words.unknown(e.paths, place=e.place())
-
-
-def transpose(e: Explanation) -> Finding:
-    shape = e.actual[0].shape
-    return _words.transposed(e.paths, shape, shape[::-1], place=e.place(joined(e.text, "({}).T")))
-
-
-def reversed_order(e: Explanation) -> Finding:
-    return _words.reversed_order(e.paths, e.facts["axes"], place=e.place())
-
-
-def unreduced(e: Explanation) -> Finding:
-    actual = e.actual[0].shape
-    expected = e.case.bench.truth[0][e.paths[0]].shape
-    axes = e.facts["axes"]
-    is_reduced = any(e.case.bench.program.equations[i].name == "reduce_sum" for i in e.run)
-    if is_reduced and e.actual[0].size == e.case.bench.truth[0][e.paths[0]].size:
-        return _words.wrong_shape(e.paths, actual, expected, place=e.place())
-    return _words.missing_reduction(e.paths, actual=actual, expected=expected, axis=axes, place=e.place())
 
 
 def _is_mask(values: tuple[np.ndarray, ...]) -> bool:

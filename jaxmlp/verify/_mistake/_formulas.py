@@ -40,12 +40,15 @@ def in_a_formula(e: Explanation, findings: list[Finding]) -> list[Finding]:
     made = [bench.values(e.run, e.mistake.patches, k) for k in range(bench.count)] if corrected_there else []
     expected = tuple(values[outs[0]] for values in made if values and outs[0] in values)
     expected = expected if corrected_there else _needed(e, outs[0])
-    if len(expected) < bench.count or gives_of_another(e, run, outs[0], expected):
+    if len(expected) < bench.count:
+        return findings
+    # `exp` of the logarithm of a softmax gives that as well.
+    if e.edit.kind != "normalized" and gives_of_another(e, run, outs[0], expected):
         return findings
     line = line_of(inner, e.case.source)
-    of_a_value = {finding.cause for finding in findings} == {"wrong-forward"} and e.edit.kind == "known"
+    of_a_value = {finding.cause for finding in findings} == {"wrong-forward"} and e.edit.kind in ("known", "normalized")
     inside = set(e.mistake.patches).issubset(everywhere) and e.edit.kind in ("term", "number")
-    if of_a_value or (inside and e.case.forward.find(expected) is not None):
+    if of_a_value or (inside and (e.case.forward.find(expected) is not None or _is_a_slope_of_one(e, expected))):
         return [replace(finding, line=line, computes=None, must=None) for finding in findings]
     if e.case.slopes.find(expected) is None:
         return findings
@@ -56,6 +59,12 @@ def in_a_formula(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if _relate.same(tuple(-value for value in bench.run.at(outs[0])), expected):
         return [_words.sign(e.paths, place=replace(e.place(), line=line, name=None))]
     return [_words.wrong_slope(e.paths, place=replace(e.place(), line=line, name=None))]
+
+
+def _is_a_slope_of_one(e: Explanation, values: Values) -> bool:
+    """Whether a single number is a slope of the loss: there is no other that it could be by chance."""
+    slopes = e.case.knowledge.slopes.values() if values[0].size == 1 and len(values) > 1 else ()
+    return any(slope.values[0].size == 1 and _relate.same(slope.values, values) for slope in slopes)
 
 
 def _called(e: Explanation) -> Frame | None:
@@ -129,9 +138,11 @@ def _of_other_values(e: Explanation, run: tuple[int, ...], out: int, *, same_sha
     if len(read) != 1:
         return
     [argument] = read
-    shape = bench.run.at(argument)[0].shape
+    shape, negative = bench.run.at(argument)[0].shape, tuple(-value for value in bench.run.at(argument))
     for quantity in e.quantities():
         if quantity.kind != "value" or (same_shape and quantity.values[0].shape != shape):
+            continue
+        if _relate.same(quantity.values, negative):  # whose sign is the formula's own
             continue
         patches = {}
         for index in run:

@@ -1,4 +1,4 @@
-"""A softmax whose derivative is missing, or of which only the diagonal was taken."""
+"""A softmax that is none yet, whose derivative is missing, or of which only the diagonal was taken."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,7 @@ from .._report import _words
 from .._report._gradient_report import Finding
 from ._every_run import every_run
 from ._explanation import Explanation
+from ._names import joined
 
 
 def has_only_the_diagonal(e: Explanation, expected: Values) -> bool:
@@ -26,6 +27,12 @@ def lacks_the_softmax(e: Explanation, expected: Values) -> Finding | None:
             if all(np.allclose(q.sum(axis), 1) for q in p) and _relate.multiple(made, wanted) is not None:
                 return _words.missing_softmax(e.paths, place=e.place())
     return None
+
+
+def normalized(e: Explanation) -> Finding:
+    text = e.site.statement.target if e.alias and e.site.statement else e.text
+    must = joined(text, f"({{}}) / jnp.sum({text}, axis={e.facts['axis']}, keepdims=True)")
+    return _words.not_normalized(e.paths, place=e.place(must))
 
 
 def _beside_outputs(e: Explanation, expected: Values) -> Iterator[tuple[Values, Values, Values]]:

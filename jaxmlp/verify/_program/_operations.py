@@ -86,11 +86,12 @@ def _released(array: np.ndarray) -> Any:
 
 
 def _broadcast(params: dict[str, Any], operand: Any, *_: Any) -> Any:
-    shape, axes = params["shape"], params["broadcast_dimensions"]
+    shape, axes = list(params["shape"]), params["broadcast_dimensions"]
     if operand.ndim == len(axes):
         expanded = [1] * len(shape)
         for axis, size in zip(axes, operand.shape, strict=True):
             expanded[axis] = size
+            shape[axis] = shape[axis] if size == 1 else size  # which may be another one than was traced
         operand = operand.reshape(expanded)
     elif operand.ndim == len(shape):  # a sum that kept its axes already
         return operand
@@ -101,7 +102,13 @@ def _reshape(params: dict[str, Any], operand: Any, *_: Any) -> Any:
     shape = params["new_sizes"]
     if params["dimensions"] is not None:
         operand = operand.transpose(params["dimensions"])
-    return operand.reshape(shape if operand.size == np.prod(shape, dtype=int) else operand.shape)
+    if operand.size == np.prod(shape, dtype=int):
+        return operand.reshape(shape)
+    sizes = [size for size in operand.shape if size != 1]
+    if len(sizes) != sum(size != 1 for size in shape):
+        return operand
+    rest = iter(sizes)  # axes of size 1 that come and go, as in `d.reshape(-1, 1)`
+    return operand.reshape([size if size == 1 else next(rest) for size in shape])
 
 
 def _dot_general(params: dict[str, Any], lhs: Any, rhs: Any) -> Any:

@@ -65,6 +65,11 @@ def transposed(
     return finding("transposed", paths, place, noticed=noticed)
 
 
+def not_normalized(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    """Exponentials in the place of a softmax."""
+    return finding("wrong-forward", paths, place, table="not-normalized")
+
+
 def transposed_within(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     """A square matrix on the way to the leaves."""
     return finding("transposed", paths, place, table="transposed-within")

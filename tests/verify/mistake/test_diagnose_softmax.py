@@ -45,3 +45,31 @@ def test_a_diagonal_that_is_appended_number_by_number_is_the_diagonal(getkey):
     w, v, x, y = normals(getkey, (3, 4), (4, 3), (3,), (3,))
     found = said(_loss, grads, {"w": w, "v": v}, x, y)
     assert found == [("softmax-jacobian-diagonal-only", "numbers.append(2 * (p[i] - y[i]) * slope)")]
+
+
+def _cross_entropy(params, x, y):
+    return -jnp.sum(y * jax.nn.log_softmax(jnp.tanh(x @ params["w"]) @ params["v"]))
+
+
+def exponentials(z):
+    return jnp.exp(z)
+
+
+def test_exponentials_that_are_not_divided_by_their_sum_are_no_softmax(getkey):
+    def by_another_name(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        scores = jnp.exp(h @ params["v"])
+        p = scores
+        return _backward(params, x, h, p - y)
+
+    def by_a_function(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        p = exponentials(h @ params["v"])
+        return _backward(params, x, h, p - y)
+
+    w, v, x = normals(getkey, (3, 4), (4, 3), (5, 3))
+    inputs = {"w": w, "v": v}, x, jnp.eye(3, dtype=x.dtype)[jnp.arange(5) % 3]
+    report = check(_cross_entropy, by_another_name, *inputs)
+    assert named(report) == [("wrong-forward", "p = scores")]
+    assert report.findings[0].must == "scores / jnp.sum(scores, axis=1, keepdims=True)"
+    assert said(_cross_entropy, by_a_function, *inputs) == [("wrong-forward", "return jnp.exp(z)")]

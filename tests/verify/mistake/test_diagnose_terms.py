@@ -7,7 +7,7 @@ import pytest
 from jaxmlp import check
 
 from ...helpers import normal
-from .findings import first, said
+from .findings import first, normals, said
 
 
 @pytest.fixture
@@ -294,3 +294,39 @@ def test_a_gradient_that_overwrites_what_another_use_has_sent_back(linear):
     report = check(loss, grads, params, x, normal(key, (5, 4)))
     assert first(report) == ("missing-term", "d = back.T")
     assert "takes the place of what the same name held before" in report.findings[0].message
+
+
+def test_a_value_of_the_forward_pass_that_lacks_a_term_is_the_term_of_the_loss_that_it_is(getkey):
+    def loss(params, x, before):
+        gate, new = jax.nn.sigmoid(x @ params["g"]), jnp.tanh(x @ params["n"])
+        state = gate * before + (1 - gate) * new
+        return jnp.sum(jnp.tanh(state))
+
+    def grads(params, x, before):
+        gate, new = jax.nn.sigmoid(x @ params["g"]), jnp.tanh(x @ params["n"])
+        state = (1 - gate) * new
+        out = jnp.tanh(state)
+        d_state = 1 - out**2
+        d_gate = d_state * (before - new) * gate * (1 - gate)
+        d_new = d_state * (1 - gate) * (1 - new**2)
+        return {"g": x.T @ d_gate, "n": x.T @ d_new}
+
+    g, n, x, before = normals(getkey, (3, 4), (3, 4), (5, 3), (5, 4))
+    assert said(loss, grads, {"g": g, "n": n}, x, before) == [("wrong-forward", "state = (1 - gate) * new")]
+
+
+def test_a_sum_over_the_wrong_axis_is_wrong_though_what_follows_has_another_shape(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((y - jax.nn.sigmoid(x @ params["w"] + params["b"]) @ params["v"]) ** 2)
+
+    def grads(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w"] + params["b"])
+        d = h @ params["v"] - y
+        parts = params["v"] * d[None, :] * (h * (1 - h))[:, None]
+        dh = jnp.sum(parts, axis=0)
+        return {"w": jnp.outer(x, dh), "b": dh, "v": jnp.outer(h, d)}
+
+    w, b, v, x, y = normals(getkey, (5, 4), (4,), (4, 3), (5,), (3,))
+    assert said(loss, grads, {"w": w, "b": b, "v": v}, x, y) == [
+        ("wrong-reduction-axis", "dh = jnp.sum(parts, axis=0)")
+    ]

@@ -256,6 +256,10 @@ def test_shapes_may_change():
     assert evaluated(total, [wide, np.ones(3)])[0].shape == (5, 3)
     assert evaluated(scaled, [np.array(2.0), wide])[0].shape == (5, 3)
     assert evaluated(widened, [np.ones((2, 3))])[0].shape == (2, 3)
+    column, row = traced(lambda a: a[:, None] * a.reshape(1, -1), np.ones(3)).equations[:2]
+    for equation, shape in ((column, (4, 1)), (row, (1, 4))):
+        np.testing.assert_array_equal(evaluated(equation, [np.arange(4.0)])[0], np.arange(4.0).reshape(shape))
+    assert evaluated(row, [wide])[0].shape == (5, 3), "of more axes nothing is told"
     with pytest.raises(ValueError, match="broadcast"):
         evaluated(total, [wide, np.ones(4)])
 

@@ -30,6 +30,7 @@ FINDINGS = [
     ("transposed", _words.transposed, {"actual": (4, 3), "expected": (3, 4)}),
     ("transposed", _words.transposed, {"actual": (3, 3), "expected": (3, 3)}),
     ("transposed", _words.transposed_within, {}),
+    ("wrong-forward", _words.not_normalized, {}),
     ("nonfinite", _words.nonfinite, {}),
     ("nonfinite", _words.born_nonfinite, {"operation": "log(p)", "operands": "p = 0.0"}),
     ("zero-gradient", _words.zero_gradient, {}),

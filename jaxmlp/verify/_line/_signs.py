@@ -1,0 +1,91 @@
+"""Where a wrong sign stands, if several statements could make up for it: where it turns, or ought to turn."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .._program._sites import results, Site
+from .._program._trace import Literal
+from ._bench import Bench
+from ._edits import Edit
+from ._matching import Known
+from ._patches import after
+from ._search import Mistake
+
+
+def where_it_turns(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotangents: Known, values: Known) -> Mistake:
+    """The same mistake at the first statement that gives a cotangent of another sign than all that it reads, and none
+    of the `values` of the forward pass.
+
+    A cotangent may have the other sign all the way, as with `y - out` for `out - y`, until a leaf is made of it. If
+    right leaves get theirs in the statements that make them, the wrong leaf lacks it there.
+    """
+    is_a_sign = mistake.edit.kind == "negated" or (mistake.edit.kind == "scale" and mistake.factor == -1)
+    if not is_a_sign or len(mistake.instances) != 1:
+        return mistake
+    way = [
+        (site, out)
+        for site in sites
+        if len(site.instances) == 1 and not site.leaf
+        for out in results(bench.program, site.instances[0])
+        if values.find(bench.run.at(out)) is None and _makes_up(bench, out, mistake)
+    ]
+    if mistake.site not in [site for site, _ in way]:
+        return mistake
+    turning = [pair for pair in way if _turns(bench, *pair, cotangents)]
+    owners = {out: site for site in sites for run in site.instances for out in results(bench.program, run)}
+    right = [_made(bench, path) for path in bench.leaves if path not in mistake.leaves and bench.is_right(path, {})]
+    if not turning and any(out in owners and _negates(bench, owners[out]) for out in right):
+        made = [_made(bench, path) for path in mistake.leaves]
+        turning = [(site, out) for site, out in way if out in made]
+    return _at(bench, *turning[0], mistake) if turning else mistake
+
+
+def _makes_up(bench: Bench, out: int, mistake: Mistake) -> bool:
+    """Whether the same leaves would come right, and no other one wrong, if a result had the other sign."""
+    maker = bench.program.makers[out]
+    reached = bench.reached((maker,))
+    if bench.run.at(out)[0].dtype.kind != "f" or not set(mistake.leaves).issubset(reached):
+        return False
+    patches = _edit(bench, out, 0, mistake).patches(-1.0)
+    return all(bench.is_right(path, patches) for path in reached if path in mistake.leaves or bench.is_right(path, {}))
+
+
+def _turns(bench: Bench, site: Site, out: int, cotangents: Known) -> bool:
+    """Whether a statement gives a cotangent of another sign than it reads any in."""
+    equations = [bench.program.equations[index] for index in site.instances[0]]
+    made = {result for equation in equations for result in equation.outputs}
+    read = {atom for equation in equations for atom in equation.inputs if isinstance(atom, int)} - made
+    signs = set[float]().union(*(cotangents.signs(bench.run.at(atom)) for atom in read))
+    return bool(signs) and signs.isdisjoint(cotangents.signs(bench.run.at(out)))
+
+
+def _negates(bench: Bench, site: Site) -> bool:
+    """Whether a statement turns the sign of something, by an operation or a number of its own."""
+    equations = [bench.program.equations[index] for run in site.instances for index in run]
+    factors = [atom for equation in equations if equation.name in ("mul", "div") for atom in equation.inputs]
+    is_negative = any((atom.value < 0).all() for atom in factors if isinstance(atom, Literal))
+    return is_negative or any(equation.name == "neg" for equation in equations)
+
+
+def _made(bench: Bench, path: str) -> int | None:
+    """What is returned as a leaf."""
+    [atom] = bench.program.equations[bench.program.makers[bench.leaves[path]]].inputs
+    return atom if isinstance(atom, int) else None
+
+
+def _edit(bench: Bench, out: int, position: int, mistake: Mistake) -> Edit:
+    maker = bench.program.makers[out]
+    place = bench.program.equations[maker].outputs.index(out)
+    scaled = lambda c: {maker: after(place, lambda value, point: c * value)}
+    return Edit("scale", mistake.edit.cost, scaled, True, {"position": position})
+
+
+def _at(bench: Bench, site: Site, out: int, mistake: Mistake) -> Mistake:
+    outs = results(bench.program, site.instances[0])
+    if site is mistake.site:
+        return mistake
+    edit = _edit(bench, out, outs.index(out), mistake)
+    edit = replace(edit, whole=len(outs) == 1)
+    return replace(
+        mistake, site=site, instances=site.instances, edit=edit, factor=-1.0, patches=edit.patches(-1.0), innocent=False
+    )
