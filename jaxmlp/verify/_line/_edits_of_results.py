@@ -39,6 +39,9 @@ _SUM, _UPSTREAM = 0.8, 0.9
 """The costs of putting a value and something more, such as a bias, in the place of the value alone, and a slope times
 what comes in in the place of the slope alone."""
 
+_FILLED = 0.4
+"""What it costs more in the place of zeros that are filled one after another: it is what fills them that is wrong."""
+
 _FOLLOWING, _INSTEAD = 1.4, 1.1
 """The costs of putting the cotangent of an operation's input in the place of that of its output, or of a slope."""
 
@@ -105,7 +108,8 @@ def of_result(
             yield result.multiplied(_UPSTREAM, offer, fitted)
         is_meant = kind == "value" if bends and result.is_zero else kind == "cotangent" or not innocent
         if kind is not None and is_meant and passes("known"):
-            yield result.replaced(_LEAF if offer.is_a_leaf else _KNOWN[kind], offer, fitted, held=True)
+            cost = _LEAF if offer.is_a_leaf else _KNOWN[kind] + _FILLED * result.is_filled
+            yield result.replaced(cost, offer, fitted, held=True)
         if kind == "slope" and not result.is_zero:
             if passes("times"):
                 near = next(
@@ -135,13 +139,14 @@ class _Result:
         self._position, self._is_alone = position, all(len(outs) == 1 for outs in each)
         self._spots = [(m, program.equations[m].outputs.index(out)) for m, out in zip(makers, outs, strict=True)]
         self._is_reduced = any(program.equations[i].name == "reduce_sum" for run in instances for i in run)
-        users = {user for out in outs for user in program.users.get(out, ())} - {i for run in instances for i in run}
-        # If all that follows is a sum, the axis of that is wrong.
-        self._is_only_summed = bool(users) and all(program.equations[user].name == "reduce_sum" for user in users)
         self._is_exponential = all(program.equations[maker].name == "exp" for maker in makers)
         self.shapes = [bench.run.at(out)[0].shape for out in outs]
         self.shape = self.shapes[0]
         self.is_zero = not any(bench.run.at(out)[0].any() for out in outs)
+        users = {user for out in outs for user in program.users.get(out, ())} - {i for run in instances for i in run}
+        names = {program.equations[user].name for user in users}
+        self.is_filled = self.is_zero and bool(names) and names <= {"scatter", "dynamic_update_slice"}
+        self._is_only_summed = names == {"reduce_sum"}  # then the axis of the sum is wrong
         self._is_a_mask = bool(self.shape) and all(np.isin(bench.run.at(out)[0], (0, 1)).all() for out in outs)
 
     def edit(self, kind: str, cost: float, change: Change, *, factor: bool = True, **facts: Any) -> Edit:

@@ -156,7 +156,8 @@ class Jobs:
             is_alone = self.planted is None and len(instances) == 1
             instead = self._instead_of(first) if is_alone and role == "cotangent" else ()
             sums = self.standing.roles.with_a_term(first) if is_alone and self.standing.is_a_value(first) else ()
-            upstream = self.cotangents if is_alone and role == "cotangent" and self.standing.is_a_slope(first) else ()
+            is_a_slope = is_alone and role == "cotangent" and self.standing.is_a_slope(first)
+            upstream = self._upstream_of(first) if is_a_slope else ()
             is_one_of_several = role is None and len(instances) == 1 and len(outs) > 1 and self.planted is None
             yield from of_result(
                 bench,
@@ -192,6 +193,13 @@ class Jobs:
         arrays = (self.bench.run.at(atom)[0] for atom in read)
         is_of_ones = any(array.size > 1 and (array == 1).all() for array in arrays)
         return () if is_of_ones else self.standing.roles.instead_of(slope)
+
+    def _upstream_of(self, slope: int) -> list[Offer]:
+        """The cotangents that a slope may lack: what the statement that uses it reads as well, it lacks there."""
+        program, users = self.bench.program, set(self.bench.program.users.get(slope, ()))
+        runs = [run for site in self.sites for run in site.instances if not users.isdisjoint(run)]
+        read = {atom for run in runs for index in run for atom in program.equations[index].inputs}
+        return [offer for offer in self.cotangents if offer.variables[0] not in read]
 
     @cached_property
     def cotangents(self) -> list[Offer]:

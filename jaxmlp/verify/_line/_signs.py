@@ -9,6 +9,7 @@ from ._bench import Bench
 from ._edits import Edit
 from ._matching import Known
 from ._patches import after
+from ._relate import same
 from ._search import Mistake
 
 
@@ -29,15 +30,20 @@ def where_it_turns(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotang
         for out in results(bench.program, site.instances[0])
         if values.find(bench.run.at(out)) is None and _makes_up(bench, out, mistake)
     ]
-    if mistake.site not in [site for site, _ in way]:
-        return mistake
-    turning = [pair for pair in way if _turns(bench, *pair, cotangents)]
     owners = {out: site for site in sites for run in site.instances for out in results(bench.program, run)}
-    right = [_made(bench, path) for path in bench.leaves if path not in mistake.leaves and bench.is_right(path, {})]
-    if not turning and any(out in owners and _negates(bench, owners[out]) for out in right):
-        made = [_made(bench, path) for path in mistake.leaves]
-        turning = [(site, out) for site, out in way if out in made]
-    return _at(bench, *turning[0], mistake) if turning else mistake
+    others = [_made(bench, path) for path in bench.leaves if path not in mistake.leaves and bench.is_right(path, {})]
+    made = [_made(bench, path) for path in mistake.leaves]
+    turned = [_negates(bench, owners[out]) for out in others if out in owners]
+    if mistake.site not in [site for site, _ in way]:
+        # A value of the forward pass is right: what should turn its cotangent may only pass it on.
+        found = [pair for pair in way if _passes_on(bench, *pair)]
+    elif found := [pair for pair in way if _turns(bench, *pair, cotangents)]:
+        # Where a leaf is made, the sign may be turned on purpose: then it was wrong before.
+        on_purpose = [out in made and _negates(bench, site) and (any(turned) or not turned) for site, out in found]
+        found = [pair for pair, is_meant in zip(found, on_purpose, strict=True) if not is_meant] or way
+    elif any(turned):
+        found = [(site, out) for site, out in way if out in made and not _negates(bench, site)]
+    return _at(bench, *found[0], mistake) if found else mistake
 
 
 def _makes_up(bench: Bench, out: int, mistake: Mistake) -> bool:
@@ -57,6 +63,12 @@ def _turns(bench: Bench, site: Site, out: int, cotangents: Known) -> bool:
     read = {atom for equation in equations for atom in equation.inputs if isinstance(atom, int)} - made
     signs = set[float]().union(*(cotangents.signs(bench.run.at(atom)) for atom in read))
     return bool(signs) and signs.isdisjoint(cotangents.signs(bench.run.at(out)))
+
+
+def _passes_on(bench: Bench, site: Site, out: int) -> bool:
+    """Whether a statement gives what it reads as it is."""
+    read = {atom for index in site.instances[0] for atom in bench.program.equations[index].inputs}
+    return any(isinstance(atom, int) and same(bench.run.at(atom), bench.run.at(out)) for atom in read - {out})
 
 
 def _negates(bench: Bench, site: Site) -> bool:

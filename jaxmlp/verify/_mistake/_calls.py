@@ -231,7 +231,7 @@ def _is_right_as_it_stands(e: Explanation) -> bool:
     bench = e.case.bench
     others = [call for call in e.site.calls if set(call).isdisjoint(e.mistake.instances)]
     reached = {path for call in others for run in call for path in bench.reached(run)}
-    return any(bench.is_right(path, e.mistake.patches) for path in reached)
+    return len(others) == len(e.site.calls) - 1 and any(bench.is_right(path, e.mistake.patches) for path in reached)
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:

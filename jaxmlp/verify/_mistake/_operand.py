@@ -70,7 +70,9 @@ def operand(e: Explanation) -> Finding:
         if constant and not pieces:
             return _words.missing_slope(e.paths, slope=instead, at=e.at(offer), place=place)
         return wrong_slope(e, slope=instead, at=e.at(offer), place=place)
-    if equation.name in ("mul", "div") and _relate.is_constant(offer.values[0]) and not isinstance(atom, Literal):
+    of_one = offer.name is not None and e.case.bench.run.at(atom)[0].size == 1
+    is_a_number = _relate.is_constant(offer.values[0]) and not of_one
+    if equation.name in ("mul", "div") and is_a_number and not isinstance(atom, Literal):
         return _words.extra_factor(e.paths, what=used, place=e.place())  # nothing but a number belongs there
     if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):
         return _words.missing_factor(e.paths, what=instead, place=e.place())  # beside the number that is written there

@@ -77,10 +77,39 @@ def signs(e: Explanation) -> Iterator[Part]:
         for position in (1, 0) if name in ("add", "sub") else (0,) if name in ("exp", "logistic") else ():
             patches = everywhere(e, index, with_input(position, np.negative))
             old = e.expressions[index]
+            if _is_carried(e, index, position):
+                continue  # a sum goes on from its own value as it is
             term, new = (None, None) if old is None else _with_the_sign_turned(old, position)
             text = ast.unparse(term) if term is not None else None
             said = lambda cause, place, text=text: _sign(e, cause, text, place)
             yield Part(index, patches, old, new, said, position=position)
+
+
+def _is_carried(e: Explanation, index: int, position: int) -> bool:
+    """Whether an operand is what the statement gave in another run."""
+    equations, place = e.case.bench.program.equations, e.run.index(index)
+    makers = {out: run for run in e.site.instances for i in run for out in equations[i].outputs}
+    runs = [run for run in e.site.instances if len(run) == len(e.run)]
+    read = [(equations[run[place]].inputs[position], run) for run in runs]
+    return any(isinstance(atom, int) and makers.get(atom, run) != run for atom, run in read)
+
+
+def added_number(e: Explanation) -> Iterator[Part]:
+    """The number of a sum that the correction changes, as the 2 of `2 + x`."""
+    equation = e.facts.get("equation")
+    if e.edit.kind != "number" or equation is None or equation.name not in ("add", "sub"):
+        return
+    position, used = e.facts["operand"], e.facts["number"]
+    instead = snapped(used * e.mistake.factor)
+    texts = {"used": f"{used:g}", "instead": f"{instead:g}"}
+    said = lambda cause, place: _words.another_name(e.paths, cause=cause or "wrong-operand", **texts, place=place)
+    for index in (index for index in e.run if e.case.bench.program.equations[index] is equation):
+        old, new = e.expressions[index], None
+        if isinstance(old, ast.BinOp) and isinstance((old.left, old.right)[position], ast.Constant):
+            operands = [old.left, old.right]
+            operands[position] = ast.Constant(int(instead) if instead == int(instead) else instead)
+            new = ast.BinOp(operands[0], old.op, operands[1])
+        yield Part(index, e.mistake.patches, old if new else None, new, said, position=position)
 
 
 def _sign(e: Explanation, cause: str | None, text: str | None, place: Place) -> Finding:

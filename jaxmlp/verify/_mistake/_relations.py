@@ -139,6 +139,10 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
                 if factor:
                     return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
+            size = tuple(np.abs(value) for value in expected)
+            if not factor and all((value >= 0).all() for value in actual):  # the sign is lost beside the slope
+                if multiple(_times(actual, tuple(map(np.abs, quantity.values))), size) is not None:
+                    return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
     return related_by_a_usual_slope(e, actual, expected)
 
 

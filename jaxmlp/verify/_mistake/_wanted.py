@@ -10,7 +10,7 @@ from .._line._bench import RIGHT
 from .._line._known import Quantity
 from .._line._patches import with_inputs
 from .._line._relate import Values
-from .._report import _words
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from .._verdict._accuracy import norm
 from ._explanation import Explanation
@@ -38,7 +38,7 @@ def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] 
         return [wrong_slope(e, slope=e.case.names.known(slope), place=e.place())]
     if _is_displaced(e):
         return [_words.wrong_operand(e.paths, used=None, instead=None, place=e.place())]
-    return None
+    return _gradient_sent_back(e)
 
 
 def _read(e: Explanation) -> dict[int, list[tuple[int, int]]]:
@@ -204,6 +204,22 @@ def _another_product(e: Explanation) -> list[Finding] | None:
                     others = [e.case.names.of(other) for other in read if other != atom]
                     used = others[0] if len(others) == 1 else None
                     return [_words.wrong_operand(e.paths, used=used, instead=e.case.names.known(q), place=e.place())]
+    return None
+
+
+def _gradient_sent_back(e: Explanation) -> list[Finding] | None:
+    """The gradient of another parameter, where the error of a layer goes back through the parameters themselves."""
+    known, program = e.case.each_cotangent, e.case.loss.program
+    paths = dict(zip(program.inputs, e.case.paths.values(), strict=False))
+    for atom in _read(e):
+        values = e.case.bench.run.at(atom)
+        scale, used = known.scale(values), e.case.names.of(atom)
+        quantity = None if scale is None or used is None else known.find(values, (scale,))
+        if used is None or quantity is None or quantity.variable is None or paths.get(quantity.variable) in e.paths:
+            continue
+        # That of a bias is the error of its layer as well.
+        if paths.keys() >= {quantity.variable, *e.case.knowledge.alike(quantity)}:
+            return [_words_of_parts.gradient_sent_back(e.paths, used=used, place=e.place())]
     return None
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from jax.lax import GatherDimensionNumbers
 
-from ._operations import evaluated
+from ._operations import evaluated, named_axes
 from ._trace import Atom, Equation, Literal, Program
 from ._windows import gather
 
@@ -21,7 +21,8 @@ Read: TypeAlias = Callable[[Atom], np.ndarray]
 
 LINEAR = frozenset(
     "add add_any sub neg reduce_sum broadcast_in_dim reshape squeeze expand_dims transpose convert_element_type copy"
-    " copy_p name concatenate slice rev index stack gather dynamic_slice scatter-add".split()
+    " copy_p name concatenate slice rev index stack gather dynamic_slice scatter-add scatter dynamic_update_slice pad"
+    " tile".split()
 )
 """Operations that are linear in all that they read, indices aside."""
 
@@ -160,9 +161,11 @@ def _broadcast(equation: Equation, position: int, g: np.ndarray, read: Read) -> 
 
 def _dot_general(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:
     (lhs, rhs), (batch, _) = equation.params["dimension_numbers"]
-    if batch:
-        return None
     a, b = map(read, equation.inputs)
+    if batch:
+        mine, other, product = named_axes(equation.params, a.ndim, b.ndim)
+        mine, other, another = (mine, other, b) if position == 0 else (other, mine, a)
+        return np.einsum(f"{product},{other}->{mine}", g, another)
     mine, other = (lhs, rhs) if position == 0 else (rhs, lhs)
     operand, another = (a, b) if position == 0 else (b, a)
     free = [axis for axis in range(operand.ndim) if axis not in mine]
@@ -197,6 +200,18 @@ def _scattered(equation: Equation, position: int, g: np.ndarray, read: Read) -> 
     numbers = np.arange(1, operand.size + 1).reshape(operand.shape)
     [where] = evaluated(replace(equation, params=params), [numbers, *indices])
     return np.bincount(where.ravel(), g.ravel(), operand.size + 1)[1:].reshape(operand.shape)
+
+
+def _placed(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:
+    """The adjoint of putting arrays into each other: for each of their numbers that of `g` where it comes to stand."""
+    operands = [read(atom) for atom in equation.inputs]
+    if operands[position].dtype.kind != "f":
+        return None
+    # Number 0 is for all that is not asked for.
+    numbers = [np.zeros(operand.shape, int) if operand.dtype.kind == "f" else operand for operand in operands]
+    numbers[position] = np.arange(1, operands[position].size + 1).reshape(operands[position].shape)
+    [where] = evaluated(equation, numbers)
+    return np.bincount(where.ravel(), g.ravel(), operands[position].size + 1)[1:].reshape(operands[position].shape)
 
 
 def _gathered(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:
@@ -251,6 +266,10 @@ _PULLED: dict[str, Callable[[Equation, int, np.ndarray, Read], Any]] = {
     "gather": _scattered,
     "dynamic_slice": _scattered,
     "scatter-add": _gathered,
+    "scatter": _placed,
+    "dynamic_update_slice": _placed,
+    "pad": _placed,
+    "tile": _placed,
     "stack": lambda equation, position, g, read: np.take(g, position, equation.params["axis"]),
     "select_n": _select,
 }

@@ -112,17 +112,24 @@ def _reshape(params: dict[str, Any], operand: Any, *_: Any) -> Any:
 
 
 def _dot_general(params: dict[str, Any], lhs: Any, rhs: Any) -> Any:
+    contract, (batch, _) = params["dimension_numbers"]
+    if not batch:
+        return np.tensordot(lhs, rhs, contract)
+    left, right, product = named_axes(params, lhs.ndim, rhs.ndim)
+    return np.einsum(f"{left},{right}->{product}", lhs, rhs, optimize=True)
+
+
+def named_axes(params: dict[str, Any], lhs: int, rhs: int) -> tuple[str, str, str]:
+    """The letters of `einsum` for the axes of the operands of a matrix product, so many each, and of its result."""
     (lhs_contract, rhs_contract), (lhs_batch, rhs_batch) = params["dimension_numbers"]
-    if not lhs_batch:
-        return np.tensordot(lhs, rhs, (lhs_contract, rhs_contract))
     names = iter(ascii_letters)
-    left, right = [next(names) for _ in lhs.shape], [next(names) for _ in rhs.shape]
+    left, right = [next(names) for _ in range(lhs)], [next(names) for _ in range(rhs)]
     for mine, other in zip((*lhs_batch, *lhs_contract), (*rhs_batch, *rhs_contract), strict=True):
         right[other] = left[mine]
     batch = [left[axis] for axis in lhs_batch]
     free = [name for axis, name in enumerate(left) if axis not in (*lhs_batch, *lhs_contract)]
     free += [name for axis, name in enumerate(right) if axis not in (*rhs_batch, *rhs_contract)]
-    return np.einsum(f"{''.join(left)},{''.join(right)}->{''.join(batch + free)}", lhs, rhs, optimize=True)
+    return "".join(left), "".join(right), "".join(batch + free)
 
 
 def _select(params: dict[str, Any], which: Any, *cases: Any) -> Any:

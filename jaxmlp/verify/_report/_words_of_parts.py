@@ -109,6 +109,11 @@ def parameter_itself(paths: tuple[str, ...], *, used: str, place: Place | None =
     return finding("wrong-operand", paths, place, table="parameter-itself", used=used)
 
 
+def gradient_sent_back(paths: tuple[str, ...], *, used: str, place: Place | None = None) -> Finding:
+    """`used` is the gradient of another parameter, as code."""
+    return finding("wrong-operand", paths, place, table="gradient-sent-back", used=used)
+
+
 def overwritten(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     return finding("missing-term", paths, place, table="overwritten")
 

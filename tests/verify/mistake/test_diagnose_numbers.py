@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from jaxmlp import check
+
 from .findings import normals, said
 
 
@@ -86,3 +88,50 @@ def test_numbers_that_are_stacked_up_are_each_of_their_own_line(getkey):
         ("missing-activation-derivative", "second = jnp.sum((a - y) * x[:, 1])"),
         ("scale-batch", "third = jnp.sum(dz * x[:, 2]) / 7"),
     ]
+
+
+def test_a_number_of_a_sum_is_named_beside_the_one_that_belongs_there(getkey):
+    def loss(params, x, y):
+        return jnp.sum(jnp.log1p(1 + jnp.expm1(-y * (x @ params["w"]))))
+
+    def grads(params, x, y):
+        m = -y * (x @ params["w"])
+        above = -y * (2 + jnp.expm1(m))
+        dz = above / (2 + jnp.expm1(m))
+        return {"w": x.T @ dz}
+
+    w, x, y = normals(getkey, (3,), (5, 3), (5,))
+    (finding,) = check(loss, grads, {"w": w}, x, jnp.sign(y)).findings
+    assert finding.cause == "wrong-activation-derivative"
+    assert (finding.message, finding.must) == ("`above` uses `2` where `1` belongs.", "-y * (1 + jnp.expm1(m))")
+
+
+def test_a_single_number_belongs_in_the_place_of_another(getkey):
+    def grads(params, x, y):
+        slope = params["w"]
+        return {"w": (y - x * params["w"]) * slope}
+
+    w, x, y = normals(getkey, (), (), ())
+    loss = lambda params, x, y: 0.5 * (y - params["w"] * x) ** 2
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert finding.cause == "wrong-operand"
+    assert finding.message == 'The gradient of `w` uses `params["w"]` where `x` belongs.'
+
+
+def test_the_gradient_of_a_parameter_is_not_what_is_sent_back(getkey):
+    def loss(params, x, y):
+        h = jnp.tanh(params["w"] * x)
+        return 0.5 * (jnp.tanh(params["u"] * h) - y[0]) ** 2 + 0.5 * (jnp.tanh(params["v"] * h) - y[1]) ** 2
+
+    def grads(params, x, y):
+        h = jnp.tanh(params["w"] * x)
+        first, second = jnp.tanh(params["u"] * h), jnp.tanh(params["v"] * h)
+        du = (first - y[0]) * (1 - first**2) * h
+        dv = (second - y[1]) * (1 - second**2) * h
+        dw = (du + dv) * (1 - h**2) * x
+        return {"u": du, "v": dv, "w": dw}
+
+    u, v, w, x, y = normals(getkey, (), (), (), (), (2,))
+    (finding,) = check(loss, grads, {"u": u, "v": v, "w": w}, x, y).findings
+    assert finding.cause == "wrong-operand"
+    assert finding.message == "`dw` goes on from `du`, the gradient of a parameter: no other gradient comes of it."

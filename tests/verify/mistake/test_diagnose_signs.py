@@ -83,3 +83,79 @@ def test_the_sign_in_a_formula_that_gives_a_single_number_is_wrong_in_the_formul
 
     w, b, x, y = normals(getkey, (3,), (), (3,), ())
     assert said(logistic, grads, {"w": w, "b": b}, x, y)[0] == ("sign", "return 1 / (1 + jnp.exp(x))")
+
+
+def difference(a, b):
+    return a - b
+
+
+def difference_backward(d):
+    da = 1.0 * d
+    db = 1.0 * d
+    return da, db
+
+
+def test_what_only_passes_a_cotangent_on_may_lack_its_sign_and_a_right_difference_does_not(getkey):
+    def squared(params, x, y):
+        return jnp.sum((y - jnp.tanh(x @ params["w"])) ** 2)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w"])
+        error = difference(y, a)
+        _, da = difference_backward(2 * error)
+        dz = (1 - a**2) * da
+        return {"w": x.T @ dz}
+
+    w, x, y = normals(getkey, (3, 2), (5, 3), (5, 2))
+    assert said(squared, grads, {"w": w}, x, y) == [("sign", "db = 1.0 * d")]
+
+
+def test_a_sign_that_is_turned_on_purpose_where_the_leaf_is_made_was_wrong_before(getkey):
+    def one_layer(params, x, y):
+        return 0.5 * jnp.sum((y - jax.nn.sigmoid(x @ params["w"])) ** 2)
+
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w"])
+        error = a - y
+        step = x.T @ (error * a * (1 - a))
+        return {"w": -step}
+
+    w, x, y = normals(getkey, (3, 2), (5, 3), (5, 2))
+    assert said(one_layer, grads, {"w": w}, x, y) == [("sign", "error = a - y")]
+
+
+def test_what_a_loop_adds_up_is_taken_as_it_is(getkey):
+    def perceptron(params, x, y):
+        z = x @ params["w"] + params["b"]
+        return jnp.sum(jax.nn.relu(z) - y * z)
+
+    def grads(params, x, y):
+        dw, db = jnp.zeros_like(params["w"]), 0.0
+        for k in range(len(x)):
+            error = y[k] - jnp.where(x[k] @ params["w"] + params["b"] > 0, 1.0, 0.0)
+            for i in range(3):
+                dw = dw.at[i].add(-error * x[k, i])
+                db = db - error
+        return {"w": dw, "b": db}
+
+    w, b, x, y = normals(getkey, (3,), (), (5, 3), (5,))
+    # With one sign turned in each run, three runs give what one must.
+    assert said(perceptron, grads, {"w": w, "b": b}, x, y) == [("scale-constant", "db = db - error")]
+
+
+def test_an_absolute_value_loses_the_sign_of_an_error_that_lacks_its_slope(getkey):
+    def two_layers(params, x, y):
+        h = jax.nn.sigmoid(params["v"] @ x)
+        return 0.5 * jnp.sum((y - jax.nn.sigmoid(params["w"] @ h)) ** 2)
+
+    def grads(params, x, y):
+        h = jax.nn.sigmoid(params["v"] @ x)
+        a = jax.nn.sigmoid(params["w"] @ h)
+        error = jnp.abs(a - y)
+        dh = (params["w"].T @ error) * h * (1 - h)
+        return {"w": -jnp.outer(error, h), "v": -jnp.outer(dh, x)}
+
+    v, w, x, y = normals(getkey, (4, 3), (5, 4), (3,), (5,))
+    assert said(two_layers, grads, {"v": v, "w": w}, x, y) == [
+        ("missing-activation-derivative", "error = jnp.abs(a - y)")
+    ]

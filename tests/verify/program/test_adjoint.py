@@ -63,6 +63,16 @@ LINEAR = {
     "a part at a computed place": (lambda a: jax.lax.dynamic_slice(a, (1, 0), (2, 2)), ((3, 2),)),
     "an addition to rows": (lambda a, b: a.at[jnp.array([2, 0, 2])].add(b), ((3, 2), (3, 2))),
     "an addition to columns": (lambda a, b: a.at[:, jnp.array([1, 9])].add(b, mode="drop"), ((3, 2), (3, 2))),
+    "rows put into another array": (lambda a, b: a.at[jnp.array([2, 0])].set(b), ((3, 2), (2, 2))),
+    "a number put into another array": (lambda a, b: a.at[1, 0].set(b), ((3, 2), ())),
+    "a part put at a computed place": (lambda a, b: jax.lax.dynamic_update_slice(a, b, (1, 0)), ((3, 2), (2, 1))),
+    "zeros around": (lambda a: jnp.pad(a, ((1, 0), (0, 2))), ((3, 2),)),
+    "tiles": (lambda a: jax.lax.tile(a, (2, 3)), ((3, 2),)),
+    "matrix products side by side": (lambda a: a @ np.stack([W, 2 * W, W + 1]), ((3, 2, 3),)),
+    "matrix products side by side from the left": (
+        lambda a: jnp.einsum("bij,kbi->bkj", a, W.reshape(1, 3, 2)),
+        ((3, 2, 4),),
+    ),
     "a value used twice": (lambda a: a.sum(axis=0)[None, :] + 2 * a, ((4, 2),)),
 }
 

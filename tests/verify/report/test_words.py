@@ -59,6 +59,7 @@ FINDINGS = [
     ("transposed", _words.reversed_order, {"axes": (0, 1)}),
     ("transposed", _words_of_parts.reshaped, {"order": (1, 0)}),
     ("wrong-operand", _words_of_parts.parameter_itself, {"used": 'params["b1"]'}),
+    ("wrong-operand", _words_of_parts.gradient_sent_back, {"used": "dw2"}),
     ("wrong-operand", _words.begun_anew, {}),
     ("wrong-operand", _words.matrix_product, {"of_a_slope": False}),
     ("wrong-activation-derivative", _words.matrix_product, {"of_a_slope": True}),
