@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._program._sites import results, Site
-from .._program._trace import Atom
+from .._program._trace import Atom, Literal
 from ._bench import Bench, Patches
 from ._edits import Edit
 from ._matching import snapped
@@ -67,6 +67,36 @@ def at_another_slope(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> M
             if moved is not None:
                 return moved
     return mistake
+
+
+def at_a_constant_slope(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The slope that is missing where the next statement only multiplies by a number: `d / 6` for the slope of a hard
+    sigmoid, which is that or 0. The number stands in the place of the slope, of which but a part is missing.
+    """
+    program, edit = bench.program, mistake.edit
+    if edit.kind != "times" or "position" not in edit.facts or len(mistake.instances) > 1 or mistake.factor == 0:
+        return mistake
+    is_a_part = mistake.factor == 1 and edit.facts["offer"].quantity and edit.facts["offer"].quantity.is_inside
+    out = results(program, mistake.instances[0])[edit.facts["position"]]
+    users = program.users.get(out, ())
+    equation = program.equations[users[0]] if len(users) == 1 else None
+    number = None if equation is None else next((a.value for a in equation.inputs[1:] if isinstance(a, Literal)), None)
+    if equation is None or equation.name not in ("mul", "div") or number is None or number.ndim:
+        return mistake
+    if not is_a_part and snapped(mistake.factor * float(number if equation.name == "mul" else 1 / number)) != 1:
+        return mistake
+    return _at_the_next(bench, sites, mistake, users[0]) or mistake
+
+
+def _at_the_next(bench: Bench, sites: Sequence[Site], mistake: Mistake, index: int) -> Mistake | None:
+    """The mistake at the equation that follows, which then gives what it gives of what was corrected."""
+    wanted = [bench.values(range(index + 1), mistake.patches, point) or {} for point in range(bench.count)]
+    [out] = bench.program.equations[index].outputs
+    patches: Patches = {index: after(0, lambda value, point: wanted[point].get(out, value))}
+    facts = {"position": 0, "offer": mistake.edit.facts["offer"], "swallows": True}
+    known = Edit("known", mistake.edit.cost, lambda c: patches, False, facts)
+    moved = _moved(bench, sites, mistake, patches, known)
+    return None if moved is None else replace(moved, factor=1.0)
 
 
 def at_what_cuts(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:

@@ -23,6 +23,7 @@ from ._screen import Screen
 from ._sieve import Sieve
 from ._some_runs import some_runs
 from ._standing import Standing
+from ._weighed import weighed
 
 
 # How many corrections of one statement there are at most; those most often needed come first.
@@ -178,6 +179,7 @@ class Jobs:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
             if self.planted is None:
                 yield from of_brackets(bench, instances)
+                yield from weighed(bench, instances)
                 factors = [*offers, *self._columns(len(instances))]
                 yield from of_factors(bench, instances, factors, self.standing.is_innocent, sieve)
         else:

@@ -26,6 +26,7 @@ from ._relations import slopes_of
 from ._scales import by_a_factor
 from ._slopes import wrong_slope
 from ._undone import value_for_its_slope
+from ._weighed import weighed as weighed
 
 
 _EPSILON = 0.01

@@ -1,5 +1,6 @@
 """Which mistake: a wrong leaf of the gradient, compared with the true one."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -50,14 +51,16 @@ def explained(leaves: Iterable[WrongLeaf], extra: tuple[str, ...], args: tuple[A
 
 
 def batch_sizes(args: tuple[Any, ...]) -> frozenset[int]:
-    """What may be the number of examples: the size that all arrays of `args` share on their first or last axis, or else
-    that of the first axis of the first.
+    """What may be the number of examples: the size that all arrays of `args` share on their first axis, or on their
+    last, and then that which several share on their first as well; or else that of the first axis of the first.
     """
     shapes = [leaf.shape for leaf in jax.tree.leaves(args) if is_array(leaf) and leaf.shape]
+    first = Counter(shape[0] for shape in shapes if len(shape) > 1)
+    shared = {size for size, count in first.items() if count > 1 and size > 2}
     for axis in (0, -1):
         sizes = {shape[axis] for shape in shapes}
         if len(sizes) == 1 and (sizes != {1} or len(shapes) == 1):
-            return frozenset(sizes - {1})
+            return frozenset((sizes | shared if axis else sizes) - {1})
     return frozenset(shape[0] for shape in shapes[:1]) - {1}
 
 

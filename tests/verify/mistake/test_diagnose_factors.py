@@ -149,3 +149,59 @@ def test_a_product_of_matrices_where_their_numbers_must_be_multiplied(getkey):
     (finding,) = check(network, grads, {"w1": w1, "w2": w2}, x, y).findings
     assert finding.line and finding.line.text == 'dz = (d @ params["w2"].T) @ (h * (1 - h))'
     assert finding.cause == "wrong-activation-derivative" and "multiplied one by one" in finding.message
+
+
+def hard_sigmoid(z):
+    return jnp.clip(z / 6 + 0.5, 0.0, 1.0)
+
+
+def test_a_number_in_the_place_of_a_slope_that_is_it_or_zero_is_no_slope(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((hard_sigmoid(x @ params["w1"]) @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y):
+        h = hard_sigmoid(x @ params["w1"])
+        d = h @ params["w2"] - y
+        dh = d @ params["w2"].T
+        dz = dh / 6
+        return {"w1": x.T @ dz, "w2": h.T @ d}
+
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (9, 3), (9, 2))
+    found = said(loss, grads, {"w1": 3 * w1, "w2": w2}, x, y)
+    assert found == [("wrong-activation-derivative", "dz = dh / 6")]
+
+
+def ridge(params, x, y, lam):
+    return 0.5 * jnp.mean((x @ params["w"] - y) ** 2) + 0.5 * lam * jnp.sum(params["w"] ** 2)
+
+
+def test_two_terms_of_a_leaf_have_each_a_factor_of_its_own(getkey):
+    def grads(params, x, y, lam):
+        of_data = x.T @ (x @ params["w"] - y)
+        dw = of_data - lam * params["w"]
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (3,), (7, 3), (7,))
+    assert said(ridge, grads, {"w": w}, x, y, 0.3) == [
+        ("scale-batch", 'of_data = x.T @ (x @ params["w"] - y)'),
+        ("wrong-regularization", 'dw = of_data - lam * params["w"]'),
+    ]
+
+
+def test_two_terms_of_a_leaf_that_are_of_the_data_may_have_a_sign_and_a_number(getkey):
+    def loss(params, x, y):
+        h = x @ params["w"]
+        return jnp.sum(jnp.tanh(h)) + 0.5 * jnp.sum((h - y) ** 2)
+
+    def grads(params, x, y):
+        h = x @ params["w"]
+        first = x.T @ (1 - jnp.tanh(h) ** 2)
+        second = 2 * x.T @ (h - y)
+        dw = second - first
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (3, 2), (7, 3), (7, 2))
+    assert sorted(said(loss, grads, {"w": w}, x, y)) == [
+        ("scale-constant", "second = 2 * x.T @ (h - y)"),
+        ("sign", "first = x.T @ (1 - jnp.tanh(h) ** 2)"),
+    ]

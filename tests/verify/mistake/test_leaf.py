@@ -49,5 +49,7 @@ def test_leaves_that_show_the_same_mistake_share_a_finding():
 def test_the_batch_is_the_axis_that_all_arguments_share():
     assert batch_sizes(ARGS) == {8}
     assert batch_sizes((np.zeros((3, 8)), np.zeros((2, 8)))) == {8}, "examples in columns"
+    pairs_and_others = np.zeros((6, 5)), np.zeros((6, 5)), np.zeros((4, 5))
+    assert batch_sizes(pairs_and_others) == {5, 6}, "either may be"
     assert batch_sizes((np.zeros((3, 5)), np.zeros((2, 8)))) == {3}, "else that of the first"
     assert batch_sizes((np.zeros((1, 5)), 0.1, "name")) == frozenset(), "a batch of one has no factor"
