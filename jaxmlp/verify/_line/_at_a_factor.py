@@ -77,7 +77,7 @@ def at_a_constant_slope(bench: Bench, sites: Sequence[Site], mistake: Mistake) -
     if edit.kind != "times" or "position" not in edit.facts or len(mistake.instances) > 1 or mistake.factor == 0:
         return mistake
     is_a_part = mistake.factor == 1 and edit.facts["offer"].quantity and edit.facts["offer"].quantity.is_inside
-    out = results(program, mistake.instances[0])[edit.facts["position"]]
+    out = next(results(program, run)[edit.facts["position"]] for run in mistake.instances)
     users = program.users.get(out, ())
     equation = program.equations[users[0]] if len(users) == 1 else None
     number = None if equation is None else next((a.value for a in equation.inputs[1:] if isinstance(a, Literal)), None)

@@ -102,7 +102,9 @@ def added_number(e: Explanation) -> Iterator[Part]:
     position, used = e.facts["operand"], e.facts["number"]
     instead = snapped(used * e.mistake.factor)
     texts = {"used": f"{used:g}", "instead": f"{instead:g}"}
-    said = lambda cause, place: _words.another_name(e.paths, cause=cause or "wrong-operand", **texts, place=place)
+    is_a_term = equation.outputs == (e.out,)  # of all that the statement gives
+    name = lambda cause: "scale-constant" if is_a_term else cause or "wrong-operand"
+    said = lambda cause, place: _words.another_name(e.paths, cause=name(cause), **texts, place=place)
     for index in (index for index in e.run if e.case.bench.program.equations[index] is equation):
         old, new = e.expressions[index], None
         if isinstance(old, ast.BinOp) and isinstance((old.left, old.right)[position], ast.Constant):

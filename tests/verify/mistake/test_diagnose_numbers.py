@@ -135,3 +135,16 @@ def test_the_gradient_of_a_parameter_is_not_what_is_sent_back(getkey):
     (finding,) = check(loss, grads, {"u": u, "v": v, "w": w}, x, y).findings
     assert finding.cause == "wrong-operand"
     assert finding.message == "`dw` goes on from `du`, the gradient of a parameter: no other gradient comes of it."
+
+
+def test_a_number_that_is_a_term_of_the_gradient_is_a_constant(getkey):
+    def loss(params, x):
+        return jnp.sum(0.5 * params["v"] + 0.5 * x**2 * jnp.exp(-params["v"]))
+
+    def grads(params, x):
+        dv = 0.25 - 0.5 * x**2 * jnp.exp(-params["v"])
+        return {"v": dv}
+
+    v, x = normals(getkey, (4,), (4,))
+    (finding,) = check(loss, grads, {"v": v}, x).findings
+    assert (finding.cause, finding.message) == ("scale-constant", "`dv` uses `0.25` where `0.5` belongs.")
