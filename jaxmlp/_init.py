@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, DTypeLike, Key
 
 from ._arguments import check_choice, check_dtype, check_flag, check_key, check_sizes, shown
@@ -91,8 +92,10 @@ def init_params(
     dtype = check_dtype("dtype", dtype)
     if not callable(init):
         check_choice("init", init, _INITS, other=" or a function")
-    layers = _drawn(key, widths, init if callable(init) else _INITS[init], dtype)
-    for i, (layer, shape) in enumerate(zip(layers, zip(widths[:-1], widths[1:], strict=True), strict=True)):
+    draw = init if callable(init) else _INITS[init]
+    shapes = list(zip(widths[:-1], widths[1:], strict=True))
+    layers = [_drawn(key, np.uint32(i), draw, *shape, dtype) for i, shape in enumerate(shapes)]
+    for i, (layer, shape) in enumerate(zip(layers, shapes, strict=True)):
         if not isinstance(layer, Dense) or getattr(layer.w, "shape", None) != shape:
             raise TypeError(
                 f"`init` must return a Dense(w, b) with w of shape {shape} for layer {i}, got {shown(layer)}."
@@ -100,8 +103,8 @@ def init_params(
     return tuple(layer if bias else layer._replace(b=None) for layer in layers)
 
 
-# One program: operation by operation, the random numbers of two small layers take a second to compile.
-@partial(jax.jit, static_argnums=(1, 2, 3))
-def _drawn(key: Key[Array, ""], widths: tuple[int, ...], draw: Init, dtype: Any) -> Params:
-    shapes = zip(widths[:-1], widths[1:], strict=True)
-    return tuple(draw(jax.random.fold_in(key, i), n_in, n_out, dtype) for i, (n_in, n_out) in enumerate(shapes))
+# A program for each shape of a layer, which all layers of that shape run, in this network and in others: operation by
+# operation, the random numbers of two small layers take a second to compile.
+@partial(jax.jit, static_argnums=(2, 3, 4, 5))
+def _drawn(key: Key[Array, ""], i: Any, draw: Init, n_in: int, n_out: int, dtype: Any) -> Dense:
+    return draw(jax.random.fold_in(key, i), n_in, n_out, dtype)

@@ -52,7 +52,7 @@ def owed_to_the_parameters(params, gradient):
 
     def move(leaf):
         half_ulp = np.spacing(np.abs(np.asarray(leaf))).astype(np.float64) / 2
-        return jnp.asarray(leaf, jnp.float64) + random.choice([-1, 1], leaf.shape) * half_ulp
+        return np.asarray(leaf, np.float64) + random.choice([-1, 1], leaf.shape) * half_ulp
 
     return np.max([leaf_errors(gradient(jax.tree.map(move, params)), truth) for _ in range(16)], axis=0)
 

@@ -76,6 +76,13 @@ def test_a_deeper_network_starts_with_the_same_first_layers(getkey):
     assert not np.array_equal(deep[2].w, jaxmlp.init_params(key, (4, 4))[0].w)  # layers do not share their draws
 
 
+def test_layers_of_one_shape_are_one_program(getkey, caplog):
+    key = getkey()
+    with jax.log_compiles():
+        jaxmlp.init_params(key, (11, 13, 13, 13, 13))
+    assert sum(record.message.startswith("Compiling") for record in caplog.records) == 2
+
+
 def test_legacy_keys_are_taken(getkey):
     data = jax.random.key_data(key := getkey())
     chex.assert_trees_all_equal(jaxmlp.init_params(data, (2, 3)), jaxmlp.init_params(key, (2, 3)))
