@@ -43,7 +43,12 @@ def where_it_turns(bench: Bench, sites: Sequence[Site], mistake: Mistake, cotang
         found = [pair for pair, is_meant in zip(found, on_purpose, strict=True) if not is_meant] or way
     elif any(turned):
         found = [(site, out) for site, out in way if out in made and not _negates(bench, site)]
-    return _at(bench, *found[0], mistake) if found else mistake
+    if not found:
+        return mistake
+    # The slope that it multiplies by may be what has the wrong sign.
+    read = {atom for index in found[0][0].instances[0] for atom in bench.program.equations[index].inputs}
+    slopes = [pair for pair in way if pair[1] in read and not cotangents.signs(bench.run.at(pair[1]))]
+    return _at(bench, *(slopes or found)[0], mistake)
 
 
 def _makes_up(bench: Bench, out: int, mistake: Mistake) -> bool:

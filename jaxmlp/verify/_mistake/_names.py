@@ -96,7 +96,13 @@ def _same(mine: tuple[np.ndarray, ...], values: tuple[np.ndarray, ...]) -> bool:
 def written(site: Site) -> str | None:
     """What a statement assigns, as it is written."""
     value = getattr(site.statement.node, "value", None) if site.statement else None
-    return ast.unparse(value) if isinstance(value, ast.expr) else None
+    return ast.unparse(value) if isinstance(value, ast.expr) and not _collects(value) else None
+
+
+def _collects(node: ast.expr) -> bool:
+    """Whether an expression puts values into a container."""
+    of_a_dict = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
+    return of_a_dict or isinstance(node, (ast.Tuple, ast.List, ast.Dict))
 
 
 def with_name(site: Site, old: str, new: str) -> str | None:
