@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
+
 from .._line import _relate
+from .._line._relate import Values
 from .._program._sites import results
 from .._program._source import caller
 from .._program._stacks import Frame
@@ -23,6 +26,9 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, at the lines of the calls where what is called is right."""
     if _causes(findings) == {"missing-upstream"} and e.ignores_an_argument():
         return findings
+    again = gone_through_before(e) if _causes(findings) == {"extra-activation-derivative"} else None
+    if again is not None:
+        return _at(e, [again[0]], findings)
     if e.site.is_formula:
         expected = e.corrected()
         is_right = expected is not None and e.out is not None and gives_of_another(e, e.run, e.out, expected)
@@ -52,6 +58,28 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if called and _causes(findings) <= _OF_VALUES and all(_must_give_a_slope(e, frame) for frame in called):
         findings = [_words.wrong_slope(e.paths, place=e.place())]
     return _at(e, frames, findings)
+
+
+def gone_through_before(e: Explanation) -> tuple[Frame, Values] | None:
+    """The line that has a function multiply by a slope of the loss before another line has it do so again, which is no
+    loop; and the slope.
+    """
+    bench, equations = e.case.bench, e.case.bench.program.equations
+    read = {atom for index in e.run for atom in equations[index].inputs if isinstance(atom, int)}
+    for before in e.site.instances:
+        outs = results(bench.program, before)
+        lines = [caller(equations[run[0]].stacks, e.frame) for run in (before, e.run)]
+        if before == e.run or len(outs) != 1 or outs[0] not in read or None in lines or lines[0] == lines[1]:
+            continue
+        values = bench.run.at(outs[0])
+        for comes in map(bench.run.at, {atom for index in before for atom in equations[index].inputs}):
+            if comes[0].shape == values[0].shape and comes[0].dtype.kind == "f":
+                with np.errstate(all="ignore"):
+                    slope = tuple(value / c for value, c in zip(values, comes, strict=True))
+                line = e.case.source.frame(equations[before[0]].stacks)
+                if line is not None and e.case.slopes.find(slope) is not None:
+                    return line, slope
+    return None
 
 
 def where_it_is_called(e: Explanation, findings: list[Finding]) -> list[Finding]:

@@ -15,6 +15,7 @@ from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._brackets import brackets as brackets
+from ._calls import gone_through_before
 from ._causes import stale
 from ._elsewhere import at_its_sign
 from ._explanation import Explanation
@@ -138,7 +139,10 @@ def _is_usual(e: Explanation, values: _relate.Values) -> bool:
 
 
 def begun_anew(e: Explanation) -> Finding:
-    return _words.begun_anew(e.paths, place=e.place())
+    again = gone_through_before(e)
+    if again is None:
+        return _words.begun_anew(e.paths, place=e.place())
+    return _words.extra_slope(e.paths, slope=e.case.names.slope(again[1]), place=e.place())
 
 
 def counted(e: Explanation) -> Finding:
