@@ -9,12 +9,24 @@ from ._explanation import Explanation
 
 
 def wrong_slope(e: Explanation, *, slope: str | None = None, at: str | None = None, place: Place) -> Finding:
-    """Another slope, be it that the statement gives it by itself, or multiplies by it."""
+    """Another slope, be it that the statement gives it by itself, or multiplies by it; of single numbers, of which
+    each may be a slope by each other, only that at what an activation takes.
+    """
+    if at is not None and e.actual[0].size == 1 and _is_combined(e, at):
+        return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
     corrected = e.corrected() if place.name else None
     alone = corrected is not None and e.case.slopes.find(corrected) is not None
     if corrected is not None and alone and e.case.each_cotangent.scale(corrected) is None:
         return _words.not_the_slope(e.paths, slope=slope, at=at, place=place)
     return _words.wrong_slope(e.paths, slope=slope, at=at, place=place)
+
+
+def _is_combined(e: Explanation, name: str) -> bool:
+    """Whether a parameter takes part in sums and products of the loss, and is nothing that an activation takes."""
+    program = e.case.loss.program
+    params = dict(zip(e.case.params.values(), program.inputs, strict=False))
+    users = [program.equations[user] for user in program.users.get(params.get(name, -1), ())]
+    return any(user.name in ("mul", "div", "add", "sub", "dot_general") and len(user.inputs) == 2 for user in users)
 
 
 _PASSES = frozenset(("neg", "convert_element_type", "copy", "reshape", "squeeze", "broadcast_in_dim"))

@@ -148,3 +148,22 @@ def test_a_number_that_is_a_term_of_the_gradient_is_a_constant(getkey):
     v, x = normals(getkey, (4,), (4,))
     (finding,) = check(loss, grads, {"v": v}, x).findings
     assert (finding.cause, finding.message) == ("scale-constant", "`dv` uses `0.25` where `0.5` belongs.")
+
+
+def test_a_single_number_is_no_slope_at_a_parameter_that_takes_part_in_a_product(getkey):
+    def loss(params, x, y):
+        h = jnp.tanh(params["w"] * x)
+        return 0.5 * (jnp.tanh(params["u"] * h) + jnp.tanh(params["v"] * h) - y) ** 2
+
+    def grads(params, x, y):
+        h = jnp.tanh(params["w"] * x)
+        first, second = jnp.tanh(params["u"] * h), jnp.tanh(params["v"] * h)
+        error = first + second - y
+        du, dv = error * (1 - first**2) * h, error * (1 - second**2) * h
+        dw = error * ((1 - first**2) * (1 - h**2) * x + (1 - second**2) * (1 - h**2) * x)
+        return {"u": du, "v": dv, "w": dw}
+
+    u, v, w, x, y = normals(getkey, (), (), (), (), ())
+    (finding,) = check(loss, grads, {"u": u, "v": v, "w": w}, x, y).findings
+    assert finding.line and finding.line.text.startswith("dw = ")
+    assert "slope of the activation" not in finding.message
