@@ -13,7 +13,7 @@ from .._report._gradient_report import Finding
 from ._departures import departed as departed
 from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
-from ._losses import another_loss
+from ._losses import another_loss, wrong_output_and_sign
 from ._names import joined
 from ._operand import a_neighbour
 from ._purpose import is_before_the_loss, reads_its_mask
@@ -179,6 +179,8 @@ def _not_that_cotangent(
         return _words.missing_term(e.paths, place=place)
     if is_compared_with_data(e):
         return _words.wrong_forward(e.paths, place=e.place())
+    if (both := wrong_output_and_sign(e, expected)) is not None:
+        return both
     found = (
         value_for_its_slope(e, e.actual, expected)
         or another_value(e, expected)

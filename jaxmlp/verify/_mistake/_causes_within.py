@@ -114,6 +114,8 @@ def dropped(e: Explanation) -> Finding:
     atom = e.facts["dropped"]
     name, equation = e.case.names.of(atom), e.facts["equation"]
     values = e.case.bench.run.at(atom)
+    if _relate.is_zero(values):
+        return _words.zero_gradient(e.paths, place=e.place())
     if equation.name == "sub":
         if isinstance(atom, int) and e.case.is_of_params_alone(atom):
             return _words.wrong_regularization(e.paths, term=name, place=e.place())

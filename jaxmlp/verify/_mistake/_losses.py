@@ -1,13 +1,16 @@
 """The gradient of another loss: what stands at the output is right, but for a loss that is not the one meant."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from .._line._known import Quantity
 from .._line._relate import is_constant, multiple, Values
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
+from ._names import line_of
 
 
 # Each loss of an output `o` and a target `t`, beside its derivative by `o`.
@@ -36,19 +39,45 @@ def another_loss(e: Explanation, expected: Values) -> Finding | None:
     return None
 
 
-def _derivatives(e: Explanation) -> Iterator[tuple[str | None, Values]]:
-    """The derivatives by what the statement reads of the shape that it gives."""
+def wrong_output_and_sign(e: Explanation, expected: Values) -> list[Finding] | None:
+    """The difference `t - o` for `o - t` of an output `o` that is wrong itself: neither alone makes a leaf right."""
+    makers, outputs, targets = e.case.bench.program.makers, *_read(e)
+    for out, o in outputs.items() if expected[0].shape == e.actual[0].shape else ():
+        if e.case.forward.find(o) is not None or out not in makers:
+            continue
+        for t in targets.values():
+            times = multiple(e.actual, tuple(a - b for a, b in zip(o, t, strict=True)))
+            needed = tuple(b - x / times for x, b in zip(expected, t, strict=True)) if times else ()
+            if needed and any(_is_known(quantity, needed) for quantity in e.quantities()):
+                line, name = line_of(e.case.places[makers[out]], e.case.source), e.case.names.of(out)
+                place = replace(e.place(), evidence=None)  # one line alone makes no leaf right
+                first = _words.wrong_forward(e.paths, place=replace(place, line=line, name=name))
+                return [first, _words.sign(e.paths, place=place)]
+    return None
+
+
+def _is_known(quantity: Quantity, values: Values) -> bool:
+    alike = quantity.kind in ("value", "part") and quantity.values[0].shape == values[0].shape
+    return alike and values[0].size > 1 and multiple(quantity.values, values) is not None
+
+
+def _read(e: Explanation) -> tuple[dict[int, Values], dict[int, Values]]:
+    """What the statement reads of the shape that it gives: of the parameters, and of data alone."""
     program, run = e.case.bench.program, e.case.bench.run
     inside = {out for index in e.run for out in program.equations[index].outputs}
     read = [atom for index in e.run for atom in program.equations[index].inputs]
     values = {
-        atom: run.at(atom)
+        atom: tuple(np.asarray(v, np.float64) for v in run.at(atom))
         for atom in dict.fromkeys(read)
         if isinstance(atom, int) and atom not in inside and run.at(atom)[0].shape == e.actual[0].shape
     }
-    values = {atom: tuple(np.asarray(v, np.float64) for v in value) for atom, value in values.items()}
     outputs = {atom: value for atom, value in values.items() if e.case.is_made_of_params(atom)}
-    targets = {atom: t for atom, t in values.items() if e.case.depends_on(atom).isdisjoint(e.case.params)}
+    return outputs, {atom: t for atom, t in values.items() if e.case.depends_on(atom).isdisjoint(e.case.params)}
+
+
+def _derivatives(e: Explanation) -> Iterator[tuple[str | None, Values]]:
+    """The derivatives by what the statement reads of the shape that it gives."""
+    outputs, targets = _read(e)
     with np.errstate(all="ignore"):
         for out, o in outputs.items():
             name = e.case.names.of(out)

@@ -167,3 +167,16 @@ def test_a_single_number_is_no_slope_at_a_parameter_that_takes_part_in_a_product
     (finding,) = check(loss, grads, {"u": u, "v": v, "w": w}, x, y).findings
     assert finding.line and finding.line.text.startswith("dw = ")
     assert "slope of the activation" not in finding.message
+
+
+def test_a_factor_of_zeros_makes_the_gradient_zero_and_is_no_slope_too_many(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((x @ params["w"] - y) ** 2)
+
+    def grads(params, x, y):
+        out = x @ params["w"]
+        d = jnp.zeros_like(out) * (out - y)
+        return {"w": x.T @ d}
+
+    w, x, y = normals(getkey, (3, 2), (7, 3), (7, 2))
+    assert said(loss, grads, {"w": w}, x, y) == [("zero-gradient", "d = jnp.zeros_like(out) * (out - y)")]

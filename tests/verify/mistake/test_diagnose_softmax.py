@@ -73,3 +73,18 @@ def test_exponentials_that_are_not_divided_by_their_sum_are_no_softmax(getkey):
     assert named(report) == [("wrong-forward", "p = scores")]
     assert report.findings[0].must == "scores / jnp.sum(scores, axis=1, keepdims=True)"
     assert said(_cross_entropy, by_a_function, *inputs) == [("wrong-forward", "return jnp.exp(z)")]
+
+
+def test_a_softmax_over_the_examples_beside_a_wrong_sign_are_two_mistakes(getkey):
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        p = jax.nn.softmax(h @ params["v"], axis=0)
+        dz = y - p
+        return _backward(params, x, h, dz)
+
+    w, v, x = normals(getkey, (3, 4), (4, 3), (5, 3))
+    inputs = {"w": w, "v": v}, x, jnp.eye(3, dtype=x.dtype)[jnp.arange(5) % 3]
+    assert said(_cross_entropy, grads, *inputs) == [
+        ("wrong-forward", 'p = jax.nn.softmax(h @ params["v"], axis=0)'),
+        ("sign", "dz = y - p"),
+    ]
