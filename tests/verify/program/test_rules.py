@@ -49,7 +49,7 @@ def test_the_gradient_is_what_it_was_and_so_is_jax():
         with at_their_own_lines():
             np.testing.assert_array_equal(grads(*args), before)
         assert jax.custom_vjp.__call__ is not call
-        np.testing.assert_array_equal(jax.jit(grads)(*args), before)
+        np.testing.assert_allclose(jax.jit(grads)(*args), before, rtol=4 * np.finfo("float64").eps)
     assert jax.custom_vjp.__call__ is call
 
 

@@ -476,6 +476,10 @@ def test_a_function_through_bits_is_judged_by_its_values(xw):
     assert check_rule(of(2), xw[0]).verdict == "wrong"
 
 
+has_a_mantissa = pytest.mark.skipif(jax.__version_info__ >= (0, 12), reason="`frexp` has no rule from JAX 0.12 on")
+
+
+@has_a_mantissa
 @pytest.mark.parametrize("x", (0.0, 1.0), ids=("at 0", "at a power of two"))
 def test_a_mantissa_jumps_and_nothing_is_said_of_its_rule(x):
     """At 0 the function without its rule has a slope of 1, and none at all near by."""
@@ -483,6 +487,7 @@ def test_a_mantissa_jumps_and_nothing_is_said_of_its_rule(x):
     assert report.verdict == "undecided" and "integers or bits" in report.reasons[0]
 
 
+@has_a_mantissa
 def test_a_mantissa_that_does_not_jump_is_right():
     assert check_rule(jnp.frexp, jnp.full(2, jnp.finfo("float32").max / 8)).verdict == "right"
 

@@ -31,7 +31,6 @@ RIGHT = {
     "log1mexp": (jax.nn.log1mexp, A),
     "logaddexp": (jnp.logaddexp, A, B),
     "logaddexp2": (jnp.logaddexp2, A, B),
-    "frexp": (jnp.frexp, A),
     "i0": (jnp.i0, A),
     "i0 beyond the numbers of float32": (jnp.i0, 100 + A),
     "slogdet": (jnp.linalg.slogdet, MATRIX),
@@ -46,6 +45,8 @@ RIGHT = {
 }
 if jax.__version_info__ < (0, 11):  # which has no rule for it
     RIGHT |= {"sinc": (jnp.sinc, A), "sinc at 0": (jnp.sinc, 0 * A)}
+if jax.__version_info__ < (0, 12):  # likewise
+    RIGHT |= {"frexp": (jnp.frexp, A)}
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -76,7 +77,9 @@ def test_rules_of_flax_are_right():
 def test_rules_of_equinox_are_right():
     internal = pytest.importorskip("equinox.internal")
     report = check_rule(internal.nextafter, A)
-    assert report.ok and report.findings[0].cause == "measured", report
+    # Without its rule JAX does not differentiate it until 0.12.
+    told = ["measured"] if jax.__version_info__ < (0, 12) else []
+    assert report.ok and [finding.cause for finding in report.findings] == told, report
 
 
 def grad(f, *at, argnums=0, dtype="float32"):
@@ -99,19 +102,22 @@ DEFECTS = {
     "log_ndtr at -1e4": (lambda: grad(special.log_ndtr, -1e4), 10000.0001),
     "log_ndtr at -1e6": (lambda: grad(special.log_ndtr, -1e6), 1e6),
     "log_ndtr at -1e8 in float64": (lambda: grad(special.log_ndtr, -1e8, dtype="float64"), 1e8),
-    # 1 - 2 x dawsn(x), and 2 x erfcx(x) - 2 / sqrt(pi), where the two parts cancel; at inf, 0 * inf.
+    # 1 - 2 x dawsn(x), where the two parts cancel; at inf, 0 * inf.
     "dawsn at 1e4": (lambda: grad(special.dawsn, 1e4), -5.000000075e-9),
     "dawsn at inf": (lambda: grad(special.dawsn, np.inf), 0.0),
-    "erfcx at 1e4": (lambda: grad(special.erfcx, 1e4), -5.64189575085e-9),
-    "erfcx at inf": (lambda: grad(special.erfcx, np.inf), 0.0),
     # x / y is 0 / 0, against the promise of a well-defined derivative there: x log(y) is 0 for every y where x is.
     "xlogy along y at (0, 0)": (lambda: grad(special.xlogy, 0, 0, argnums=1), 0.0),
     "xlog1py along y at (0, -1)": (lambda: grad(special.xlog1py, 0, -1, argnums=1), 0.0),
-    # The rule of expn(0, x) needs expn(-1, x), which is NaN.
-    "expn at n = 0": (lambda: grad(lambda x: special.expn(0, x), 1.0, dtype="float64"), -2 * np.exp(-1)),
     # digamma has a pole there, and the Pochhammer symbol has none: (z)_2 = z (z + 1).
     "poch at z = -2": (lambda: grad(special.poch, -2.0, 2.0, dtype="float64"), -3.0),
 }
+if jax.__version_info__ < (0, 12):
+    # 2 x erfcx(x) - 2 / sqrt(pi), where the two parts cancel; at inf, 0 * inf.
+    DEFECTS["erfcx at 1e4"] = (lambda: grad(special.erfcx, 1e4), -5.64189575085e-9)
+    DEFECTS["erfcx at inf"] = (lambda: grad(special.erfcx, np.inf), 0.0)
+    # The rule of expn(0, x) needs expn(-1, x), which is NaN.
+    expn = lambda x: special.expn(0, x)
+    DEFECTS["expn at n = 0"] = (lambda: grad(expn, 1.0, dtype="float64"), -2 * np.exp(-1))
 if jax.__version_info__ < (0, 11):
     # sign(x) stands in the first derivative of i0.
     DEFECTS["i0, twice, at 0"] = (lambda: grad(jax.grad(jnp.i0), 0.0, dtype="float64"), 0.5)
@@ -136,6 +142,7 @@ def test_a_float32_array_cannot_be_projected_where_64_bit_types_are_on():
     assert [finding.cause for finding in report.findings] == ["refused"], report
 
 
+@pytest.mark.skipif(jax.__version_info__ >= (0, 12), reason="it can be from JAX 0.12 on")
 def test_exp1_cannot_be_differentiated_twice():
     """Its rule, compiled, passes a tracer on as an argument that is not differentiated."""
     with pytest.raises(TypeError, match="Tracer"):
