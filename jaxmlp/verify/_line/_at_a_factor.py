@@ -76,7 +76,10 @@ def at_a_constant_slope(bench: Bench, sites: Sequence[Site], mistake: Mistake) -
     program, edit = bench.program, mistake.edit
     if edit.kind != "times" or "position" not in edit.facts or len(mistake.instances) > 1 or mistake.factor == 0:
         return mistake
-    is_a_part = mistake.factor == 1 and edit.facts["offer"].quantity and edit.facts["offer"].quantity.is_inside
+    quantity = edit.facts["offer"].quantity
+    if quantity is None or quantity.kind != "slope":
+        return mistake
+    is_a_part = mistake.factor == 1 and quantity.is_inside
     out = next(results(program, run)[edit.facts["position"]] for run in mistake.instances)
     users = program.users.get(out, ())
     equation = program.equations[users[0]] if len(users) == 1 else None
