@@ -1,6 +1,6 @@
 """Corrections that are tried on a statement: each is a mistake that people make, undone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from typing import Any
@@ -31,4 +31,9 @@ class Edit:
 
 def axes_of(ndim: int) -> list[tuple[int, ...]]:
     """Every choice of axes."""
-    return list(chain.from_iterable(combinations(range(ndim), n) for n in range(1, ndim + 1)))
+    return axes_among(range(ndim))
+
+
+def axes_among(axes: Sequence[int]) -> list[tuple[int, ...]]:
+    """Every choice of some of the axes, the smallest first."""
+    return list(chain.from_iterable(combinations(axes, n) for n in range(1, len(axes) + 1)))

@@ -11,7 +11,7 @@ from ._brackets import of_brackets
 from ._edits import Edit
 from ._edits_of_equations import masked_otherwise, of_equations, turned
 from ._edits_of_operands import in_each_place, of_operands
-from ._edits_of_parts import of_parts
+from ._edits_of_parts import elsewhere, of_parts
 from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result
 from ._edits_of_returns import of_return
@@ -106,12 +106,13 @@ class Jobs:
             known = self.standing.is_innocent, self.standing.is_a_value
             edits = chain(
                 of_parts(bench, instances),
+                elsewhere(bench, instances),
                 of_operands(bench, instances, own, errors, *known, sieve) if role is None else (),
                 self._edits(instances, roles, role, wrong, [self.standing.roles.following(out) for out in outs]),
                 self._edits(instances, self.alone, role, wrong),
             )
         else:
-            edits = self._edits(instances, self.offers, role, wrong)
+            edits = chain(self._edits(instances, self.offers, role, wrong), elsewhere(bench, instances))
         cheap = self.screen.of(instances, wrong) is not None
         still: dict[tuple[tuple[int, int], ...], bool] = {}
         doubtful = self.planted is None and not innocent and not forward

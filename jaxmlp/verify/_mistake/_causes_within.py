@@ -12,7 +12,7 @@ from .._program._expressions import (
     the_other_way_round,
 )
 from .._program._trace import Literal
-from .._report import _words
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._brackets import brackets as brackets
 from ._calls import gone_through_before
@@ -264,6 +264,15 @@ def everywhere(e: Explanation) -> list[Finding]:
 
 def mask(e: Explanation) -> Finding:
     return _words.wrong_mask(e.paths, place=e.place(must_be(e, the_other_way_round)))
+
+
+def elsewhere(e: Explanation) -> Finding:
+    """Another part of an array than the one that belongs there."""
+    moved = ((index, was, instead) for index, (was, instead) in e.facts["where"].items() if (was != instead).any())
+    index, was, instead = next(moved)
+    equation = e.case.bench.program.equations[index]
+    array = e.case.names.of(equation.inputs[0]) if equation.name in ("slice", "dynamic_slice") else None
+    return _words_of_parts.elsewhere(e.paths, array=array, was=was, instead=instead, place=e.place())
 
 
 def same_part(e: Explanation) -> Finding:

@@ -4,6 +4,8 @@ Each takes the cause besides, which is that of the line: a sign is wrong in a gr
 The part is code as it stands in the line; None where that is not known.
 """
 
+from collections.abc import Sequence
+
 from ._finding import finding, phrase, Place as Place
 from ._gradient_report import Finding
 from ._sentence import Sentence
@@ -91,6 +93,23 @@ def missing_factor_of(
 def reshaped(paths: tuple[str, ...], *, order: tuple[int, ...], place: Place | None = None) -> Finding:
     """`order` is that of the axes which must be there before the array is given another shape."""
     return finding("transposed", paths, place, table="reshaped", order=order)
+
+
+def elsewhere(
+    paths: tuple[str, ...],
+    *,
+    array: str | None = None,
+    was: Sequence[int],
+    instead: Sequence[int],
+    place: Place | None = None,
+) -> Finding:
+    """`was` is where the part of `array` begins that is read, or that is written if there is none, `instead` where it
+    must begin.
+    """
+    moved = {"was": tuple(map(int, was)), "instead": tuple(map(int, instead))}
+    if array is None:
+        return finding("wrong-operand", paths, place, table="written-elsewhere", **moved)
+    return finding("wrong-operand", paths, place, table="read-elsewhere", array=array, **moved)
 
 
 def another_name(

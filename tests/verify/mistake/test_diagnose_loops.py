@@ -291,3 +291,59 @@ def test_a_weight_that_a_step_in_a_loop_has_changed(getkey):
     w, v, x = normals(getkey, (4, 3), (4,), (3,))
     found = said(loss, grads, {"w": w, "v": v}, x, jnp.float64(0.3))
     assert [cause for cause, _ in found] == ["stale-weights"]
+
+
+def strided(params, x, y, *, first=lambda i: 2 * i, put=lambda i: 2 * i):
+    """A kernel `k` that slides over `tanh(x @ w)` by two, gone back through step by step."""
+    h = jnp.tanh(x @ params["w"])
+    outs = jnp.stack([h[2 * i : 2 * i + 3] @ params["k"] for i in range(4)])
+    dk, dh = jnp.zeros_like(params["k"]), jnp.zeros_like(h)
+    for i in range(4):
+        error = outs[i] - y[i]
+        part = h[first(i) : first(i) + 3]
+        dk = dk + part * error
+        dh = dh.at[put(i) : put(i) + 3].add(params["k"] * error)
+    return {"k": dk, "w": jnp.outer(x, dh * (1 - h**2))}
+
+
+def strided_loss(params, x, y):
+    h = jnp.tanh(x @ params["w"])
+    return 0.5 * sum((h[2 * i : 2 * i + 3] @ params["k"] - y[i]) ** 2 for i in range(4))
+
+
+READ, PUT = "part = h[first(i) : first(i) + 3]", 'dh = dh.at[put(i) : put(i) + 3].add(params["k"] * error)'
+
+
+@pytest.mark.parametrize(
+    ("moved", "line", "must"),
+    [
+        ({"first": lambda i: i}, READ, "takes the wrong part of `h`: the part that begins at (1,) must begin at (2,)"),
+        ({"put": lambda i: i}, PUT, "in the wrong places: the part that begins at (1,) must begin at (2,)"),
+        ({"put": lambda i: 2 * i + 1}, PUT, "in the wrong places: the part that begins at (1,) must begin at (0,)"),
+    ],
+    ids=["reads without the stride", "adds without the stride", "adds one too far"],
+)
+def test_a_part_of_an_array_at_the_wrong_place(moved, line, must, getkey):
+    w, x, k, y = normals(getkey, (5, 10), (5,), (3,), (4,))
+    assert check(strided_loss, strided, {"w": w, "k": k}, x, y).ok
+    report = check(strided_loss, partial(strided, **moved), {"w": w, "k": k}, x, y)
+    assert first(report) == ("wrong-operand", line)
+    assert must in report.findings[0].message
+
+
+def test_the_weights_without_the_wrong_one_of_their_columns(getkey):
+    def loss(params, x, y):
+        h = jnp.concatenate([jnp.ones((len(x), 1)), jax.nn.sigmoid(x @ params["t1"])], axis=1)
+        return jnp.mean((h @ params["t2"] - y) ** 2)
+
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["t1"])
+        h = jnp.concatenate([jnp.ones((len(x), 1)), a], axis=1)
+        error = 2 * (h @ params["t2"] - y) / y.size
+        without_bias = params["t2"][:-1]
+        return {"t2": h.T @ error, "t1": x.T @ (error @ without_bias.T * a * (1 - a))}
+
+    t1, t2, x, y = normals(getkey, (5, 4), (5, 3), (7, 5), (7, 3))
+    report = check(loss, grads, {"t1": t1, "t2": t2}, x, y)
+    assert first(report) == ("wrong-operand", 'without_bias = params["t2"][:-1]')
+    assert "must begin at (1, 0)" in report.findings[0].message

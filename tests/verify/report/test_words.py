@@ -58,6 +58,8 @@ FINDINGS = [
     ("wrong-reduction-axis", _words.wrong_axis, {"actual": 1, "expected": (0, 2)}),
     ("transposed", _words.reversed_order, {"axes": (0, 1)}),
     ("transposed", _words_of_parts.reshaped, {"order": (1, 0)}),
+    ("wrong-operand", _words_of_parts.elsewhere, {"was": (0, 1), "instead": (0, 2)}),
+    ("wrong-operand", _words_of_parts.elsewhere, {"array": "a1", "was": (0, 1), "instead": (0, 2)}),
     ("wrong-operand", _words_of_parts.parameter_itself, {"used": 'params["b1"]'}),
     ("wrong-operand", _words_of_parts.gradient_sent_back, {"used": "dw2"}),
     ("wrong-operand", _words.begun_anew, {}),
