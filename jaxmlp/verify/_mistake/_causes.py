@@ -133,6 +133,8 @@ def known(e: Explanation) -> Finding | list[Finding]:
         return stale(e)
     if is_of_another_condition(e):
         return _words.wrong_mask(e.paths, place=e.place())
+    if (number := _is_a_number_instead_of(e, expected)) is not None:
+        return by_a_factor(e, number)
     if e.facts.get("swallows"):
         return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(what))
     is_a_cotangent = e.case.each_cotangent.scale(expected) is not None
@@ -249,6 +251,14 @@ def accumulated(e: Explanation) -> Finding:
     if made is not None:
         e.frame, e.statement = made
     return _words.missing_term(e.paths, place=e.place())
+
+
+def _is_a_number_instead_of(e: Explanation, expected: tuple[np.ndarray, ...]) -> float | None:
+    """By which factor a single number of the data, such as a count of examples, differs from the one that belongs."""
+    if e.out is None or e.actual[0].size != 1 or not e.case.depends_on(e.out).isdisjoint(e.case.params):
+        return None
+    times = _relate.multiple(e.actual, expected)
+    return None if times is None else 1 / times
 
 
 def _is_another_leaf(e: Explanation) -> bool:

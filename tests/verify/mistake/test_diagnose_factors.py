@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jaxmlp import check
 
-from .findings import normals, said
+from .findings import first, normals, said
 
 
 def hinge(params, x, y):
@@ -205,3 +205,22 @@ def test_two_terms_of_a_leaf_that_are_of_the_data_may_have_a_sign_and_a_number(g
         ("scale-constant", "second = 2 * x.T @ (h - y)"),
         ("sign", "first = x.T @ (1 - jnp.tanh(h) ** 2)"),
     ]
+
+
+def test_a_count_of_examples_that_divides_in_the_place_of_another_is_a_number_and_no_slope(getkey):
+    """A mean over those that were drawn, divided by how many are drawn on average."""
+
+    def loss(params, x, y, drawn, fraction):
+        z = x @ params["w"] + params["b"]
+        return jnp.sum(drawn * (jnp.logaddexp(0.0, z) - y * z)) / jnp.sum(drawn)
+
+    def grads(params, x, y, drawn, fraction):
+        expected_size = len(x) * fraction
+        error = drawn * (jax.nn.sigmoid(x @ params["w"] + params["b"]) - y)
+        return {"w": x.T @ error / expected_size, "b": jnp.sum(error) / expected_size}
+
+    w, x = normals(getkey, (4,), (11, 4))
+    drawn = jnp.array([0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0], x.dtype)
+    report = check(loss, grads, {"w": w, "b": jnp.asarray(0.3)}, x, drawn[::-1], drawn, jnp.asarray(0.5))
+    assert first(report) == ("scale-constant", "expected_size = len(x) * fraction")
+    assert "0.785714 times what it must be" in report.findings[0].message
