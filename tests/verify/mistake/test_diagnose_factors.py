@@ -216,8 +216,12 @@ def test_a_count_of_examples_that_divides_in_the_place_of_another_is_a_number_an
 
     def grads(params, x, y, drawn, fraction):
         expected_size = len(x) * fraction
-        error = drawn * (jax.nn.sigmoid(x @ params["w"] + params["b"]) - y)
-        return {"w": x.T @ error / expected_size, "b": jnp.sum(error) / expected_size}
+        dw, db = jnp.zeros_like(params["w"]), 0.0
+        for i in range(len(x)):
+            error = jax.nn.sigmoid(x[i] @ params["w"] + params["b"]) - y[i]
+            dw = dw + drawn[i] * error * x[i]
+            db = db + drawn[i] * error
+        return {"w": dw / expected_size, "b": db / expected_size}
 
     w, x = normals(getkey, (4,), (11, 4))
     drawn = jnp.array([0, 1, 1, 0, 1, 1, 0, 1, 1, 1, 0], x.dtype)
