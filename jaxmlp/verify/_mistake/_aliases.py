@@ -4,7 +4,7 @@
 
 from .._line._localize import Mistake
 from .._program._stacks import Frame
-from .._program._syntax import Statement
+from .._program._syntax import calls_one_that_ignores, Statement
 from ._case import Case
 
 
@@ -26,6 +26,8 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     if used:
         alias = source.alias_in(site.frame, used, site.statement)
         return alias or source.handed_on(site.frame, used, [site.statement])
+    if mistake.edit.kind == "scale" and (unread := _handed_on_unread(case, mistake)):
+        return unread
     name = None if is_within else site.statement.target
     if out is None or not name or not (mistake.innocent or _lacks_only_a_factor(case, mistake, out)):
         return None
@@ -33,6 +35,21 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     everywhere = set(case.bench.reached(case.bench.program.users.get(out, ()))) <= set(mistake.leaves)
     alias = source.alias(site.frame, name, site.statement.last, alone=everywhere or not mistake.innocent)
     return alias or _passed_on(case, mistake, out, name) or _handed_on(case, mistake, out, name)
+
+
+def _handed_on_unread(case: Case, mistake: Mistake) -> tuple[Frame, Statement] | None:
+    """The statement that has what the corrected one reads from a function which gives it as it is, and never reads the
+    rest of what it is given, such as the constant that the value was multiplied by.
+    """
+    site, equations = mistake.site, case.bench.program.equations
+    if site.frame is None or site.statement is None or len(mistake.instances) != 1:
+        return None
+    read = {atom for index in mistake.instances[0] for atom in equations[index].inputs if isinstance(atom, int)}
+    for name in filter(None, map(case.names.of, sorted(read))):
+        found = case.source.handed_on(site.frame, name, [site.statement])
+        if found is not None and calls_one_that_ignores(found[1].node, found[0].file):
+            return found
+    return None
 
 
 def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame | None, Statement] | None:

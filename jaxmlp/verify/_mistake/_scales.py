@@ -35,6 +35,7 @@ def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -
             must = must or (None if signs else rewritten(e.text, lambda node: multiplied(node, size)))
             return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
     is_short = len(f"{size:g}") < 6 and not signs
+    is_short = is_short and not e.alias  # what hands its argument on is to be mended where it does
     must = must or (rewritten(e.text, lambda node: multiplied(node, size)) if is_short else None)
     return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
 

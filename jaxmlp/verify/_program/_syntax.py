@@ -105,8 +105,16 @@ def argument_passed_as(statement: ast.AST, name: str, function: Any) -> str | No
 def ignores_an_argument(frame: Frame) -> bool:
     """Whether a frame stands in a function that takes an argument and never reads it."""
     node = function_of(frame)
-    if node is None:
-        return False
+    return node is not None and _ignores_an_argument(node)
+
+
+def calls_one_that_ignores(statement: ast.AST, file: str) -> bool:
+    """Whether a statement calls a function of the file that takes an argument and never reads it."""
+    called = {ast.unparse(node.func).split(".")[-1] for node in ast.walk(statement) if isinstance(node, ast.Call)}
+    return any(_ignores_an_argument(node) for node in functions(file) if getattr(node, "name", None) in called)
+
+
+def _ignores_an_argument(node: Any) -> bool:
     taken = {argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
     read = {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Load)}
     return not taken - {"self", "cls"} <= read

@@ -15,6 +15,10 @@ def _flat_backward(error):
     return error
 
 
+def _times_backward(error, constant):
+    return error
+
+
 def test_a_function_that_only_renames_its_argument_is_where_the_slope_is_missing(getkey):
     def loss(params, x, y):
         return 0.5 * jnp.sum((jnp.tanh(x @ params["w"]) - y) ** 2)
@@ -60,3 +64,20 @@ def test_a_value_that_is_read_by_its_own_name_too_is_wrong_where_it_is_made(getk
 
     w, b, x, y = normals(getkey, (3, 2), (2,), (5, 3), (5, 2))
     assert said(loss, grads, {"w": w, "b": b}, x, y) == [("missing-activation-derivative", "dh = h - y")]
+
+
+def test_a_number_that_a_function_is_given_and_never_reads_is_missing_where_it_is_called(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((7.0 * jnp.tanh(x @ params["w"]) @ params["v"] - y) ** 2)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w"])
+        h = 7.0 * a
+        error = h @ params["v"] - y
+        dh = error @ params["v"].T
+        da = _times_backward(dh, 7.0)
+        dz = da * (1 - a**2)
+        return {"w": x.T @ dz, "v": h.T @ error}
+
+    w, v, x, y = normals(getkey, (3, 2), (2, 4), (5, 3), (5, 4))
+    assert said(loss, grads, {"w": w, "v": v}, x, y)[0] == ("scale-constant", "da = _times_backward(dh, 7.0)")
