@@ -16,6 +16,7 @@ from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result
 from ._edits_of_returns import of_return
 from ._edits_within import of_factors
+from ._forward import forward
 from ._job import Job
 from ._offers import Instances, Offer
 from ._roles import columns, Following, slices, spread
@@ -135,7 +136,9 @@ class Jobs:
         """The corrections of several statements at once."""
         jobs = []
         params = self.bench.program.inputs[: len(self.bench.leaves)]
-        for sites, edit in of_programs(self.bench, self.sites, params, self.standing.is_a_value, self.wrong):
+        edits = of_programs(self.bench, self.sites, params, self.standing.is_a_value, self.wrong)
+        again = () if self.planted else forward(self.bench, self.sites, self.standing.knowledge, self.standing.known)
+        for sites, edit in chain(edits, again):
             wrong = self._reach(edit.patches(1.0))
             if wrong and (self.planted is None or edit.kind in self.planted):
                 jobs.append(Job(sites[0], sites[0].instances, edit, wrong, False, False))

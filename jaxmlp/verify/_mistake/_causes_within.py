@@ -266,6 +266,14 @@ def mask(e: Explanation) -> Finding:
     return _words.wrong_mask(e.paths, place=e.place(must_be(e, the_other_way_round)))
 
 
+def forward(e: Explanation) -> list[Finding]:
+    """Values of the forward pass that are computed by another formula than in the loss: each statement, or the formula
+    that all of them call.
+    """
+    where = e.facts["formula"] or e.facts["across"]
+    return [_words.wrong_forward(e.paths, place=e.place_of(site)) for site in where]
+
+
 def elsewhere(e: Explanation) -> Finding:
     """Another part of an array than the one that belongs there."""
     moved = ((index, was, instead) for index, (was, instead) in e.facts["where"].items() if (was != instead).any())

@@ -1,0 +1,149 @@
+"""The correction of a forward pass that the candidate computes by another formula than the loss, in several places."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from .._program._sites import results, Site
+from ._bench import Bench, Patch
+from ._edits import Edit
+from ._known import Knowledge, Quantity
+from ._matching import Known
+from ._patches import after
+from ._relate import Values
+from ._roles import rows
+
+
+_COST = 2.2
+
+_MOST = 64
+"""How many executions are corrected at most."""
+
+_FOLLOWING = 24
+"""How many executions after a correction are asked whether it makes them known."""
+
+_CHOICES = 8
+"""How many values of the loss are tried in the place of one of the candidate's."""
+
+
+def forward(
+    bench: Bench, sites: Sequence[Site], knowledge: Knowledge, known: Known
+) -> Iterator[tuple[list[Site], Edit]]:
+    """Every value that is computed element by element of a value of the loss, and is none itself: what the loss
+    computes of the latter in its place. It is asked of what is corrected before, layer after layer.
+    """
+    track = _Track(bench, sites, knowledge, known)
+    corrected = track.corrected()
+    if sum(map(len, corrected.values())) > 1:
+        patches, where = track.patches, [*corrected]
+        runs = [set(run) for each in corrected.values() for run in each]
+        formulas = [site for site in sites if site.is_formula]
+        whole = [site for site in formulas if all(any(own.issuperset(i) for i in site.instances) for own in runs)]
+        yield where, Edit("forward", _COST, lambda c: patches, False, {"across": where, "formula": whole[:1]})
+
+
+class _Track:
+    """What the candidate computes, as its forward pass is corrected."""
+
+    def __init__(self, bench: Bench, sites: Sequence[Site], knowledge: Knowledge, known: Known) -> None:
+        self.bench, self.knowledge = bench, knowledge
+        values = [quantity for quantity in knowledge.quantities if quantity.kind == "value"]
+        sizes = frozenset(n for quantity in values for n in quantity.values[0].shape if n <= _MOST)
+        self.known, self.parts = known, Known(rows(values, sizes))
+        statements = [site for site in sites if site.leaf is None and not site.is_formula]
+        self.runs = sorted(((site, run) for site in statements for run in site.instances), key=lambda pair: pair[1])
+        self.after: dict[int, list[int]] = {}
+        for out, by in sorted((pair for pair in knowledge.slopes if pair[0] in knowledge.values), reverse=True):
+            self.after.setdefault(by, []).append(out)
+        self.patches: dict[int, Patch] = {}
+        self.changed: list[dict[int, np.ndarray]] = [{} for _ in range(bench.count)]
+
+    def at(self, atom: int, changed: Sequence[dict[int, np.ndarray]] | None = None) -> Values:
+        """A value at each point, as it is by then."""
+        now = self.changed if changed is None else changed
+        return tuple(now[k].get(atom, value) for k, value in enumerate(self.bench.run.at(atom)))
+
+    def corrected(self) -> dict[Site, list[tuple[int, ...]]]:
+        """The executions that are corrected, by their statements."""
+        found: dict[Site, list[tuple[int, ...]]] = {}
+        for site, run in self.runs:
+            quantity = None if run in found.get(site, ()) else self._departs_from(run)
+            if quantity is None:
+                continue
+            group = [(run, quantity)]
+            for other in site.instances[site.instances.index(run) + 1 :]:
+                beside = self._departs_from(other)
+                if beside is not None and beside.variable == quantity.variable:
+                    group.append((other, beside))
+            if len(self.patches) + len(group) > _MOST:
+                return found
+            if self._correct(group):
+                found.setdefault(site, []).extend(each for each, _ in group)
+        return found
+
+    def _departs_from(self, run: tuple[int, ...]) -> Quantity | None:
+        """The value of the loss that an execution computes something of, element by element, that the loss does not."""
+        outs = results(self.bench.program, run)
+        given = self.at(outs[0]) if len(outs) == 1 else ()
+        if not given or given[0].dtype.kind != "f" or self._is_known(given, but="slope"):
+            return None
+        inside = {out for index in run for out in self.bench.program.equations[index].outputs}
+        read = {atom for index in run for atom in self.bench.program.equations[index].inputs if isinstance(atom, int)}
+        of = [atom for atom in read - inside if self.bench.run.at(atom)[0].dtype.kind == "f"]
+        values = self.at(of[0]) if len(of) == 1 else ()
+        quantity = self._find(values) if values and values[0].shape == given[0].shape else None
+        return quantity if quantity is not None and quantity.kind == "value" else None
+
+    def _find(self, values: Values) -> Quantity | None:
+        return self.known.find(values) or self.parts.find(values)
+
+    def _is_known(self, values: Values, but: str | None = None) -> bool:
+        """Whether values are known, and no slope if those do not count."""
+        quantity = self._find(values)
+        return (quantity is not None and quantity.kind != but) or self.known.scale(values) is not None
+
+    def _correct(self, group: Sequence[tuple[tuple[int, ...], Quantity]]) -> bool:
+        """Whether what follows becomes known once some value of the loss stands in the place of what a group gives."""
+        last = max(run for run, _ in group)
+        following = [run for _, run in self.runs if run > last][:_FOLLOWING]
+        outs = [out for run in following for out in results(self.bench.program, run)]
+        before = self._how_many_known(outs, self.changed)
+        for instead in self._choices(group[0][1]):
+            patches = dict(self.patches)
+            for run, quantity in group:
+                [out] = results(self.bench.program, run)
+                values = _laid_out(self.knowledge.values[instead], quantity, self.at(self._read(run)))
+                patches[self.bench.program.makers[out]] = after(0, lambda value, point, values=values: values[point])
+            everything = range(len(self.bench.program.equations))
+            changed = [self.bench.values(everything, patches, k) for k in range(self.bench.count)]
+            now = [values for values in changed if values is not None]
+            if len(now) == len(changed) and self._how_many_known(outs, now) > before:
+                self.patches, self.changed = patches, now
+                return True
+        return False
+
+    def _choices(self, quantity: Quantity) -> list[int]:
+        """What the loss computes of a value element by element, the last first."""
+        of = [out for variable in self.knowledge.alike(quantity) for out in self.after.get(variable, ())]
+        return [*dict.fromkeys(of)][:_CHOICES]
+
+    def _read(self, run: tuple[int, ...]) -> int:
+        """The one floating value that a run reads."""
+        equations = [self.bench.program.equations[index] for index in run]
+        inside = {out for equation in equations for out in equation.outputs}
+        read = (atom for equation in equations for atom in equation.inputs if isinstance(atom, int))
+        return next(a for a in read if a not in inside and self.bench.run.at(a)[0].dtype.kind == "f")
+
+    def _how_many_known(self, variables: Sequence[int], changed: Sequence[dict[int, np.ndarray]]) -> int:
+        return sum(self._is_known(self.at(variable, changed)) for variable in variables)
+
+
+def _laid_out(instead: Quantity, like: Quantity, values: Values) -> Values:
+    """A value of the loss for the example that another is of, with its axes in the order that the candidate has."""
+    taken = instead.values
+    if like.row is not None:
+        axis, index = like.row
+        taken = tuple(np.take(value, index, axis) for value in taken)
+    shape = values[0].shape
+    turned = taken[0].ndim == 2 and taken[0].shape != shape and taken[0].T.shape == shape
+    return tuple((value.T if turned else value).reshape(shape) for value in taken)
