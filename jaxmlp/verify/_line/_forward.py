@@ -67,31 +67,28 @@ class _Track:
         """The executions that are corrected, by their statements."""
         found: dict[Site, list[tuple[int, ...]]] = {}
         for site, run in self.runs:
-            quantity = None if run in found.get(site, ()) else self._departs_from(run)
+            quantity = None if run in found.get(site, ()) or not self._is_in_doubt(run) else self._comes_of(run)
             if quantity is None:
                 continue
-            group = [(run, quantity)]
-            for other in site.instances[site.instances.index(run) + 1 :]:
-                beside = self._departs_from(other)
-                if beside is not None and beside.variable == quantity.variable:
-                    group.append((other, beside))
+            others = ((each, self._comes_of(each)) for each in site.instances)
+            group = [(each, of) for each, of in others if of is not None and of.variable == quantity.variable]
             if len(self.patches) + len(group) > _MOST:
                 return found
             if self._correct(group):
                 found.setdefault(site, []).extend(each for each, _ in group)
         return found
 
-    def _departs_from(self, run: tuple[int, ...]) -> Quantity | None:
-        """The value of the loss that an execution computes something of, element by element, that the loss does not."""
+    def _is_in_doubt(self, run: tuple[int, ...]) -> bool:
+        """Whether an execution gives one array that is no value of the loss, as things are by then."""
         outs = results(self.bench.program, run)
         given = self.at(outs[0]) if len(outs) == 1 else ()
-        if not given or given[0].dtype.kind != "f" or self._is_known(given, but="slope"):
-            return None
-        inside = {out for index in run for out in self.bench.program.equations[index].outputs}
-        read = {atom for index in run for atom in self.bench.program.equations[index].inputs if isinstance(atom, int)}
-        of = [atom for atom in read - inside if self.bench.run.at(atom)[0].dtype.kind == "f"]
-        values = self.at(of[0]) if len(of) == 1 else ()
-        quantity = self._find(values) if values and values[0].shape == given[0].shape else None
+        return bool(given) and given[0].dtype.kind == "f" and not self._is_known(given, but="slope")
+
+    def _comes_of(self, run: tuple[int, ...]) -> Quantity | None:
+        """The value of the loss that an execution computes something of element by element, and reads nothing else."""
+        outs, of = results(self.bench.program, run), self._read(run)
+        values = self.at(of[0]) if len(of) == len(outs) == 1 else ()
+        quantity = self._find(values) if values and values[0].shape == self.at(outs[0])[0].shape else None
         return quantity if quantity is not None and quantity.kind == "value" else None
 
     def _find(self, values: Values) -> Quantity | None:
@@ -112,7 +109,7 @@ class _Track:
             patches = dict(self.patches)
             for run, quantity in group:
                 [out] = results(self.bench.program, run)
-                values = _laid_out(self.knowledge.values[instead], quantity, self.at(self._read(run)))
+                values = _laid_out(self.knowledge.values[instead], quantity, self.at(self._read(run)[0]))
                 patches[self.bench.program.makers[out]] = after(0, lambda value, point, values=values: values[point])
             everything = range(len(self.bench.program.equations))
             changed = [self.bench.values(everything, patches, k) for k in range(self.bench.count)]
@@ -127,12 +124,12 @@ class _Track:
         of = [out for variable in self.knowledge.alike(quantity) for out in self.after.get(variable, ())]
         return [*dict.fromkeys(of)][:_CHOICES]
 
-    def _read(self, run: tuple[int, ...]) -> int:
-        """The one floating value that a run reads."""
+    def _read(self, run: tuple[int, ...]) -> list[int]:
+        """The floating values that a run reads."""
         equations = [self.bench.program.equations[index] for index in run]
         inside = {out for equation in equations for out in equation.outputs}
-        read = (atom for equation in equations for atom in equation.inputs if isinstance(atom, int))
-        return next(a for a in read if a not in inside and self.bench.run.at(a)[0].dtype.kind == "f")
+        read = {atom for equation in equations for atom in equation.inputs if isinstance(atom, int)} - inside
+        return [atom for atom in read if self.bench.run.at(atom)[0].dtype.kind == "f"]
 
     def _how_many_known(self, variables: Sequence[int], changed: Sequence[dict[int, np.ndarray]]) -> int:
         return sum(self._is_known(self.at(variable, changed)) for variable in variables)

@@ -1,0 +1,109 @@
+"""The diagnosis where the candidate's own forward pass is computed by another formula, in more places than one."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxmlp import check
+
+from .findings import first, named, normals, said
+
+
+def two_layers(activation):
+    def loss(params, x, y):
+        a = activation(x @ params["w1"] + params["b1"][None])
+        return 0.5 * jnp.mean(jnp.sum((activation(a @ params["w2"]) - y) ** 2, axis=1))
+
+    return loss
+
+
+def backward_of(activation, slope):
+    def grads(params, x, y):
+        z1 = x @ params["w1"] + params["b1"][None]
+        a1 = activation(z1)
+        z2 = a1 @ params["w2"]
+        a2 = activation(z2)
+        d2 = (a2 - y) * slope(a2) / len(x)
+        d1 = d2 @ params["w2"].T * slope(a1)
+        return {"w1": x.T @ d1, "b1": d1.sum(0), "w2": a1.T @ d2}
+
+    return grads
+
+
+def half_tanh(z):
+    return (1 - jnp.exp(-z)) / (1 + jnp.exp(-z))
+
+
+def min_for_max(z):
+    return jnp.minimum(z, 0.0)
+
+
+def mask_for_relu(z):
+    return jnp.where(z > 0, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("right", "slope", "wrong"),
+    [
+        (jnp.tanh, lambda a: 1 - a**2, half_tanh),
+        (jax.nn.relu, lambda a: jnp.where(a > 0, 1.0, 0.0), min_for_max),
+        (jax.nn.relu, lambda a: jnp.where(a > 0, 1.0, 0.0), mask_for_relu),
+    ],
+)
+def test_an_activation_of_another_formula_in_both_layers_is_one_mistake(right, slope, wrong, getkey):
+    w1, b1, w2, x, y = normals(getkey, (4, 5), (5,), (5, 3), (8, 4), (8, 3))
+    params = {"w1": w1, "b1": b1, "w2": w2}
+    assert check(two_layers(right), backward_of(right, slope), params, x, y).ok
+    report = check(two_layers(right), backward_of(wrong, slope), params, x, y)
+    [finding] = report.findings
+    assert (finding.cause, set(finding.leaves)) == ("wrong-forward", set(params))
+    assert wrong.__name__ in finding.line.text or "return" in finding.line.text
+
+
+def test_each_line_that_computes_another_activation_is_named(getkey):
+    def grads(params, x, y):
+        z1 = x @ params["w1"] + params["b1"][None]
+        a1 = jnp.exp(z1)
+        z2 = a1 @ params["w2"]
+        a2 = z2 / (1 + jnp.abs(z2))
+        d2 = (a2 - y) * (1 - a2**2) / len(x)
+        d1 = d2 @ params["w2"].T * (1 - a1**2)
+        return {"w1": x.T @ d1, "b1": d1.sum(0), "w2": a1.T @ d2}
+
+    w1, b1, w2, x, y = normals(getkey, (4, 5), (5,), (5, 3), (8, 4), (8, 3))
+    found = said(two_layers(jnp.tanh), grads, {"w1": w1, "b1": b1, "w2": w2}, x, y)
+    assert found == [("wrong-forward", "a1 = jnp.exp(z1)"), ("wrong-forward", "a2 = z2 / (1 + jnp.abs(z2))")]
+
+
+def test_an_activation_of_another_formula_neuron_by_neuron(getkey):
+    def leaky(z):
+        return jnp.where(z < 0, 0.0, 0.01 * z)
+
+    def layer(weights, values):
+        outs = []
+        for n in range(weights.shape[0]):
+            total = 0.0
+            for k in range(weights.shape[1]):
+                total = total + weights[n, k] * values[k]
+            outs.append(leaky(total))
+        return outs
+
+    def loss(params, x, y):
+        right = lambda z: jnp.where(z < 0, 0.01 * z, z)
+        return 0.5 * jnp.sum((right(params["w2"] @ right(params["w1"] @ x)) - y) ** 2)
+
+    def grads(params, x, y):
+        hidden = layer(params["w1"], x)
+        out = layer(params["w2"], hidden)
+        d2 = [(out[k] - y[k]) * jnp.where(out[k] > 0, 1.0, 0.01) for k in range(2)]
+        d1 = []
+        for n in range(4):
+            error = sum(d2[k] * params["w2"][k, n] for k in range(2))
+            d1.append(error * jnp.where(hidden[n] > 0, 1.0, 0.01))
+        w2 = jnp.stack([jnp.stack([d2[k] * hidden[n] for n in range(4)]) for k in range(2)])
+        return {"w2": w2, "w1": jnp.stack([jnp.stack([d1[n] * x[i] for i in range(3)]) for n in range(4)])}
+
+    w1, w2, x, y = normals(getkey, (4, 3), (2, 4), (3,), (2,))
+    report = check(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert first(report) == ("wrong-forward", "outs.append(leaky(total))")
+    assert len(named(report)) == 1
