@@ -106,10 +106,10 @@ def elsewhere(
     """`was` is where the part of `array` begins that is read, or that is written if there is none, `instead` where it
     must begin.
     """
-    moved = {"was": tuple(map(int, was)), "instead": tuple(map(int, instead))}
+    begins, must = tuple(map(int, was)), tuple(map(int, instead))
     if array is None:
-        return finding("wrong-operand", paths, place, table="written-elsewhere", **moved)
-    return finding("wrong-operand", paths, place, table="read-elsewhere", array=array, **moved)
+        return finding("wrong-operand", paths, place, table="written-elsewhere", was=begins, instead=must)
+    return finding("wrong-operand", paths, place, table="read-elsewhere", array=array, was=begins, instead=must)
 
 
 def another_name(
