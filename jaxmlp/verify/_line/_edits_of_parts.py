@@ -15,7 +15,10 @@ from ._relate import same
 
 
 _COST = 0.8
-"""What it costs that all runs take the same part, or each another than it must."""
+"""What it costs that all runs take the same part, or each another than it must, all along the same axes."""
+
+_SELDOM = 1.5
+"""What it costs that one run alone does, or that the axes come in another order: often it is no place that is wrong."""
 
 _STRIDES = (2, 3)
 
@@ -59,14 +62,20 @@ def elsewhere(bench: Bench, instances: Instances) -> Iterator[Edit]:
     equations = bench.program.equations
     for spots in zip(*instances, strict=False):
         places = [_place(bench, equations[index]) for index in spots]
-        if any(place is None for place in places):
+        if any(place is None for place in places) or len({len(place[0]) for place in places if place}) > 1:
             continue
         begins = np.array([place[0] for place in places if place])
         last = np.array([place[1] for place in places if place])
         for instead in _others(begins, last):
             patches = {index: _beginning(equations[index], begin) for index, begin in zip(spots, instead, strict=True)}
             where = {index: pair for index, pair in zip(spots, zip(begins, instead, strict=True), strict=True)}
-            yield Edit("elsewhere", _COST, lambda c, p=patches: p, False, {"where": where})
+            cost = _COST if len(spots) > 1 and not _is_turned(begins, instead) else _SELDOM
+            yield Edit("elsewhere", cost, lambda c, p=patches: p, False, {"where": where})
+
+
+def _is_turned(begins: np.ndarray, instead: np.ndarray) -> bool:
+    """Whether the places are the same numbers in the order of other axes."""
+    return sorted(map(tuple, begins.T)) == sorted(map(tuple, instead.T))
 
 
 def _place(bench: Bench, equation: Equation) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
