@@ -10,8 +10,9 @@ import numpy as np
 
 from ._in_jax import gradient_in_jax
 from ._mistake._black_box import recognized
-from ._mistake._diagnose import diagnosed, Patient
+from ._mistake._diagnose import diagnosed
 from ._mistake._leaf import batch_sizes, explained, WrongLeaf
+from ._mistake._patient import Patient
 from ._program._tree import is_array
 from ._report._gradient_report import Finding
 from ._verdict._evidence import AnyView, Evidence, Seen, Subject, VALUE

@@ -7,7 +7,7 @@ import numpy as np
 
 from .._program._sites import wholes
 from .._program._trace import Equation
-from ._bench import Bench, Evaluate, Patch, Read
+from ._bench import Bench, Evaluate, Patch, Patches, Read
 from ._edits import axes_among, Edit
 from ._offers import Instances
 from ._patches import after
@@ -67,7 +67,9 @@ def elsewhere(bench: Bench, instances: Instances) -> Iterator[Edit]:
         begins = np.array([place[0] for place in places if place])
         last = np.array([place[1] for place in places if place])
         for instead in _others(begins, last):
-            patches = {index: _beginning(equations[index], begin) for index, begin in zip(spots, instead, strict=True)}
+            patches: Patches = {
+                index: _beginning(equations[index], begin) for index, begin in zip(spots, instead, strict=True)
+            }
             where = {index: pair for index, pair in zip(spots, zip(begins, instead, strict=True), strict=True)}
             cost = _COST if len(spots) > 1 and not _is_turned(begins, instead) else _SELDOM
             yield Edit("elsewhere", cost, lambda c, p=patches: p, False, {"where": where})

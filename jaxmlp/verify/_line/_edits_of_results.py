@@ -42,6 +42,9 @@ what comes in in the place of the slope alone."""
 _FILLED = 0.4
 """What it costs more in the place of zeros that are filled one after another: it is what fills them that is wrong."""
 
+_EACH = 2.4
+"""The cost of a factor of its own that each run lacks, such as the example's input, where what it gives is known."""
+
 _FOLLOWING, _INSTEAD = 1.4, 1.1
 """The costs of putting the cotangent of an operation's input in the place of that of its output, or of a slope."""
 
@@ -119,6 +122,8 @@ def of_result(
             yield from result.of_operands(operands, offer, fitted)
         if as_known == "cotangent" and offer.is_unread and passes("plus"):
             yield result.added(offer, fitted)
+        if innocent and kind == "value" and len(offer.values) > 1 and not result.is_zero and passes("times"):
+            yield result.multiplied(_EACH, offer, fitted)
         if innocent or result.is_zero:
             continue
         if kind == "slope" and passes("over"):

@@ -22,9 +22,10 @@ from .._report import _words
 from .._report._gradient_report import Finding
 from .._report._words import Place
 from ._case import Case
-from ._diagnose import named_inputs, Patient, targets
+from ._loss_statements import targets
 from ._mutant import Mutant
 from ._names import Names
+from ._patient import named_inputs, Patient
 
 
 def recognized(patient: Patient, seen: Sequence[dict[str, np.ndarray]], wrong: Sequence[str]) -> list[Finding]:

@@ -8,7 +8,7 @@ from typing import Any
 from .._line._bench import Bench
 from .._line._known import ELEMENTWISE, Knowledge, Quantity, Run
 from .._line._matching import Known
-from .._line._relate import is_constant
+from .._line._relate import is_constant, Values
 from .._line._roles import rows
 from .._program._sites import wholes
 from .._program._source import Source
@@ -154,9 +154,13 @@ class Case:
 
     def has_a_penalty(self, path: str) -> bool:
         """Whether the loss uses a parameter more than once, as one with a penalty on it does."""
+        return len(self.terms(path)) > 1
+
+    def terms(self, path: str) -> tuple[Values, ...]:
+        """The terms of the gradient of a parameter that the loss uses more than once."""
         whole = [path == of or path.startswith(f"{of}[") for of in self.paths.values()]  # or a number of it
         inputs = [variable for variable, is_it in zip(self.loss.program.inputs, whole, strict=False) if is_it]
-        return any((found := self.knowledge.cotangents.get(v)) is not None and len(found.terms) > 1 for v in inputs)
+        return next((self.knowledge.cotangents[v].terms for v in inputs if v in self.knowledge.cotangents), ())
 
     def is_of_params_alone(self, variable: int) -> bool:
         """Whether a variable comes from parameters and plain numbers, and not from the data."""

@@ -10,6 +10,7 @@ from .._line._matching import snapped
 from .._line._offers import Offer
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
+from ._another_pair import another_pair
 from ._departures import departed as departed
 from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
@@ -202,7 +203,7 @@ def _not_that_cotangent(
         return _words.wrong_mask(e.paths, place=e.place())
     if found is None and makes_another_slope(e):
         return wrong_slope(e, place=e.place())
-    found = found or another_factor_in_each_run(e)
+    found = found or another_factor_in_each_run(e) or another_pair(e, expected)
     if found is None and e.ignores_an_argument():
         return _words.missing_upstream(e.paths, place=e.place())
     return found or _words.unknown(e.paths, place=place)

@@ -12,7 +12,7 @@ from .._program._expressions import (
     the_other_way_round,
 )
 from .._program._trace import Literal
-from .._report import _words, _words_of_parts
+from .._report import _words
 from .._report._gradient_report import Finding
 from ._brackets import brackets as brackets
 from ._calls import gone_through_before
@@ -22,6 +22,7 @@ from ._explanation import Explanation
 from ._matrices import edited, elementwise as elementwise, must_be, product as product, turned_before as turned_before
 from ._names import line_of, with_name
 from ._operand import operand as operand
+from ._places import elsewhere as elsewhere, same_part as same_part
 from ._purpose import is_regularization, leads_to_a_slope
 from ._relations import slopes_of
 from ._scales import by_a_factor
@@ -86,11 +87,22 @@ def numbers(e: Explanation) -> list[Finding]:
 
 
 def _is_beside_a_parameter(e: Explanation) -> bool:
-    """Whether the number multiplies what comes from parameters alone, in a statement that reads data too."""
-    equation = e.facts.get("equation")
-    others = [atom for atom in equation.inputs if isinstance(atom, int)] if equation else []
-    is_alone = all(map(e.case.is_of_params_alone, others)) and any(map(e.case.depends_on, others))
-    return is_alone and e.out is not None and not e.case.is_of_params_alone(e.out)
+    """Whether the number multiplies what comes from parameters alone, in a statement that reads data too; perhaps after
+    other numbers: `lam / m * 2 * w`.
+    """
+    program, equation = e.case.bench.program, e.facts.get("equation")
+    if equation is None or e.out is None or e.case.is_of_params_alone(e.out):
+        return False
+    factors = [atom for atom in equation.inputs if isinstance(atom, int)]
+    while not any(not e.case.depends_on(atom).isdisjoint(e.case.params) for atom in factors):
+        users = program.users.get(equation.outputs[0], ())
+        if len(users) != 1 or users[0] not in e.run or program.equations[users[0]].name not in ("mul", "div"):
+            break
+        equation = program.equations[users[0]]
+        factors += [atom for atom in equation.inputs if isinstance(atom, int)]
+    read = set[int]().union(*map(e.case.depends_on, factors))
+    data = (variable for variable in read.difference(e.case.params) if e.case.bench.run.at(variable)[0].ndim)
+    return not read.isdisjoint(e.case.params) and not any(data)
 
 
 def term(e: Explanation) -> Finding | list[Finding]:
@@ -272,20 +284,3 @@ def forward(e: Explanation) -> list[Finding]:
     """
     where = e.facts["formula"] or e.facts["across"]
     return [_words.wrong_forward(e.paths, place=e.place_of(site)) for site in where]
-
-
-def elsewhere(e: Explanation) -> Finding:
-    """Another part of an array than the one that belongs there."""
-    moved = ((index, was, instead) for index, (was, instead) in e.facts["where"].items() if (was != instead).any())
-    index, was, instead = next(moved)
-    equation = e.case.bench.program.equations[index]
-    array = e.case.names.of(equation.inputs[0]) if equation.name in ("slice", "dynamic_slice") else None
-    return _words_of_parts.elsewhere(e.paths, array=array, was=was, instead=instead, place=e.place())
-
-
-def same_part(e: Explanation) -> Finding:
-    """One and the same part of an argument in each run of a loop."""
-    values, name = e.case.bench.run.at(e.facts["argument"]), e.case.names.of(e.facts["argument"])
-    if _relate.is_masked_constant(values) and not _relate.is_constant(values):
-        return _words.wrong_mask(e.paths, place=e.place())
-    return _words.wrong_operand(e.paths, used=name, instead=None, place=e.place())

@@ -1,8 +1,7 @@
 """The diagnosis: which lines of a gradient that JAX can trace are wrong, and what each mistake is."""
 
-import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -15,6 +14,7 @@ from .._line._known import known, Run
 from .._line._localize import localized, Mistake
 from .._line._matching import Known, snapped
 from .._line._offers import offered
+from .._line._one_term import one_term
 from .._line._own_activations import with_own_activations
 from .._line._own_jacobians import with_own_jacobians
 from .._line._relate import multiple
@@ -30,39 +30,24 @@ from .._report._gradient_report import Finding
 from . import _causes, _causes_within
 from ._calls import at_the_calls, is_of_the_loss, where_it_is_called
 from ._case import Case
-from ._elsewhere import at_an_early_return, at_its_condition, at_its_pieces, at_its_sum, at_its_users
+from ._elsewhere import (
+    at_an_early_return,
+    at_its_condition,
+    at_its_pieces,
+    at_its_sum,
+    at_its_users,
+    where_the_rest_is_known,
+)
 from ._explanation import Explanation
 from ._formulas import in_a_formula
 from ._in_part import of_one_part
 from ._loss_statements import repeated, targets
 from ._names import Names
+from ._patient import argument_names, named_inputs, Patient
 from ._plain import born_nonfinite, swapped
 from ._purpose import rephrased
 from ._terms import without_steps
 from ._undone import loss_for_its_derivative
-
-
-@dataclass(frozen=True)
-class Patient:
-    """What is to be diagnosed.
-
-    Attributes:
-      loss: the loss.
-      grads: the gradient, without the value of the loss.
-      source: the function whose lines are named.
-      points: the parameters at each of a few points, in float64.
-      args: what both functions take besides, in float64.
-      truth: the true gradient, leaf by leaf, at each point.
-      batches: what may be the number of examples.
-    """
-
-    loss: Callable[..., Any]
-    grads: Callable[..., Any]
-    source: Callable[..., Any]
-    points: Sequence[Any]
-    args: tuple[Any, ...]
-    truth: Sequence[dict[str, np.ndarray]]
-    batches: frozenset[int]
 
 
 class Unknowable(Exception):
@@ -89,7 +74,7 @@ def _key(patient: Patient, wrong: Sequence[str], program: Program, loss: Program
     programs = tuple(fingerprint(each, lines=True) for each in (program, loss))
     if None in programs:
         return None
-    names = [_argument_names(function) for function in (patient.grads, patient.loss)]
+    names = [argument_names(function) for function in (patient.grads, patient.loss)]
     code = Source(patient.source).code
     where = code and (code.co_filename, code.co_firstlineno, code.co_name)
     structure = jax.tree.structure((patient.points, patient.args))
@@ -165,10 +150,14 @@ def _found(
         statements = [site for site in statements if _reaches(bench, site) in (1, len(bench.leaves))]
     each = rows(knowledge.quantities, patient.batches | lengths(statements))
     in_loops = Known([*knowledge.quantities, *each])
+    again = lambda patches: _found(patient, wrong, program, paths, loss, {**(mended or {}), **patches})
     for mistake in localized(bench, statements, offers, knowledge, left, patient.batches):
         explained = _explained(case, mistake)
         causes = {finding.cause for finding in explained}
         of_a_shape = causes == {"shape"} and mistake.edit.kind == "leaf"
+        both = _beside_one_term(case, statements, mistake, again) if causes == {"unknown"} and not in_numbers else []
+        if both:
+            return _merged(both)
         if causes == {"unknown"} or of_a_shape or _is_of_a_part(bench, mistake):
             standing = Standing(bench, statements, knowledge, in_loops, [*mistake.leaves])
             is_known = lambda atom, of=standing: of.is_right(atom) or case.depends_on(atom).isdisjoint(case.params)
@@ -178,8 +167,7 @@ def _found(
         if {finding.cause for finding in explained} == {"stale-weights"}:
             steps = without_steps(Explanation(case, mistake))
             if steps:
-                others = _found(patient, wrong, program, paths, loss, {**(mended or {}), **steps})
-                return _merged([*explained, *others])
+                return _merged([*explained, *again(steps)])
         if in_numbers and {finding.cause for finding in explained} == {"unknown"}:
             return explained  # what is made number by number has a mistake for each of its numbers
         if factor is not None and _undoes(mistake, factor):
@@ -202,8 +190,21 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = rephrased(explanation, found if isinstance(found, list) else [found])
     found = in_a_formula(explanation, found)
     found = at_its_users(explanation, at_the_calls(explanation, found))
+    found = where_the_rest_is_known(explanation, found)
     found = at_its_pieces(explanation, at_its_sum(explanation, at_its_condition(explanation, found)))
     return of_one_part(explanation, at_an_early_return(explanation, found))
+
+
+def _beside_one_term(
+    case: Case, statements: Sequence[Site], mistake: Mistake, again: Callable[[Patches], list[Finding]]
+) -> list[Finding]:
+    """Two mistakes of one leaf, if one is the factor of a term, and the other is known with that right."""
+    term = one_term(case.bench, statements, mistake.leaves[0], case.terms(mistake.leaves[0]))
+    others = again(term.patches) if term else []
+    if term is None or not others or any(finding.cause == "unknown" for finding in others):
+        return []
+    # One of the two alone makes no leaf right.
+    return [*(replace(finding, evidence=None) for finding in _explained(case, term)), *others]
 
 
 def _is_of_a_part(bench: Bench, mistake: Mistake) -> bool:
@@ -213,43 +214,6 @@ def _is_of_a_part(bench: Bench, mistake: Mistake) -> bool:
     quantity, used = mistake.edit.facts["offer"].quantity, mistake.edit.facts["used"]
     inside = {out for run in mistake.instances for index in run for out in bench.program.equations[index].outputs}
     return quantity is not None and quantity.kind == "part" and used in inside
-
-
-def named_inputs(
-    program: Program, patient: Patient, function: Callable[..., Any]
-) -> tuple[dict[int, str], dict[int, str]]:
-    """The names of the parameters, and of all arguments, by variable."""
-    names = _argument_names(function)
-    leaves = named_leaves(patient.points[0])
-    first = names[0] if names else "params"
-    written = [_written(first, path) for path in leaves]
-    rest = []
-    for position, arg in enumerate(patient.args):
-        name = names[position + 1] if position + 1 < len(names) else f"args[{position}]"
-        inner = named_leaves(arg)
-        rest += [
-            name if len(inner) == 1 else f"{name}.{path}" for path, leaf in inner.items() if hasattr(leaf, "shape")
-        ]
-    params = dict(zip(program.inputs, written, strict=False))
-    return params, params | dict(zip(program.inputs[len(written) :], rest, strict=False))
-
-
-def _argument_names(function: Callable[..., Any]) -> list[str]:
-    try:
-        return [p.name for p in inspect.signature(function).parameters.values() if p.kind != p.VAR_POSITIONAL]
-    except (TypeError, ValueError):
-        return []
-
-
-def _written(first: str, path: str) -> str:
-    """How a leaf is written in Python: `params["w1"]`, `params[0].w`."""
-    if path == "params":
-        return first
-    parts = path.split(".")
-    text = first
-    for part in parts:
-        text += f"[{part}]" if part.isdigit() else f'["{part}"]' if len(parts) == 1 else f".{part}"
-    return text
 
 
 def _common_factor(bench: Bench, wrong: Sequence[str]) -> float | None:

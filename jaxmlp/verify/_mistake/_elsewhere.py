@@ -9,6 +9,7 @@ import numpy as np
 
 from .._line import _relate
 from .._line._offers import Offer
+from .._program._sites import results
 from .._program._stacks import Frame
 from .._program._syntax import return_in_a_loop
 from .._program._trace import Literal
@@ -28,6 +29,31 @@ def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
         return findings
     users = [i for i in program.users.get(e.out, ()) if i not in e.run and set(bench.reached((i,))) & set(e.paths)]
     frames = dict.fromkeys(e.case.places[i] for i in users)
+    lines = [line_of(frame, e.case.source) for frame in frames if frame]
+    return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
+
+
+def where_the_rest_is_known(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the lines that use what the statement gives in each run, if the term which is lacking is only
+    computed after the last of them: the error of a step, to which that of the later steps has to be added.
+    """
+    bench, program = e.case.bench, e.case.bench.program
+    offer: Offer | None = e.facts.get("offer")
+    is_missing = {finding.cause for finding in findings} == {"missing-term"} and e.mistake.innocent
+    if not is_missing or offer is None or len(offer.values) < 2 or e.out is None:
+        return findings
+    last = max(index for run in e.mistake.instances for index in run)
+    later = [bench.run.at(out) for equation in program.equations[last + 1 :] for out in equation.outputs]
+    later = [values for values in later if values[0].shape == e.actual[0].shape and values[0].dtype.kind == "f"]
+    lacking = []
+    for run, wanted in zip(e.mistake.instances, offer.values, strict=True):
+        given = bench.run.at(results(program, run)[0])
+        lacking.append(tuple(e.mistake.factor * w - g for w, g in zip(wanted, given, strict=True)))
+    if not any(_relate.same(values, term) for term in lacking if not _relate.is_zero(term) for values in later):
+        return findings
+    outs = [out for run in e.mistake.instances for out in results(program, run)]
+    users = [i for out in outs for i in program.users.get(out, ()) if set(bench.reached((i,))) & set(e.paths)]
+    frames = dict.fromkeys(e.case.source.frame(program.equations[user].stacks) for user in users)
     lines = [line_of(frame, e.case.source) for frame in frames if frame]
     return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
 

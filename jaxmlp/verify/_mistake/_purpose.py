@@ -75,7 +75,7 @@ def leads_to_a_slope(e: Explanation) -> bool:
     everything = range(len(bench.program.equations))
     found = [bench.values(everything, patches, k) for k in range(bench.count)]
     slope = False
-    here = _here(e)
+    here, own = _here(e), _kept_in_its_helper(e)
     for variable in set.intersection(*(set(values or ()) for values in found)):
         now = bench.run.at(variable)
         then = tuple(values[variable] for values in found if values)
@@ -85,9 +85,20 @@ def leads_to_a_slope(e: Explanation) -> bool:
             return False
         if variable in here and e.case.slopes.find(then) is not None and e.case.backward.find(then) is None:
             slope = True
-        elif e.case.forward.find(then) is not None:
+        elif variable not in own and e.case.forward.find(then) is not None:
             return False
     return slope
+
+
+def _kept_in_its_helper(e: Explanation) -> set[int]:
+    """What the statement gives, if it stands in a helper function that computes with it and does not return it."""
+    frame, program = e.site.frame, e.case.bench.program
+    if frame is None or e.case.source.is_own(frame):
+        return set()
+    users = {user for out in e.outs for user in program.users.get(out, ())}
+    places = [e.case.places[user] for user in users]
+    inside = all(place and (place.file, place.function) == (frame.file, frame.function) for place in places)
+    return set(e.outs) if inside else set()
 
 
 def _is_of_a_value(e: Explanation) -> bool:

@@ -82,7 +82,8 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
         return slope
     for quantity in _quantities(e):
         # One number throughout, as `-1 / n` is behind a mean, is a factor, and nothing that comes in.
-        fits = quantity.kind == "cotangent" and _fits(quantity.values, actual)
+        of_one_output = quantity.values[0].size == 1 < actual[0].size
+        fits = quantity.kind == "cotangent" and (of_one_output or _fits(quantity.values, actual))
         if fits and not _relate.is_constant(quantity.values):
             if multiple(_times(actual, quantity.values), expected) is not None:
                 return _words.missing_upstream(e.paths, upstream=_code(e, quantity.values), place=e.place())

@@ -14,6 +14,7 @@ from typing import Any
 from ._stacks import Frame, HIDDEN, Stack
 from ._syntax import (
     argument_passed_as,
+    assigns,
     calls_on,
     entry_of,
     first_line,
@@ -95,7 +96,9 @@ class Source:
         return self._frame(statement), statement
 
     def assigned(self, path: str) -> tuple[Frame | None, Statement | None] | None:
-        """The last assignment to the name that is returned as the leaf `path`, or to that key of the dict that is."""
+        """The last assignment to the name that is returned as the leaf `path`, alone or with others at once, or to that
+        key of the dict that is.
+        """
         returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
         whole = getattr(returns[-1].node, "value", None) if returns else None
         entry = entry_of(whole, leaf_of(path))
@@ -106,8 +109,8 @@ class Source:
             target = f"{whole.id}[{leaf_of(path)!r}]"
         else:
             return None
-        found = [s for s in self.statements if s.target == target and s.last < returns[-1].first]
-        return (self._frame(found[-1]), found[-1]) if found else None
+        found = [s for s in self.statements if assigns(s, target) and s.last < returns[-1].first]
+        return (self._frame(found[-1]), replace(found[-1], target=target)) if found else None
 
     def alias(
         self, frame: Frame, name: str, after: int, *, alone: bool = False

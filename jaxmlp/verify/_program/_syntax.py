@@ -167,6 +167,14 @@ def _target(node: ast.stmt) -> str | None:
     return None
 
 
+def assigns(statement: Statement, target: str) -> bool:
+    """Whether a statement assigns `target`, alone or as one of several: `dx, dw = backward(d)`."""
+    match statement.node:
+        case ast.Assign(targets=[ast.Tuple(elts=targets) | ast.List(elts=targets)]):
+            return target in map(ast.unparse, targets)
+    return statement.target == target
+
+
 def _entries(value: ast.AST | None) -> list[Any]:
     match value:
         case ast.Dict(values=entries) | ast.Tuple(elts=entries) | ast.List(elts=entries):

@@ -119,6 +119,15 @@ def another_name(
     return finding(cause, paths, place, table="wrong-operand", used=used, instead=instead)
 
 
+def another_pair(
+    paths: tuple[str, ...], *, one: str, other: str, first: str, second: str, place: Place | None = None
+) -> Finding:
+    """`one` and `other` are used where `first` and `second` belong."""
+    return finding(
+        "off-by-one-layer", paths, place, table="another-pair", one=one, other=other, first=first, second=second
+    )
+
+
 def loss_itself(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     return finding("wrong-operand", paths, place, table="loss-itself")
 

@@ -313,3 +313,37 @@ def test_a_slope_that_one_line_takes_through_a_function_and_the_next_line_again_
     v, w, x, y = normals(getkey, (3, 4), (4, 2), (6, 3), (6, 2))
     first = named(check(loss, grads, {"v": v, "w": w}, x, y))[0]
     assert first == ("extra-activation-derivative", "dz2 = sigmoid_backward(da2, z2)")
+
+
+def _cell_backward(da, a, before, x, u):
+    dz = da * (1 - a**2)
+    return u.T @ dz, jnp.outer(dz, before), jnp.outer(dz, x)
+
+
+@pytest.mark.parametrize("adds", [True, False])
+def test_the_error_of_the_later_step_is_missing_where_the_step_is_gone_back_through(adds, getkey):
+    """And not where each step's own error is collected: that of the later steps is not known there."""
+
+    def loss(params, xs, ys):
+        a, total = jnp.zeros(4), 0.0
+        for x, y in zip(xs, ys, strict=True):
+            a = jnp.tanh(params["u"] @ a + params["w"] @ x)
+            total = total + 0.5 * jnp.sum((a - y) ** 2)
+        return total
+
+    def grads(params, xs, ys):
+        states, errors = [jnp.zeros(4)], []
+        for t in range(3):
+            states.append(jnp.tanh(params["u"] @ states[-1] + params["w"] @ xs[t]))
+            errors.append(states[-1] - ys[t])
+        du, dw, back = 0.0, 0.0, jnp.zeros(4)
+        for t in (2, 1, 0):
+            error = errors[t] + back if adds else errors[t]
+            back, du_t, dw_t = _cell_backward(error, states[t + 1], states[t], xs[t], params["u"])
+            du, dw = du + du_t, dw + dw_t
+        return {"u": du, "w": dw}
+
+    u, w, xs, ys = normals(getkey, (4, 4), (4, 3), (3, 3), (3, 4))
+    report = check(loss, grads, {"u": 0.5 * u, "w": w}, xs, ys)
+    line = 'back, du_t, dw_t = _cell_backward(error, states[t + 1], states[t], xs[t], params["u"])'
+    assert report.ok if adds else named(report) == [("missing-term", line)]

@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from .findings import normals, said
+from jaxmlp import check
+
+from .findings import named, normals, said
 
 
 def _tanh_backward(h, error):
@@ -81,3 +83,24 @@ def test_a_number_that_a_function_is_given_and_never_reads_is_missing_where_it_i
 
     w, v, x, y = normals(getkey, (3, 2), (2, 4), (5, 3), (5, 4))
     assert said(loss, grads, {"w": w, "v": v}, x, y)[0] == ("scale-constant", "da = _times_backward(dh, 7.0)")
+
+
+def _local_slopes(error, x, bias):
+    dx = x
+    db = jnp.ones_like(bias)
+    return dx, db
+
+
+def test_what_is_returned_with_others_at_once_is_named_where_it_comes_from(getkey):
+    def loss(params, x, y):
+        return 0.5 * (params["w"] @ x + params["b"] - y) ** 2
+
+    def grads(params, x, y):
+        error = params["w"] @ x + params["b"] - y
+        dw, db = _local_slopes(error, x, params["b"])
+        return {"w": dw, "b": db}
+
+    w, x = normals(getkey, (4,), (4,))
+    report = check(loss, grads, {"w": w, "b": jnp.asarray(0.2)}, x, 0.7)
+    assert named(report) == [("missing-upstream", 'dw, db = _local_slopes(error, x, params["b"])')]
+    assert set(report.findings[0].leaves) == {"w", "b"}

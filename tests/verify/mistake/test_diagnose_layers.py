@@ -7,7 +7,7 @@ import pytest
 from jaxmlp import check
 
 from ...helpers import normal
-from .findings import first
+from .findings import first, normals
 
 
 def tanh_loss(params, x, y):
@@ -126,3 +126,22 @@ def test_a_penalty_of_a_bias_of_two_numbers_is_missing(getkey):
     w, b, x, y = (normal(getkey(), shape) for shape in ((4, 2), (1, 2), (6, 4), (6, 2)))
     line = "db = jnp.sum(d, axis=0, keepdims=True)"
     assert first(check(loss, grads, {"w": w, "b": b}, x, y)) == ("missing-regularization", line)
+
+
+def test_an_input_and_an_error_that_are_both_of_the_other_layer(getkey):
+    def loss(params, x, y):
+        return 0.5 * (jnp.tanh(params["w2"] @ jnp.tanh(params["w1"] @ x)) - y) ** 2
+
+    def grads(params, x, y):
+        a2 = jnp.tanh(params["w1"] @ x)
+        a3 = jnp.tanh(params["w2"] @ a2)
+        delta3 = (a3 - y) * (1 - a3**2)
+        delta2 = delta3 * (1 - a2**2)
+        dw2 = x * delta2
+        dw1 = jnp.outer(params["w2"] * delta2, x)
+        return {"w1": dw1, "w2": dw2}
+
+    w1, w2, x = normals(getkey, (3, 3), (3,), (3,))
+    report = check(loss, grads, {"w1": w1, "w2": w2}, x, 0.4)
+    assert first(report) == ("off-by-one-layer", "dw2 = x * delta2")
+    assert "`a2` and `delta3`" in report.findings[0].message

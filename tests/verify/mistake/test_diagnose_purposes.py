@@ -113,3 +113,43 @@ def test_a_value_of_the_candidate_s_own_way_through_an_activation_in_the_place_o
     (finding,) = check(loss, grads, {"w": w}, x, y).findings
     assert (finding.cause, finding.line and finding.line.text) == ("wrong-operand", "d_doubled = doubled * d_e")
     assert "`doubled` where `e` belongs" in finding.message
+
+
+def _slope_of_sigmoid(z):
+    s = 1 / jnp.exp(-z)
+    ds = s * (1 - s)
+    return ds
+
+
+def test_a_sigmoid_that_only_a_slope_is_made_of_is_no_forward_value(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((1 / (1 + jnp.exp(-(x @ params["w1"]))) @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["w1"]
+        a = 1 / (1 + jnp.exp(-z))
+        error = a @ params["w2"] - y
+        dz = error @ params["w2"].T * _slope_of_sigmoid(z)
+        return {"w1": x.T @ dz, "w2": a.T @ error}
+
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (6, 3), (6, 2))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert found == [("wrong-activation-derivative", "s = 1 / jnp.exp(-z)")]
+
+
+def test_a_number_beside_a_weight_that_is_added_up_in_a_loop_is_the_penalty_s(getkey):
+    def loss(params, x, y, strength):
+        error = x @ params["w"] - y
+        return 0.5 * jnp.mean(error**2) + 0.5 * strength / len(x) * jnp.sum(params["w"] ** 2)
+
+    def grads(params, x, y, strength):
+        (m, n), w = x.shape, params["w"]
+        dw = x.T @ (x @ w - y) / m
+        for j in range(n):
+            dw = dw.at[j].add((strength / m) * n * w[j])
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (4,), (7, 4), (7,))
+    report = check(loss, grads, {"w": w}, x, y, jnp.asarray(0.7))
+    assert named(report) == [("wrong-regularization", "dw = dw.at[j].add((strength / m) * n * w[j])")]
+    assert "the factor `n`" in report.findings[0].message

@@ -7,7 +7,7 @@ import pytest
 from jaxmlp import check
 
 from ...helpers import normal
-from .findings import said
+from .findings import normals, said
 
 
 def sigmoid(z):
@@ -268,3 +268,20 @@ def test_what_a_recurrent_network_hands_on_or_reads_wrongly(getkey, line, findin
     params, xs = {"w": normal(getkey(), (3, 3))}, normal(getkey(), (3, 4, 3))
     report = check(recurrent_loss, without_the_slope if slope_is_lost else with_the_new_states, params, xs)
     assert [(found.cause, found.line and found.line.text) for found in report.findings] == [(finding, line)]
+
+
+def test_the_input_of_each_example_that_an_error_lacks_in_a_loop(getkey):
+    def loss(params, x, y):
+        return jnp.sum((params["w"] * x + params["b"] - y) ** 2) / (2 * len(x))
+
+    def grads(params, x, y):
+        dw, db = 0.0, 0.0
+        for i in range(len(x)):
+            dw_i = params["w"] * x[i] + params["b"] - y[i]
+            db_i = params["w"] * x[i] + params["b"] - y[i]
+            dw, db = dw + dw_i, db + db_i
+        return {"w": dw / len(x), "b": db / len(x)}
+
+    x, y = normals(getkey, (7,), (7,))
+    found = said(loss, grads, {"w": jnp.asarray(0.6), "b": jnp.asarray(-0.3)}, x, y)
+    assert found == [("missing-factor", 'dw_i = params["w"] * x[i] + params["b"] - y[i]')]

@@ -330,3 +330,23 @@ def test_a_sum_over_the_wrong_axis_is_wrong_though_what_follows_has_another_shap
     assert said(loss, grads, {"w": w, "b": b, "v": v}, x, y) == [
         ("wrong-reduction-axis", "dh = jnp.sum(parts, axis=0)")
     ]
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_penalty_of_the_wrong_sign_beside_a_slope_that_is_missing_are_two_mistakes(sign, getkey):
+    def loss(params, x, y, strength):
+        error = jax.nn.sigmoid(x @ params["w"]) - y
+        return (jnp.sum(error**2) + strength * jnp.sum(params["w"] ** 2)) / (2 * len(x))
+
+    def grads(params, x, y, strength):
+        w, m = params["w"], len(x)
+        error = jax.nn.sigmoid(x @ w) - y
+        step = x.T @ error / m
+        step = step + sign * strength / m * w
+        return {"w": step}
+
+    w, x, y = normals(getkey, (4,), (9, 4), (9,))
+    slope = ("missing-activation-derivative", "step = x.T @ error / m")
+    penalty = ("wrong-regularization", "step = step + sign * strength / m * w")
+    found = said(loss, grads, {"w": w}, x, y, jnp.asarray(0.7))
+    assert found == ([slope] if sign > 0 else [penalty, slope])

@@ -58,6 +58,7 @@ FINDINGS = [
     ("wrong-reduction-axis", _words.wrong_axis, {"actual": 1, "expected": (0, 2)}),
     ("transposed", _words.reversed_order, {"axes": (0, 1)}),
     ("transposed", _words_of_parts.reshaped, {"order": (1, 0)}),
+    ("off-by-one-layer", _words_of_parts.another_pair, {"one": "a1", "other": "d2", "first": "a2", "second": "d3"}),
     ("wrong-operand", _words_of_parts.elsewhere, {"was": (0, 1), "instead": (0, 2)}),
     ("wrong-operand", _words_of_parts.elsewhere, {"array": "a1", "was": (0, 1), "instead": (0, 2)}),
     ("wrong-operand", _words_of_parts.parameter_itself, {"used": 'params["b1"]'}),
