@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .._program._sites import results, Site
-from ._bench import Bench, Patch
+from ._bench import Bench, Patch, Patches
 from ._edits import Edit
 from ._known import Knowledge, Quantity
 from ._matching import Known
-from ._patches import after
-from ._relate import Values
+from ._patches import after, WithAnother
+from ._relate import same, Values
 from ._roles import rows
 
 
@@ -29,17 +29,19 @@ _CHOICES = 8
 def forward(
     bench: Bench, sites: Sequence[Site], knowledge: Knowledge, known: Known
 ) -> Iterator[tuple[list[Site], Edit]]:
-    """Every value that is computed element by element of a value of the loss, and is none itself: what the loss
-    computes of the latter in its place. It is asked of what is corrected before, layer after layer.
+    """Every value that is computed of values of the loss, and is none itself: with another argument in the place of one
+    that it reads, if it is one then; or, if it is computed of one value element by element, what the loss computes of
+    that. It is asked of what is corrected before, layer after layer.
     """
     track = _Track(bench, sites, knowledge, known)
     corrected = track.corrected()
     if sum(map(len, corrected.values())) > 1:
         patches, where = track.patches, [*corrected]
         runs = [set(run) for each in corrected.values() for run in each]
-        formulas = [site for site in sites if site.is_formula]
+        formulas = [site for site in sites if site.is_formula and not track.swapped]
         whole = [site for site in formulas if all(any(own.issuperset(i) for i in site.instances) for own in runs)]
-        yield where, Edit("forward", _COST, lambda c: patches, False, {"across": where, "formula": whole[:1]})
+        facts = {"across": where, "formula": whole[:1], "swapped": track.swapped}
+        yield where, Edit("forward", _COST, lambda c: patches, False, facts)
 
 
 class _Track:
@@ -56,6 +58,7 @@ class _Track:
         for out, by in sorted((pair for pair in knowledge.slopes if pair[0] in knowledge.values), reverse=True):
             self.after.setdefault(by, []).append(out)
         self.patches: dict[int, Patch] = {}
+        self.swapped: dict[Site, tuple[int, int]] = {}
         self.changed: list[dict[int, np.ndarray]] = [{} for _ in range(bench.count)]
 
     def at(self, atom: int, changed: Sequence[dict[int, np.ndarray]] | None = None) -> Values:
@@ -67,7 +70,12 @@ class _Track:
         """The executions that are corrected, by their statements."""
         found: dict[Site, list[tuple[int, ...]]] = {}
         for site, run in self.runs:
-            quantity = None if run in found.get(site, ()) or not self._is_in_doubt(run) else self._comes_of(run)
+            if run in found.get(site, ()) or not self._is_in_doubt(run):
+                continue
+            if len(self.patches) < _MOST and self._swap(site, run):
+                found.setdefault(site, []).append(run)
+                continue
+            quantity = self._comes_of(run)
             if quantity is None:
                 continue
             others = ((each, self._comes_of(each)) for each in site.instances)
@@ -111,13 +119,52 @@ class _Track:
                 [out] = results(self.bench.program, run)
                 values = _laid_out(self.knowledge.values[instead], quantity, self.at(self._read(run)[0]))
                 patches[self.bench.program.makers[out]] = after(0, lambda value, point, values=values: values[point])
-            everything = range(len(self.bench.program.equations))
-            changed = [self.bench.values(everything, patches, k) for k in range(self.bench.count)]
-            now = [values for values in changed if values is not None]
-            if len(now) == len(changed) and self._how_many_known(outs, now) > before:
-                self.patches, self.changed = patches, now
+            changed = self._changed(patches)
+            if changed and self._how_many_known(outs, changed) > before:
+                self.patches, self.changed = patches, changed
                 return True
         return False
+
+    def _swap(self, site: Site, run: tuple[int, ...]) -> bool:
+        """Whether an execution gives a value of the loss with another argument in the place of one that it reads, and
+        no other execution gives that.
+        """
+        program, read = self.bench.program, self._read(run)
+        [out] = results(program, run)
+        if not all(atom in program.inputs or self._is_a_value(atom) for atom in read):
+            return False
+        for atom in (atom for atom in read if atom in program.inputs):
+            like = self.bench.run.at(atom)[0]
+            for other in program.inputs:
+                its = self.bench.run.at(other)[0]
+                if other == atom or (its.shape, its.dtype) != (like.shape, like.dtype):
+                    continue
+                uses = {i: [p for p, a in enumerate(program.equations[i].inputs) if a == atom] for i in run}
+                swapped = {index: WithAnother(positions, other) for index, positions in uses.items() if positions}
+                changed = self._changed({**self.patches, **swapped})
+                values = self.at(out, changed) if changed else None
+                quantity = None if values is None or self._is_given(values, out) else self._find(values)
+                if quantity is not None and quantity.kind == "value":
+                    self.patches, self.changed = {**self.patches, **swapped}, changed
+                    self.swapped[site] = atom, other
+                    return True
+        return False
+
+    def _is_given(self, values: Values, out: int) -> bool:
+        """Whether another execution than that which gives `out` gives these values."""
+        others = (other for _, run in self.runs for other in results(self.bench.program, run) if other != out)
+        alike = map(self.at, others)
+        return any(each[0].shape == values[0].shape and same(each, values) for each in alike)
+
+    def _is_a_value(self, atom: int) -> bool:
+        quantity = self._find(self.at(atom))
+        return quantity is not None and quantity.kind == "value"
+
+    def _changed(self, patches: Patches) -> list[dict[int, np.ndarray]]:
+        """What is not as it was with patches in place, at each point; nothing if they do not fit."""
+        everything = range(len(self.bench.program.equations))
+        changed = [self.bench.values(everything, patches, k) for k in range(self.bench.count)]
+        return [values for values in changed if values is not None] if None not in changed else []
 
     def _choices(self, quantity: Quantity) -> list[int]:
         """What the loss computes of a value element by element, the last first."""

@@ -282,5 +282,11 @@ def forward(e: Explanation) -> list[Finding]:
     """Values of the forward pass that are computed by another formula than in the loss: each statement, or the formula
     that all of them call.
     """
-    where = e.facts["formula"] or e.facts["across"]
-    return [_words.wrong_forward(e.paths, place=e.place_of(site)) for site in where]
+    found = []
+    for site in e.facts["formula"] or e.facts["across"]:
+        if site in e.facts["swapped"]:
+            used, instead = map(e.case.names.of, e.facts["swapped"][site])
+            found.append(_words.wrong_operand(e.paths, used=used, instead=instead, place=e.place_of(site)))
+        else:
+            found.append(_words.wrong_forward(e.paths, place=e.place_of(site)))
+    return found

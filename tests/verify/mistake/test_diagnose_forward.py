@@ -109,3 +109,31 @@ def test_an_activation_of_another_formula_neuron_by_neuron(getkey):
     report = check(loss, grads, {"w1": w1, "w2": w2}, x, y)
     assert first(report) == ("wrong-forward", "outs.append(leaky(total))")
     assert len(named(report)) == 1
+
+
+def test_two_gates_that_read_the_bias_of_the_third_are_two_mistakes(getkey):
+    def loss(params, x, y):
+        forget, update, out = (jax.nn.sigmoid(x @ params["w" + k] + params["b" + k][None]) for k in "fuo")
+        return 0.5 * jnp.sum((out * jnp.tanh(forget + update * jnp.tanh(x)) - y) ** 2)
+
+    def grads(params, x, y):
+        forget = jax.nn.sigmoid(x @ params["wf"] + params["bo"][None])
+        update = jax.nn.sigmoid(x @ params["wu"] + params["bo"][None])
+        out = jax.nn.sigmoid(x @ params["wo"] + params["bo"][None])
+        t, candidate = jnp.tanh(x), jnp.tanh(forget + update * jnp.tanh(x))
+        error = out * candidate - y
+        inner = error * out * (1 - candidate**2)
+        df = inner * forget * (1 - forget)
+        du = inner * t * update * (1 - update)
+        do = error * candidate * out * (1 - out)
+        each = {"f": df, "u": du, "o": do}
+        return {"w" + k: x.T @ d for k, d in each.items()} | {"b" + k: d.sum(0) for k, d in each.items()}
+
+    arrays = normals(getkey, *[(4, 4)] * 3, *[(4,)] * 3, (6, 4), (6, 4))
+    params = dict(zip(("wf", "wu", "wo", "bf", "bu", "bo"), arrays, strict=False))
+    report = check(loss, grads, params, *arrays[6:])
+    assert named(report) == [
+        ("wrong-operand", 'forget = jax.nn.sigmoid(x @ params["wf"] + params["bo"][None])'),
+        ("wrong-operand", 'update = jax.nn.sigmoid(x @ params["wu"] + params["bo"][None])'),
+    ]
+    assert '`params["bo"]` where `params["bf"]` belongs' in report.findings[0].message
