@@ -1,5 +1,6 @@
 """Strict JAX, a random key per test, and the platforms in the header."""
 
+import atexit
 import gc
 import os
 import signal
@@ -42,6 +43,10 @@ jax.config.update("jax_default_matmul_precision", "highest")
 # What JAX makes of a program is many small objects, and nearly all of them stay: looking through them for garbage every
 # 700 new ones, as Python does by default, takes 6 % of the processor's time.
 gc.set_threshold(50_000, 20, 20)
+
+# To take all of that apart at the end takes each worker some seconds, in which it does nothing else any more.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    atexit.register(os._exit, 0)
 
 # No deadline and no complaint about slowness: the first example compiles, and a machine may be busy with other things.
 # Derandomized: the same examples on every machine and every run.
