@@ -9,7 +9,7 @@ from .._program._sites import results, Site
 from .._program._trace import Atom, Literal
 from ._bench import Bench, Patch, Patches
 from ._edits import axes_of, Edit
-from ._edits_of_sums import sent_again
+from ._edits_of_sums import only_the_last, sent_again
 from ._patches import after, divided, with_input, with_inputs
 
 
@@ -33,6 +33,7 @@ def of_programs(
     yield from _along_other_axes(bench, owners)
     yield from _unrounded(bench, owners)
     yield from sent_again(bench, owners)
+    yield from only_the_last(bench, list(dict.fromkeys(owners.values())))
 
 
 def _owns(site: Site) -> bool:

@@ -1,18 +1,22 @@
-"""The correction of a sum that is sent on again and again, each time with all of it that was sent before."""
+"""Corrections of sums: of one that is sent on again with all that was sent before, and of one that is never made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from .._program._sites import Site
+from .._program._sites import given, Site
 from .._program._stacks import Frame
 from .._program._trace import Equation
 from ._bench import Bench, Evaluate, Patch, Read
 from ._edits import Edit
+from ._patches import after
 
 
 _COST = 1.2
+
+_LAST = 1.5
+"""What it costs that the runs before the last are lost."""
 
 
 def sent_again(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:
@@ -45,6 +49,29 @@ def sent_again(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Sit
         callers = [_frames(program.equations[index])[1:2] for index in patches if _is_no_sum(program.equations[index])]
         frame = next((frames[0] for frames in callers if frames), None)
         yield where, Edit("sent_again", _COST, lambda c: patches, False, {"across": where, "caller": frame})
+
+
+def only_the_last(bench: Bench, sites: Sequence[Site]) -> Iterator[tuple[list[Site], Edit]]:
+    """The sum over the runs of a loop, of which only the last is used: each takes the place of the one before."""
+    program = bench.program
+    for site in sites:
+        patches: dict[int, Patch] = {}
+        lost: list[int] = []
+        for run in site.instances if len(site.instances) > 1 else ():
+            outs = given(program, run)
+            if len(outs) != 1 or bench.run.at(outs[0])[0].dtype.kind != "f":
+                break
+            if not program.users.get(outs[0]):
+                lost.append(outs[0])
+                continue
+            alike = all(bench.run.at(other)[0].shape == bench.run.at(outs[0])[0].shape for other in lost)
+            if lost and alike:
+                earlier = [bench.run.at(other) for other in lost]
+                total = tuple(np.sum([values[k] for values in earlier], axis=0) for k in range(bench.count))
+                patches[program.makers[outs[0]]] = after(0, lambda value, point, more=total: value + more[point])
+            lost = []
+        if patches:
+            yield [site], Edit("only_the_last", _LAST, lambda c, p=patches: p, False, {"across": [site]})
 
 
 _ADDS = ("add", "add_any")

@@ -102,6 +102,7 @@ class Jobs:
             roles = [*self.standing.roles.offers(instances), *self.repeated, *self._sliced(len(instances))]
             roles += self._spread(len(instances))
             own = [offer for offer in self.alone if offer.variables and len(offer.values) == len(instances)]
+            own += self.standing.roles.computed_of(instances) if self.planted is None else ()
             errors = [*self.standing.roles.errors(instances)]
             sieve = Sieve(bench, self.screen, instances, wrong)
             known = self.standing.is_innocent, self.standing.is_a_value

@@ -24,6 +24,10 @@ def is_a_mask(values: Values) -> bool:
     return values[0].size > 1 and all(np.isin(value, (0, 1)).all() for value in values)
 
 
+_NOTHING = 1e-9
+"""What the rounding of a sum that is zero may leave, beside its terms."""
+
+
 def is_constant(values: Values) -> bool:
     """Whether it is the same number everywhere, at every point."""
     flat = _flat(values)
@@ -106,6 +110,11 @@ def is_another_mask(actual: Values, expected: Values) -> bool:
         return False
     c = float(np.vdot(x[both], y[both]) / np.vdot(y[both], y[both]))
     return norm(x[both] - c * y[both]) <= RIGHT * norm(x[both])
+
+
+def vanishes(values: Values, beside: Values) -> bool:
+    """Whether it is zero but for rounding, beside values that are not."""
+    return norm(_flat(values)) <= _NOTHING * norm(_flat(beside))
 
 
 def is_masked_constant(values: Values) -> bool:

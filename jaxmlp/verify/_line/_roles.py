@@ -136,6 +136,19 @@ class Roles:
             if variable in self._knowledge.cotangents:
                 yield _row(self._knowledge.cotangents[variable], value)
 
+    def computed_of(self, instances: Instances) -> Iterator[Offer]:
+        """What the loss computes, element by element, of the values that each run reads: the `tanh(s)` of an `s`."""
+        for atoms in zip(*(self._atoms(instance) for instance in instances), strict=False):
+            found = [self._match(atom) for atom in atoms]
+            each = [list(self._computed_of(match[0])) if match and match[0].kind == "value" else [] for match in found]
+            for quantities in zip(*each, strict=False):
+                yield Offer(tuple(quantity.values for quantity in quantities), None, quantities[0], fits=True)
+
+    def _computed_of(self, value: Quantity) -> Iterator[Quantity]:
+        own, values = self._variables(value), self._knowledge.values
+        outs = dict.fromkeys(out for variable in own for out, _ in self._by.get(variable, ()) if out not in own)
+        yield from (_row(values[out], value) for out in [*outs][:_MOST] if out in values)
+
     def following(self, variable: int) -> Iterator[Following]:
         """If a value is a cotangent of the loss: those that come after it, through one operation or more.
 

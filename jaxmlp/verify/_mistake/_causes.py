@@ -14,7 +14,7 @@ from ._another_pair import another_pair
 from ._departures import departed as departed
 from ._every_run import another_factor_in_each_run
 from ._explanation import Explanation
-from ._losses import another_loss, wrong_output_and_sign
+from ._losses import another_loss, of_a_function_of_it, wrong_output_and_sign
 from ._names import joined
 from ._operand import a_neighbour
 from ._purpose import is_before_the_loss, reads_its_mask
@@ -23,18 +23,18 @@ from ._relations import (
     another_value,
     is_of_another_condition,
     is_right_on_part_of_a_branch,
-    makes_another_slope,
     related,
     related_by_a_slope,
     related_by_a_usual_slope,
     related_term,
 )
-from ._scales import by_a_factor, times_the_slope
+from ._scales import by_a_factor, factor_of_a_number, times_the_slope
 from ._shapes import reversed_order as reversed_order, transpose as transpose, unreduced as unreduced
-from ._slopes import is_compared_with_data, is_used_as_a_value, wrong_slope
+from ._slopes import computes_no_slope, is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._softmax import has_only_the_diagonal, lacks_the_softmax, normalized as normalized
 from ._terms import lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
+from ._usual_slopes import makes_another_slope
 from ._wanted import of_what_is_read
 
 
@@ -62,7 +62,7 @@ def times(e: Explanation) -> Finding:
         must = joined(e.site.statement.target, form) if e.alias and e.site.statement else e.joined(form)
     place = e.place(must)
     if _lacks_upstream(e, offer):
-        return _words.missing_upstream(e.paths, upstream=what, place=place)
+        return of_a_function_of_it(e) or _words.missing_upstream(e.paths, upstream=what, place=place)
     if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
         return _words.missing_factor(e.paths, what=what, place=place)
     corrected = e.corrected()
@@ -134,10 +134,12 @@ def known(e: Explanation) -> Finding | list[Finding]:
         return stale(e)
     if is_of_another_condition(e):
         return _words.wrong_mask(e.paths, place=e.place())
-    if (number := _is_a_number_instead_of(e, expected)) is not None:
+    if (number := factor_of_a_number(e, expected)) is not None:
         return by_a_factor(e, number)
     if e.facts.get("swallows"):
         return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(what))
+    if quantity.kind == "slope" and _relate.is_constant(e.actual) and not computes_no_slope(e):
+        return _words.wrong_operand(e.paths, used=None, instead=None, place=e.place())  # of data, and no parameters
     is_a_cotangent = e.case.each_cotangent.scale(expected) is not None
     if quantity.kind == "slope" and is_a_cotangent and (found := related_by_a_slope(e, e.actual, expected)):
         return found
@@ -190,6 +192,7 @@ def _not_that_cotangent(
         or related_by_a_slope(e, e.actual, expected)
         or lacks_the_softmax(e, expected)
         or another_loss(e, expected)
+        or of_a_function_of_it(e)
     )
     found = found or related(e, e.actual, expected)
     if found is not None:
@@ -227,6 +230,8 @@ def plus(e: Explanation) -> Finding:
     if offer.is_unread and offer.name == e.name and e.name is not None:
         return _words_of_parts.overwritten(e.paths, place=e.place())
     expected = e.corrected()
+    if expected is not None and _relate.vanishes(e.actual, expected):
+        return _words.zero_but_for_rounding(e.paths, place=e.place())
     found = None if offer.name or expected is None else slope_alone(e, expected) or related(e, e.actual, expected)
     return found or _words.missing_term(e.paths, term=what, place=e.place())
 
@@ -239,7 +244,8 @@ def returned(e: Explanation) -> Finding:
         return _words.missing_upstream(e.paths, upstream=offer.name, place=e.place(offer.name))
     used = e.case.names.of(e.case.bench.program.equations[e.run[0]].inputs[0])
     if e.is_renamed and e.statement is not None and offer.name:
-        used = ast.unparse(getattr(e.statement.node, "value", e.statement.node))
+        is_one = not isinstance(getattr(e.statement.node, "targets", [None])[0], ast.Tuple)
+        used = ast.unparse(getattr(e.statement.node, "value", e.statement.node)) if is_one else None
         return _words.wrong_operand(e.paths, used=used, instead=offer.name, place=e.place(offer.name))
     if used is None or offer.name is None or used == offer.name:
         return related(e, e.actual, offer.values[0]) or _words.unknown(e.paths, place=e.place())
@@ -252,14 +258,6 @@ def accumulated(e: Explanation) -> Finding:
     if made is not None:
         e.frame, e.statement = made
     return _words.missing_term(e.paths, place=e.place())
-
-
-def _is_a_number_instead_of(e: Explanation, expected: tuple[np.ndarray, ...]) -> float | None:
-    """By which factor a single number of the data, such as a count of examples, differs from the one that belongs."""
-    if e.out is None or e.actual[0].size != 1 or not e.case.depends_on(e.out).isdisjoint(e.case.params):
-        return None
-    times = _relate.multiple(e.actual, expected)
-    return None if times is None else 1 / times
 
 
 def _is_another_leaf(e: Explanation) -> bool:

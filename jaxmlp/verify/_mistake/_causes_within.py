@@ -12,22 +12,22 @@ from .._program._expressions import (
     the_other_way_round,
 )
 from .._program._trace import Literal
+from .._program._tree import leaf_of
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._brackets import brackets as brackets
 from ._calls import gone_through_before
 from ._causes import stale
-from ._elsewhere import at_its_sign
 from ._explanation import Explanation
 from ._matrices import edited, elementwise as elementwise, must_be, product as product, turned_before as turned_before
-from ._names import line_of, with_name
+from ._names import with_name
 from ._operand import operand as operand
 from ._places import elsewhere as elsewhere, same_part as same_part
 from ._purpose import is_regularization, leads_to_a_slope
-from ._relations import slopes_of
 from ._scales import by_a_factor
 from ._slopes import wrong_slope
 from ._undone import value_for_its_slope
+from ._usual_slopes import slopes_of
 from ._weighed import weighed as weighed
 
 
@@ -67,31 +67,13 @@ def _with_number(e: Explanation, old: float, new: float) -> str | None:
     return e.rewritten(node, reduced_otherwise(node) if is_a_mean else multiplied(node, e.mistake.factor))
 
 
-def numbers(e: Explanation) -> list[Finding]:
-    """A number that is wrong in each of several statements, each with its own leaves.
-
-    Where only their signs are, and each multiplies something of its own that has the other sign, it is these that are
-    wrong: that several numbers are is less likely.
-    """
-    found, moved = [], []
-    for site in e.facts["across"]:
-        reached = e.case.bench.reached([index for instance in site.instances for index in instance])
-        leaves = tuple(path for path in e.paths if path in reached)
-        one = Explanation(e.case, replace(e.mistake, site=site, instances=site.instances, leaves=leaves))
-        said = number(one)
-        said = said if isinstance(said, list) else [said]
-        found += said
-        moved += at_its_sign(one, said) if e.mistake.factor == -1 else said
-    is_each_its_own = len({finding.line for finding in moved}) == len(e.facts["across"])
-    return moved if is_each_its_own else found
-
-
 def _is_beside_a_parameter(e: Explanation) -> bool:
     """Whether the number multiplies what comes from parameters alone, in a statement that reads data too; perhaps after
     other numbers: `lam / m * 2 * w`.
     """
     program, equation = e.case.bench.program, e.facts.get("equation")
-    if equation is None or e.out is None or e.case.is_of_params_alone(e.out):
+    has_a_penalty = any(map(e.case.has_a_penalty, e.paths))
+    if equation is None or e.out is None or e.case.is_of_params_alone(e.out) or not has_a_penalty:
         return False
     factors = [atom for atom in equation.inputs if isinstance(atom, int)]
     while not any(not e.case.depends_on(atom).isdisjoint(e.case.params) for atom in factors):
@@ -110,6 +92,8 @@ def term(e: Explanation) -> Finding | list[Finding]:
     if e.is_stale():
         return stale(e)
     if isinstance(atom, int) and e.case.is_of_params_alone(atom):
+        if _makes_others_wrong(e):
+            return _words.wrong_forward(e.paths, place=e.place())
         return _words.wrong_regularization(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor == 0:
         made = e.case.bench.run.at(e.facts["equation"].outputs[0])
@@ -120,6 +104,17 @@ def term(e: Explanation) -> Finding | list[Finding]:
     if e.mistake.factor in (1.0, -1.0):
         return _words.sign(e.paths, place=e.place())
     return by_a_factor(e, e.mistake.factor)
+
+
+def _makes_others_wrong(e: Explanation) -> bool:
+    """Whether the terms of parameters alone make the gradients of other parameters wrong, as a bias of the forward pass
+    does and no penalty on it.
+    """
+    equations = [e.case.bench.program.equations[index] for run in e.mistake.instances for index in run]
+    terms = {atom for equation in equations if equation.name in ("add", "sub") for atom in equation.inputs}
+    own = {atom for atom in terms if isinstance(atom, int) and e.case.is_of_params_alone(atom)}
+    params = set(e.case.params) & set[int]().union(*map(e.case.depends_on, own))
+    return not {leaf_of(path) for path in e.paths} <= {e.case.paths[variable] for variable in params}
 
 
 def dropped(e: Explanation) -> Finding:
@@ -182,14 +177,6 @@ def axes(e: Explanation) -> Finding:
     return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place(must))
 
 
-def sums(e: Explanation) -> list[Finding]:
-    """Sums along the wrong axes: each statement that has one."""
-    return [
-        _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place_of(site))
-        for site in e.facts["across"]
-    ]
-
-
 def _read_by(e: Explanation, index: int) -> list[int]:
     """The variables that an equation reads."""
     return [atom for atom in e.case.bench.program.equations[index].inputs if isinstance(atom, int)]
@@ -225,68 +212,10 @@ def lacking(e: Explanation) -> Finding:
     return _words.missing_term(e.paths, place=e.place())
 
 
-def undone(e: Explanation) -> list[Finding]:
-    """Steps that came too early: each statement that makes some, if the leaves are not right with its steps left in."""
-    bench, patches, found = e.case.bench, dict(e.mistake.patches), []
-    for site in e.facts["across"]:
-        own = {index for instance in site.instances for index in instance}
-        others = {index: patch for index, patch in patches.items() if index not in own}
-        if others and all(bench.is_right(path, others) for path in e.paths):
-            patches = others
-            continue
-        parameter = e.case.params[e.facts["parameters"][site]]
-        target = site.statement.target if site.statement else None
-        found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=e.place_of(site)))
-    return found
-
-
-def unrounded(e: Explanation) -> list[Finding]:
-    """What is rounded on the way to the leaves: each statement that does it."""
-    reached = {site: {p for run in site.instances for p in e.case.bench.reached(run)} for site in e.facts["across"]}
-    sites = [site for site, paths in reached.items() if not paths.isdisjoint(e.paths)]
-    return [_words.rounded(e.paths, place=e.place_of(site)) for site in sites]
-
-
-def sent_again(e: Explanation) -> Finding:
-    found = _words.double_counted(e.paths, place=e.place())
-    frame = e.facts["caller"]
-    return found if frame is None else replace(found, line=line_of(frame, e.case.source), computes=None, must=None)
-
-
-def everywhere(e: Explanation) -> list[Finding]:
-    """A number that is used with another factor than the loss has: each statement that uses it."""
-    made, beside = {e.facts["variable"]}, set()
-    for equation in e.case.bench.program.equations:
-        read = {atom for atom in equation.inputs if isinstance(atom, int)}
-        if read & made:
-            beside |= read - made
-            made.update(equation.outputs if read <= made else ())
-    alone = bool(beside) and all(map(e.case.is_of_params_and_indices, beside))
-    found = []
-    for site in e.facts["across"]:
-        place = e.place_of(site)
-        if alone:
-            found.append(_words.wrong_regularization(e.paths, term=e.case.names.of(e.facts["variable"]), place=place))
-        elif e.mistake.factor == 0:
-            found.append(_words.double_counted(e.paths, place=place))
-        else:
-            found += [replace(finding, line=place.line, fix=None) for finding in by_a_factor(e, e.mistake.factor)]
-    return found
-
-
 def mask(e: Explanation) -> Finding:
+    equations = [e.case.bench.program.equations[index] for index in e.run]
+    branches = [atom for equation in equations if equation.name == "select_n" for atom in equation.inputs[1:]]
+    is_a_mask = all(map(_relate.is_constant, map(e.case.bench.run.at, branches)))
+    if not is_a_mask and e.actual[0].size > 1 and leads_to_a_slope(e):  # `where(z > 0, z, 1.0)` lets nothing through
+        return wrong_slope(e, place=e.place())
     return _words.wrong_mask(e.paths, place=e.place(must_be(e, the_other_way_round)))
-
-
-def forward(e: Explanation) -> list[Finding]:
-    """Values of the forward pass that are computed by another formula than in the loss: each statement, or the formula
-    that all of them call.
-    """
-    found = []
-    for site in e.facts["formula"] or e.facts["across"]:
-        if site in e.facts["swapped"]:
-            used, instead = map(e.case.names.of, e.facts["swapped"][site])
-            found.append(_words.wrong_operand(e.paths, used=used, instead=instead, place=e.place_of(site)))
-        else:
-            found.append(_words.wrong_forward(e.paths, place=e.place_of(site)))
-    return found

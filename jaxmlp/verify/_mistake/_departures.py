@@ -13,8 +13,9 @@ from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._parts import signs
-from ._relations import makes_another_slope, related_by_a_slope
+from ._relations import related_by_a_slope
 from ._terms import steps
+from ._usual_slopes import makes_another_slope
 
 
 _COLLECTS = ("stack", "concatenate", "scatter", "scatter-add")

@@ -1,6 +1,6 @@
 """The diagnosis: which lines of a gradient that JAX can trace are wrong, and what each mistake is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,8 +26,8 @@ from .._program._sites import formulas, Site, sites
 from .._program._source import Source
 from .._program._trace import Program, program_of
 from .._program._tree import leaf_of, named_leaves
-from .._report._gradient_report import Finding
-from . import _causes, _causes_within
+from .._report._gradient_report import Finding, Line
+from . import _causes, _causes_of_programs, _causes_within
 from ._calls import at_the_calls, is_of_the_loss, where_it_is_called
 from ._case import Case
 from ._elsewhere import (
@@ -42,7 +42,7 @@ from ._explanation import Explanation
 from ._formulas import in_a_formula
 from ._in_part import of_one_part
 from ._loss_statements import repeated, targets
-from ._names import Names
+from ._names import line_of, Names
 from ._patient import argument_names, named_inputs, Patient
 from ._plain import born_nonfinite, swapped
 from ._purpose import rephrased
@@ -85,6 +85,11 @@ def _key(patient: Patient, wrong: Sequence[str], program: Program, loss: Program
 def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> list[Finding]:
     paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
     found = _found(patient, wrong, program, paths, loss)
+    lines = frozenset(finding.line for finding in found if finding.cause == "unknown" and finding.line)
+    if lines:
+        elsewhere = _found(patient, wrong, program, paths, loss, but=lines)
+        if {finding.cause for finding in elsewhere} <= _OF_OWN_VALUES and any(finding.must for finding in elsewhere):
+            return elsewhere  # the right values are at hand, and other lines read wrong ones
     unknown = [path for finding in found if finding.cause == "unknown" for path in finding.leaves]
     apart = [path for path in dict.fromkeys(unknown) if 1 < patient.truth[0][path].size <= _MOST]
     arrays = [split((params, *patient.args))[0] for params in patient.points]
@@ -97,6 +102,9 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
     return found if any(finding.cause == "unknown" for finding in again) else again
 
 
+_OF_OWN_VALUES = frozenset(("wrong-operand", "off-by-one-layer"))
+"""The causes where another value of the candidate's own belongs."""
+
 _MOST = 16
 """How many numbers a leaf has at most that is taken apart."""
 
@@ -108,9 +116,10 @@ def _found(
     paths: Sequence[str],
     loss: Program,
     mended: Patches | None = None,
+    but: Collection[Line] = (),
 ) -> list[Finding]:
     """The mistakes that make the leaves `wrong` so, each of which is one of the `paths` of what the program returns,
-    beside those that are `mended`.
+    beside those that are `mended`, and on none of the lines `but`.
     """
     arrays = [split((params, *patient.args))[0] for params in patient.points]
     bench = Bench(program, arrays, paths, patient.truth)
@@ -144,6 +153,7 @@ def _found(
     case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params, leaves)
     found: list[tuple[int, Finding]] = []
     statements = [*places, *formulas(bench.program, source)]
+    statements = [site for site in statements if not but or site.leaf or line_of(site.frame, source) not in but]
     in_numbers = any(path != leaf_of(path) for path in left)
     factor = None if in_numbers else _common_factor(bench, left)
     if factor is not None:
@@ -155,8 +165,8 @@ def _found(
         explained = _explained(case, mistake)
         causes = {finding.cause for finding in explained}
         of_a_shape = causes == {"shape"} and mistake.edit.kind == "leaf"
-        both = _beside_one_term(case, statements, mistake, again) if causes == {"unknown"} and not in_numbers else []
-        if both:
+        is_unknown = causes == {"unknown"} and not in_numbers and not mended
+        if is_unknown and (both := _beside_one_term(case, statements, mistake, again)):
             return _merged(both)
         if causes == {"unknown"} or of_a_shape or _is_of_a_part(bench, mistake):
             standing = Standing(bench, statements, knowledge, in_loops, [*mistake.leaves])
@@ -181,7 +191,8 @@ def _found(
 def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     """The mistake in words, while the candidate is still as it was."""
     kind = mistake.edit.kind
-    words = getattr(_causes, kind, None) or getattr(_causes_within, kind)
+    rooms = (_causes, _causes_within, _causes_of_programs)
+    words = next(function for room in rooms if (function := getattr(room, kind, None)) is not None)
     explanation = Explanation(case, mistake)
     itself = loss_for_its_derivative(explanation)
     if itself is not None:
@@ -199,7 +210,8 @@ def _beside_one_term(
     case: Case, statements: Sequence[Site], mistake: Mistake, again: Callable[[Patches], list[Finding]]
 ) -> list[Finding]:
     """Two mistakes of one leaf, if one is the factor of a term, and the other is known with that right."""
-    term = one_term(case.bench, statements, mistake.leaves[0], case.terms(mistake.leaves[0]))
+    terms = case.terms(mistake.leaves[0])
+    term = one_term(case.bench, statements, mistake.leaves[0], terms) if len(terms) > 1 else None
     others = again(term.patches) if term else []
     if term is None or not others or any(finding.cause == "unknown" for finding in others):
         return []

@@ -39,6 +39,27 @@ def another_loss(e: Explanation, expected: Values) -> Finding | None:
     return None
 
 
+def of_a_function_of_it(e: Explanation) -> Finding | None:
+    """The gradient of a loss that the one meant is a function of, such as the mean of squares under a root: at every
+    point all of it is one multiple of the truth, and at each another. What never reads the targets is of no loss.
+    """
+    bench, loss = e.case.bench, e.case.loss.program
+    read = set[int]().union(*map(e.case.depends_on, bench.leaves.values()))
+    data = {own for own, its in zip(bench.program.inputs, loss.inputs, strict=False) if its in loss.users}
+    if set(e.paths) != set(bench.leaves) or bench.count < 2 or not data.difference(e.case.params) <= read:
+        return None
+    factors = []
+    for point, truth in enumerate(bench.truth):
+        given = tuple(np.ravel(bench.run.at(bench.leaves[path])[point]) for path in e.paths)
+        needed = tuple(np.ravel(truth[path]) for path in e.paths)
+        if any(a.shape != b.shape for a, b in zip(given, needed, strict=True)) or sum(map(len, given)) < 2:
+            return None
+        factors.append(multiple((np.concatenate(given),), (np.concatenate(needed),)))
+    if any(factor is None or factor <= 0 for factor in factors) or is_constant((np.array(factors),)):
+        return None
+    return _words.loss_mismatch(e.paths, of=None, place=e.place())
+
+
 def wrong_output_and_sign(e: Explanation, expected: Values) -> list[Finding] | None:
     """The difference `t - o` for `o - t` of an output `o` that is wrong itself: neither alone makes a leaf right."""
     makers, outputs, targets = e.case.bench.program.makers, *_read(e)

@@ -12,6 +12,7 @@ from .._line._relate import multiple, Values
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
+from ._usual_slopes import usual_slopes
 
 
 _CONDITIONS = ("gt", "ge", "lt", "le", "eq", "ne")
@@ -50,7 +51,7 @@ def is_right_on_part_of_a_branch(e: Explanation, expected: Values) -> bool:
 
 
 def is_masked_in_vain(e: Explanation, expected: Values) -> bool:
-    """Whether a mask of the data, such as that of a dropout, makes zeros where none belong."""
+    """Whether a mask of the data, such as that of a dropout, makes zeros where none belong; classes are no mask."""
     program, bench, actual = e.case.bench.program, e.case.bench, e.actual
     if actual[0].shape != expected[0].shape:
         return False
@@ -62,10 +63,15 @@ def is_masked_in_vain(e: Explanation, expected: Values) -> bool:
         if mask[0].shape != actual[0].shape or mask[0].dtype.kind not in "fb" or not _relate.is_masked_constant(mask):
             continue
         hidden = [(m == 0) & (x != 0) for m, x in zip(mask, expected, strict=True)]
-        if all(np.array_equal(w, h) for w, h in zip(wrong, hidden, strict=True)):
+        if all(np.array_equal(w, h) for w, h in zip(wrong, hidden, strict=True)) and not _is_one_of_each(mask[0]):
             if e.case.depends_on(variable).isdisjoint(e.case.params):
                 return True
     return False
+
+
+def _is_one_of_each(mask: np.ndarray) -> bool:
+    """Whether along some axis one number alone is not zero everywhere, as where classes are one-hot."""
+    return any((np.count_nonzero(mask, axis) == 1).all() for axis in range(mask.ndim) if mask.shape[axis] > 2)
 
 
 def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
@@ -175,45 +181,6 @@ def _is_a_factor_there(e: Explanation, slope: Values) -> bool:
     factors = [e.case.bench.run.at(atom) for atom in used]
     parts = [slope, *(tuple(s / v for s, v in zip(slope, f, strict=True)) for f in factors if _fits(f, slope))]
     return any(multiple(factor, part) is not None for factor in factors if _fits(factor, slope) for part in parts)
-
-
-def usual_slopes(e: Explanation, shape: tuple[int, ...]) -> Iterator[tuple[str | None, Values]]:
-    """The slopes of a sigmoid and a tanh with the outputs that the statement reads: a loss may be written without."""
-    equations = [e.case.bench.program.equations[index] for index in e.run]
-    for atom in dict.fromkeys(atom for equation in equations for atom in equation.inputs if isinstance(atom, int)):
-        outputs = e.case.bench.run.at(atom)
-        if outputs[0].shape != shape or outputs[0].dtype.kind != "f":
-            continue
-        name = e.case.names.of(atom)
-        for form, slope in (("{0} * (1 - {0})", lambda a: a * (1 - a)), ("1 - {0} ** 2", lambda a: 1 - a**2)):
-            yield form.format(name) if name and name.isidentifier() else None, tuple(map(slope, outputs))
-
-
-def slopes_of(values: Values) -> Iterator[Values]:
-    """The slopes of a sigmoid and a tanh, at `values` and where these are what they give."""
-    for function in (lambda v: v, lambda v: 1 / (1 + np.exp(-v)), np.tanh):
-        with np.errstate(all="ignore"):
-            outputs = tuple(map(function, values))
-        yield tuple(a * (1 - a) for a in outputs)
-        yield tuple(1 - a**2 for a in outputs)
-
-
-def makes_another_slope(e: Explanation) -> bool:
-    """Whether the statement multiplies by the slope of a sigmoid or a tanh, and the loss has no such slope."""
-    bench, equations = e.case.bench, [e.case.bench.program.equations[index] for index in e.run]
-    inside = {out for equation in equations for out in equation.outputs}
-    atoms = dict.fromkeys(a for equation in equations for a in equation.inputs if isinstance(a, int))
-    own = (atom for atom in atoms if atom not in inside and not e.case.depends_on(atom).isdisjoint(e.case.params))
-    read = [bench.run.at(atom) for atom in own]
-    read = [values for values in read if values[0].dtype.kind == "f" and not _relate.is_constant(values)]
-    products = [equation for equation in equations if equation.name == "mul"]
-    made = {a for equation in products for a in (*equation.inputs, *equation.outputs)}
-    given = [bench.run.at(atom) for atom in inside if atom in made]
-    for slope in (slope for values in read for slope in slopes_of(values) if e.case.slopes.find(slope) is None):
-        alike = [slope, *(_times(slope, values) for values in read if values[0].shape == slope[0].shape)]
-        if any(v[0].shape == s[0].shape and _relate.same(v, s) for v in given for s in alike):
-            return True
-    return False
 
 
 def related_term(e: Explanation, expected: Values) -> Finding | None:

@@ -40,6 +40,14 @@ def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -
     return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
 
 
+def factor_of_a_number(e: Explanation, expected: _relate.Values) -> float | None:
+    """By which factor a single number of the data, such as a count of examples, differs from the one that belongs."""
+    if e.out is None or e.actual[0].size != 1 or not e.case.depends_on(e.out).isdisjoint(e.case.params):
+        return None
+    times = _relate.multiple(e.actual, expected)
+    return None if times is None else 1 / times
+
+
 def _negates_leaves(e: Explanation) -> bool:
     """Whether the leaves, and not only a part of them, have the wrong sign, or a wrong factor with it."""
     bench = e.case.bench

@@ -1,5 +1,7 @@
 """What a statement must give is the slope of an activation: whether it is told as such, as a factor, or as a value."""
 
+import ast
+
 from .._line import _relate
 from .._program._trace import Literal
 from .._report import _words
@@ -19,6 +21,21 @@ def wrong_slope(e: Explanation, *, slope: str | None = None, at: str | None = No
     if corrected is not None and alone and e.case.each_cotangent.scale(corrected) is None:
         return _words.not_the_slope(e.paths, slope=slope, at=at, place=place)
     return _words.wrong_slope(e.paths, slope=slope, at=at, place=place)
+
+
+def computes_no_slope(e: Explanation) -> bool:
+    """Whether nothing in the statement is what a slope is made of: what it gives is a number, and no slope of data.
+    Of numbers that are known beforehand only the source says what is done with them.
+    """
+    node = e.statement.node if e.statement is not None else None
+    calls = [each for each in ast.walk(node) if isinstance(each, ast.Call)] if node is not None else []
+    called = {ast.unparse(call.func).split(".")[-1] for call in calls}
+    made = {e.case.bench.program.equations[index].name for index in e.run}
+    return _CURVED.isdisjoint(called | made)
+
+
+_CURVED = frozenset("exp exp2 expm1 log log1p tanh logistic sigmoid expit cosh sinh sin cos erf".split())
+"""Functions that are no straight lines."""
 
 
 def _is_combined(e: Explanation, name: str) -> bool:

@@ -10,8 +10,8 @@ from .._program._sites import results
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
-from ._relations import usual_slopes
 from ._slopes import wrong_slope
+from ._usual_slopes import usual_slopes
 
 
 def loss_for_its_derivative(e: Explanation) -> Finding | None:

@@ -217,6 +217,9 @@ def _gradient_sent_back(e: Explanation) -> list[Finding] | None:
         quantity = None if scale is None or used is None else known.find(values, (scale,))
         if used is None or quantity is None or quantity.variable is None or paths.get(quantity.variable) in e.paths:
             continue
+        users = [user for user in e.case.bench.program.users.get(atom, ()) if user in e.run]
+        if set(e.case.bench.reached(users)).isdisjoint(e.paths):  # one statement may run for several parameters at once
+            continue
         # That of a bias is the error of its layer as well.
         if paths.keys() >= {quantity.variable, *e.case.knowledge.alike(quantity)}:
             return [_words_of_parts.gradient_sent_back(e.paths, used=used, place=e.place())]

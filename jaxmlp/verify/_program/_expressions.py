@@ -143,11 +143,11 @@ def along(node: ast.expr, axes: tuple[int, ...]) -> ast.expr | None:
     return None
 
 
-_TURNED = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE}
+_TURNED = {ast.Gt: ast.LtE, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.LtE: ast.Gt}
 
 
 def the_other_way_round(node: ast.expr) -> ast.expr | None:
-    """A comparison with `<` for `>`, and likewise."""
+    """A comparison that holds where the other does not: `<=` for `>`, and likewise."""
     match node:
         case ast.Compare(left=left, ops=[operator], comparators=[right]) if type(operator) in _TURNED:
             return ast.Compare(left, [_TURNED[type(operator)]()], [right])

@@ -96,6 +96,10 @@ def zero_gradient(paths: tuple[str, ...], *, place: Place | None = None) -> Find
     return finding("zero-gradient", paths, place)
 
 
+def zero_but_for_rounding(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("zero-gradient", paths, place, sentence="rounded")
+
+
 # In the following, with `part` only some of what the leaves are made of is off by the factor.
 
 

@@ -347,3 +347,31 @@ def test_the_error_of_the_later_step_is_missing_where_the_step_is_gone_back_thro
     report = check(loss, grads, {"u": 0.5 * u, "w": w}, xs, ys)
     line = 'back, du_t, dw_t = _cell_backward(error, states[t + 1], states[t], xs[t], params["u"])'
     assert report.ok if adds else named(report) == [("missing-term", line)]
+
+
+def _dense_backward(weights, below, delta_above):
+    delta = below * (1 - below) * (weights.T @ delta_above)
+    weights_grad = jnp.outer(delta, below)
+    bias_grad = delta
+    return delta, weights_grad, bias_grad
+
+
+def test_the_error_of_the_layer_below_in_a_layer_s_own_gradients(getkey):
+    """What a function makes for the layer below is right; its other lines must read what came in."""
+
+    def loss(params, x, y):
+        a1 = jax.nn.sigmoid(params["w1"] @ x + params["b1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(params["w2"] @ a1 + params["b2"]) - y) ** 2)
+
+    def grads(params, x, y):
+        a1 = jax.nn.sigmoid(params["w1"] @ x + params["b1"])
+        a2 = jax.nn.sigmoid(params["w2"] @ a1 + params["b2"])
+        delta = a2 * (1 - a2) * (a2 - y)
+        delta, dw2, db2 = _dense_backward(params["w2"], a1, delta)
+        delta, dw1, db1 = _dense_backward(params["w1"], x, delta)
+        return {"w1": dw1, "b1": db1, "w2": dw2, "b2": db2}
+
+    w1, w2, b1, b2, x, y = normals(getkey, (4, 4), (4, 4), (4,), (4,), (4,), (4,))
+    found = said(loss, grads, {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y)
+    assert {cause for cause, _ in found} == {"wrong-operand"}
+    assert found[0] == ("wrong-operand", "weights_grad = jnp.outer(delta, below)")

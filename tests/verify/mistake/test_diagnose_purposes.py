@@ -153,3 +153,141 @@ def test_a_number_beside_a_weight_that_is_added_up_in_a_loop_is_the_penalty_s(ge
     report = check(loss, grads, {"w": w}, x, y, jnp.asarray(0.7))
     assert named(report) == [("wrong-regularization", "dw = dw.at[j].add((strength / m) * n * w[j])")]
     assert "the factor `n`" in report.findings[0].message
+
+
+def test_a_bias_that_is_added_before_the_sum_is_of_the_forward_pass_and_no_penalty(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((x @ params["w"] + params["b"] - y) ** 2)
+
+    def grads(params, x, y):
+        dw, db = jnp.zeros_like(params["w"]), 0.0
+        for i in range(len(x)):
+            products = x[i] * params["w"] + params["b"]
+            error = jnp.sum(products) - y[i]
+            dw, db = dw + error * x[i], db + error
+        return {"w": dw, "b": db}
+
+    w, x, y = normals(getkey, (3,), (5, 3), (5,))
+    found = said(loss, grads, {"w": w, "b": jnp.asarray(0.4)}, x, y)
+    assert found == [("wrong-forward", 'products = x[i] * params["w"] + params["b"]')]
+
+
+def test_the_gradient_of_half_the_squares_is_that_of_another_loss_than_their_root(getkey):
+    def loss(params, x, y):
+        return jnp.sqrt(jnp.mean((x @ params["w"] - y) ** 2))
+
+    def grads(params, x, y):
+        errors = []
+        for i in range(len(x)):
+            errors.append(x[i] @ params["w"] - y[i])
+        return {"w": x.T @ jnp.stack(errors)}
+
+    w, x, y = normals(getkey, (3,), (6, 3), (6,))
+    assert said(loss, grads, {"w": w}, x, y)[0][0] == "loss-mismatch"
+
+
+def test_a_sigmoid_of_the_labels_is_another_value_and_lacks_no_slope(getkey):
+    """A pairwise ranking, of which the labels decide only which of two comes first."""
+    labels = (2, 0, 1, 3)
+    pairs = [(i, j) for i in range(4) for j in range(4) if labels[i] > labels[j]]
+
+    def loss(params, x, weights):
+        s = x @ params["w"]
+        return sum(weights[i, j] * jnp.log1p(jnp.exp(s[j] - s[i])) for i, j in pairs)
+
+    def grads(params, x, weights):
+        page, lambdas = jnp.asarray(labels, x.dtype), jnp.zeros(4)
+        for i, j in pairs:
+            rho = 1 / (1 + jnp.exp(page[i] - page[j]))
+            lambdas = lambdas.at[i].add(-rho * weights[i, j])
+            lambdas = lambdas.at[j].add(rho * weights[i, j])
+        return {"w": x.T @ lambdas}
+
+    w, x, weights = normals(getkey, (3,), (4, 3), (4, 4))
+    found = said(loss, grads, {"w": w}, x, weights)
+    assert found == [("wrong-operand", "rho = 1 / (1 + jnp.exp(page[i] - page[j]))")]
+
+
+def _relu_prime(z):
+    return jnp.where(z > 0, z, 1.0)
+
+
+def test_a_slope_with_a_value_in_a_branch_is_a_wrong_slope_and_no_wrong_mask(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jax.nn.relu(jax.nn.relu(x * params["w"]) * params["v"]) - y) ** 2)
+
+    def grads(params, x, y):
+        z1 = x * params["w"]
+        h = jax.nn.relu(z1)
+        z2 = h * params["v"]
+        error = (jax.nn.relu(z2) - y) * _relu_prime(z2)
+        back = error * params["v"] * _relu_prime(z1)
+        return {"v": jnp.sum(error * h), "w": jnp.sum(back * x)}
+
+    x, y = normals(getkey, (9,), (9,))
+    report = check(loss, grads, {"w": jnp.asarray(0.8), "v": jnp.asarray(1.4)}, x, jnp.abs(y))
+    assert named(report) == [("wrong-activation-derivative", "return jnp.where(z > 0, z, 1.0)")]
+
+
+def _sigmoid_prime(z):
+    s = 1 / (1 + jnp.exp(-z))
+    return s * (1 - s)
+
+
+def test_targets_of_zeros_and_ones_are_no_mask_that_hides_a_wrong_slope(getkey):
+    """A softmax that is sent back with the slope of a sigmoid at its inputs."""
+
+    def loss(params, x, y):
+        return -jnp.sum(y * jax.nn.log_softmax(x @ params["w"], axis=1)) / len(x)
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        p = jax.nn.softmax(z, axis=1)
+        back = -y / p / len(x)
+        slope = _sigmoid_prime(z)
+        dz = slope * back
+        return {"w": x.T @ dz}
+
+    w, x = normals(getkey, (4, 3), (7, 4))
+    found = said(loss, grads, {"w": w}, x, jnp.eye(3)[jnp.arange(7) % 3])
+    assert found == [("wrong-activation-derivative", "dz = slope * back")]
+
+
+def test_what_cancels_up_to_rounding_is_zero(getkey):
+    """Each column of a softmax's Jacobian sums to zero, and so does its product with one number."""
+
+    def loss(params, x, y):
+        return -jnp.sum(y * jax.nn.log_softmax(x @ params["w"]))
+
+    def grads(params, x, y):
+        p = jax.nn.softmax(x @ params["w"])
+        back, jacobian = -y / p, jnp.diag(p) - jnp.outer(p, p)
+        dz = jnp.zeros(3)
+        for i in range(3):
+            total = 0.0
+            for o in range(3):
+                total = total + back[i] * jacobian[o, i]
+            dz = dz.at[i].set(total)
+        return {"w": jnp.outer(x, dz)}
+
+    w, x, y = normals(getkey, (4, 3), (4,), (3,))
+    report = check(loss, grads, {"w": w}, x, jax.nn.softmax(y))
+    assert report.findings[0].cause == "zero-gradient"
+    assert "zero but for rounding" in report.findings[0].message
+
+
+def test_a_penalty_that_is_taken_off_the_first_row_for_the_first_column(getkey):
+    def loss(params, x, y):
+        ones = jnp.ones((len(x), 1))
+        error = jnp.concatenate([ones, x], axis=1) @ params["theta"].T - y
+        return 0.5 * jnp.sum(error**2) / len(x) + 0.25 * jnp.sum(params["theta"][:, 1:] ** 2)
+
+    def grads(params, x, y):
+        theta, d = params["theta"], jnp.concatenate([jnp.ones((len(x), 1)), x], axis=1)
+        grad = (d @ theta.T - y).T @ d / len(x) + 0.5 * theta
+        grad = grad.at[0].set(grad[0] - 0.5 * theta[0])
+        return {"theta": grad}
+
+    theta, x, y = normals(getkey, (4, 6), (7, 5), (7, 4))
+    found = said(loss, grads, {"theta": theta}, x, y)
+    assert found == [("wrong-regularization", "grad = grad.at[0].set(grad[0] - 0.5 * theta[0])")]

@@ -7,7 +7,7 @@ import pytest
 from jaxmlp import check
 
 from ...helpers import normal
-from .findings import normals, said
+from .findings import first, normals, said
 
 
 def sigmoid(z):
@@ -285,3 +285,58 @@ def test_the_input_of_each_example_that_an_error_lacks_in_a_loop(getkey):
     x, y = normals(getkey, (7,), (7,))
     found = said(loss, grads, {"w": jnp.asarray(0.6), "b": jnp.asarray(-0.3)}, x, y)
     assert found == [("missing-factor", 'dw_i = params["w"] * x[i] + params["b"] - y[i]')]
+
+
+def test_a_loop_that_keeps_only_what_its_last_run_makes(getkey):
+    def loss(params, x, y):
+        return jnp.sum((x @ params["w"] - y) ** 2) / (2 * len(x)) + 0.05 * jnp.sum(params["w"] ** 2)
+
+    def grads(params, x, y):
+        w, found = params["w"], []
+        for d in range(3):
+            g = 0.0
+            for i in range(len(x)):
+                g = (x[i] @ w - y[i]) * x[i, d]
+            found.append(g / len(x) + 0.1 * w[d])
+        return {"w": jnp.stack(found)}
+
+    w, x, y = normals(getkey, (3,), (7, 3), (7,))
+    assert said(loss, grads, {"w": w}, x, y) == [("missing-term", "g = (x[i] @ w - y[i]) * x[i, d]")]
+
+
+@pytest.mark.parametrize(
+    ("read", "line"),
+    [
+        ("tanh", None),
+        ("s", "do = kept * dh"),
+    ],
+)
+def test_a_value_in_the_place_of_its_activation_in_each_step(read, line, getkey):
+    def loss(params, xs, y):
+        s = jnp.zeros(4)
+        for x in xs:
+            s = s + jnp.tanh(params["g"] @ x)
+            h = jnp.tanh(s) * jax.nn.sigmoid(params["o"] @ x)
+            y = y - h
+        return 0.5 * jnp.sum(y**2)
+
+    def grads(params, xs, y):
+        s, steps = jnp.zeros(4), []
+        for x in xs:
+            g, o = jnp.tanh(params["g"] @ x), jax.nn.sigmoid(params["o"] @ x)
+            s = s + g
+            y = y - jnp.tanh(s) * o
+            steps.append((x, g, o, s))
+        dg, do_, ds = 0.0, 0.0, jnp.zeros(4)
+        for x, g, o, s in reversed(steps):
+            dh = -y
+            kept = jnp.tanh(s) if read == "tanh" else s
+            do = kept * dh
+            ds = ds + o * (1 - jnp.tanh(s) ** 2) * dh
+            dg = dg + jnp.outer(ds * (1 - g**2), x)
+            do_ = do_ + jnp.outer(do * o * (1 - o), x)
+        return {"g": dg, "o": do_}
+
+    g, o, xs, y = normals(getkey, (4, 3), (4, 3), (3, 3), (4,))
+    report = check(loss, grads, {"g": g, "o": o}, xs, y)
+    assert report.ok if line is None else first(report) == ("wrong-operand", line)

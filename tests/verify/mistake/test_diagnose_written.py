@@ -86,7 +86,7 @@ def test_a_condition_is_written_as_it_must_be(getkey):
 
     w, x, y = normals(getkey, (4, 5), (6, 4), (6, 5))
     (finding,) = check(loss, grads, {"w": w}, x, y).findings
-    assert (finding.cause, finding.must) == ("wrong-mask", "jnp.where(z > 0, 2 * (jnp.maximum(z, 0) - y), 0)")
+    assert (finding.cause, finding.must) == ("wrong-mask", "jnp.where(z >= 0, 2 * (jnp.maximum(z, 0) - y), 0)")
 
 
 def test_a_product_is_written_as_it_must_be(getkey):

@@ -69,7 +69,7 @@ def test_a_sum_over_other_axes():
 
 
 def test_a_condition_the_other_way_round():
-    assert rewritten("z < 0", lambda node: the_other_way_round(node) or node) == "z > 0"
+    assert rewritten("z < 0", lambda node: the_other_way_round(node) or node) == "z >= 0"
     assert rewritten("z == 0", lambda node: the_other_way_round(node) or node) == "z == 0"
 
 

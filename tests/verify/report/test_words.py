@@ -34,6 +34,7 @@ FINDINGS = [
     ("nonfinite", _words.nonfinite, {}),
     ("nonfinite", _words.born_nonfinite, {"operation": "log(p)", "operands": "p = 0.0"}),
     ("zero-gradient", _words.zero_gradient, {}),
+    ("zero-gradient", _words.zero_but_for_rounding, {}),
     ("sign", _words.sign, {}),
     ("scale-batch", _words.scale_batch, {"factor": 4.0, "batch": 4}),
     ("scale-batch", _words.scale_batch, {"factor": 0.25, "batch": 4}),

@@ -1,0 +1,105 @@
+"""Which mistakes: what corrects several statements at once, in words."""
+
+from dataclasses import replace
+
+from .._report import _words, _words_of_parts
+from .._report._gradient_report import Finding
+from ._causes_within import number
+from ._elsewhere import at_its_sign
+from ._explanation import Explanation
+from ._names import line_of
+from ._scales import by_a_factor
+
+
+def numbers(e: Explanation) -> list[Finding]:
+    """A number that is wrong in each of several statements, each with its own leaves.
+
+    Where only their signs are, and each multiplies something of its own that has the other sign, it is these that are
+    wrong: that several numbers are is less likely.
+    """
+    found, moved = [], []
+    for site in e.facts["across"]:
+        reached = e.case.bench.reached([index for instance in site.instances for index in instance])
+        leaves = tuple(path for path in e.paths if path in reached)
+        one = Explanation(e.case, replace(e.mistake, site=site, instances=site.instances, leaves=leaves))
+        said = number(one)
+        said = said if isinstance(said, list) else [said]
+        found += said
+        moved += at_its_sign(one, said) if e.mistake.factor == -1 else said
+    is_each_its_own = len({finding.line for finding in moved}) == len(e.facts["across"])
+    return moved if is_each_its_own else found
+
+
+def sums(e: Explanation) -> list[Finding]:
+    """Sums along the wrong axes: each statement that has one."""
+    return [
+        _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place_of(site))
+        for site in e.facts["across"]
+    ]
+
+
+def undone(e: Explanation) -> list[Finding]:
+    """Steps that came too early: each statement that makes some, if the leaves are not right with its steps left in."""
+    bench, patches, found = e.case.bench, dict(e.mistake.patches), []
+    for site in e.facts["across"]:
+        own = {index for instance in site.instances for index in instance}
+        others = {index: patch for index, patch in patches.items() if index not in own}
+        if others and all(bench.is_right(path, others) for path in e.paths):
+            patches = others
+            continue
+        parameter = e.case.params[e.facts["parameters"][site]]
+        target = site.statement.target if site.statement else None
+        found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=e.place_of(site)))
+    return found
+
+
+def unrounded(e: Explanation) -> list[Finding]:
+    """What is rounded on the way to the leaves: each statement that does it."""
+    reached = {site: {p for run in site.instances for p in e.case.bench.reached(run)} for site in e.facts["across"]}
+    sites = [site for site, paths in reached.items() if not paths.isdisjoint(e.paths)]
+    return [_words.rounded(e.paths, place=e.place_of(site)) for site in sites]
+
+
+def sent_again(e: Explanation) -> Finding:
+    found = _words.double_counted(e.paths, place=e.place())
+    frame = e.facts["caller"]
+    return found if frame is None else replace(found, line=line_of(frame, e.case.source), computes=None, must=None)
+
+
+def only_the_last(e: Explanation) -> Finding:
+    return _words_of_parts.overwritten(e.paths, place=e.place())
+
+
+def everywhere(e: Explanation) -> list[Finding]:
+    """A number that is used with another factor than the loss has: each statement that uses it."""
+    made, beside = {e.facts["variable"]}, set()
+    for equation in e.case.bench.program.equations:
+        read = {atom for atom in equation.inputs if isinstance(atom, int)}
+        if read & made:
+            beside |= read - made
+            made.update(equation.outputs if read <= made else ())
+    alone = bool(beside) and all(map(e.case.is_of_params_and_indices, beside))
+    found = []
+    for site in e.facts["across"]:
+        place = e.place_of(site)
+        if alone:
+            found.append(_words.wrong_regularization(e.paths, term=e.case.names.of(e.facts["variable"]), place=place))
+        elif e.mistake.factor == 0:
+            found.append(_words.double_counted(e.paths, place=place))
+        else:
+            found += [replace(finding, line=place.line, fix=None) for finding in by_a_factor(e, e.mistake.factor)]
+    return found
+
+
+def forward(e: Explanation) -> list[Finding]:
+    """Values of the forward pass that are computed by another formula than in the loss: each statement, or the formula
+    that all of them call.
+    """
+    found = []
+    for site in e.facts["formula"] or e.facts["across"]:
+        if site in e.facts["swapped"]:
+            used, instead = map(e.case.names.of, e.facts["swapped"][site])
+            found.append(_words.wrong_operand(e.paths, used=used, instead=instead, place=e.place_of(site)))
+        else:
+            found.append(_words.wrong_forward(e.paths, place=e.place_of(site)))
+    return found
