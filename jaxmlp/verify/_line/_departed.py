@@ -81,8 +81,7 @@ def _leads_to_a_value(bench: Bench, atom: int, is_a_value: Callable[[int], bool]
 
 def _moves(bench: Bench, atom: int, out: int, leading: set[int]) -> bool:
     """Whether another value of `atom` gives another one of `out`: what is multiplied by zero vouches for nothing."""
-    maker = bench.program.makers[atom]
-    place = bench.program.equations[maker].outputs.index(atom)
+    maker, place = bench.program.made_by(atom)
     turned = {maker: after(place, lambda value, point: 2 * value + 1)}
     made = bench.values((maker, *sorted(leading)), turned, 0) or {}
     return out in made and not same((made[out],), (bench.run.at(out)[0],))

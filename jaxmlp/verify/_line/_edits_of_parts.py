@@ -95,6 +95,8 @@ def _place(bench: Bench, equation: Equation) -> tuple[tuple[int, ...], tuple[int
         return begins, tuple(n - k for n, k in zip(read[0].shape, size, strict=True))
     if equation.name in ("scatter", "scatter-add") and read[1].ndim == 1:
         numbers = equation.params["dimension_numbers"]
+        if numbers.operand_batching_dims:  # one place for each example
+            return None
         kept = [axis for axis in range(read[0].ndim) if axis not in numbers.inserted_window_dims]
         window = dict(zip(kept, (read[2].shape[axis] for axis in numbers.update_window_dims), strict=True))
         axes = numbers.scatter_dims_to_operand_dims

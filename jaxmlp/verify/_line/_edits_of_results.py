@@ -140,11 +140,10 @@ class _Result:
     def __init__(self, bench: Bench, instances: Instances, position: int) -> None:
         program, each = bench.program, [results(bench.program, equations) for equations in instances]
         outs = [outs[position] for outs in each]
-        makers = [program.makers[out] for out in outs]
         self._position, self._is_alone = position, all(len(outs) == 1 for outs in each)
-        self._spots = [(m, program.equations[m].outputs.index(out)) for m, out in zip(makers, outs, strict=True)]
+        self._spots = [*map(program.made_by, outs)]
         self._is_reduced = any(program.equations[i].name == "reduce_sum" for run in instances for i in run)
-        self._is_exponential = all(program.equations[maker].name == "exp" for maker in makers)
+        self._is_exponential = all(program.equations[maker].name == "exp" for maker, _ in self._spots)
         self.shapes = [bench.run.at(out)[0].shape for out in outs]
         self.shape = self.shapes[0]
         self.is_zero = not any(bench.run.at(out)[0].any() for out in outs)

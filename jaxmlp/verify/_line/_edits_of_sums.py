@@ -68,7 +68,8 @@ def only_the_last(bench: Bench, sites: Sequence[Site]) -> Iterator[tuple[list[Si
             if lost and alike:
                 earlier = [bench.run.at(other) for other in lost]
                 total = tuple(np.sum([values[k] for values in earlier], axis=0) for k in range(bench.count))
-                patches[program.makers[outs[0]]] = after(0, lambda value, point, more=total: value + more[point])
+                index, place = program.made_by(outs[0])
+                patches[index] = after(place, lambda value, point, more=total: value + more[point])
             lost = []
         if patches:
             yield [site], Edit("only_the_last", _LAST, lambda c, p=patches: p, False, {"across": [site]})

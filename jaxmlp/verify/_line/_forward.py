@@ -37,11 +37,16 @@ def forward(
     corrected = track.corrected()
     if sum(map(len, corrected.values())) > 1:
         patches, where = track.patches, [*corrected]
-        runs = [set(run) for each in corrected.values() for run in each]
+        runs = [run for each in corrected.values() for run in each]
         formulas = [site for site in sites if site.is_formula and not track.swapped]
-        whole = [site for site in formulas if all(any(own.issuperset(i) for i in site.instances) for own in runs)]
+        whole = [site for site in formulas if all(any(_ends_with(run, i) for i in site.instances) for run in runs)]
         facts = {"across": where, "formula": whole[:1], "swapped": track.swapped}
         yield where, Edit("forward", _COST, lambda c: patches, False, facts)
+
+
+def _ends_with(run: tuple[int, ...], formula: tuple[int, ...]) -> bool:
+    """Whether what an execution gives is what a formula gives that it calls."""
+    return run[-1] == formula[-1] and set(run).issuperset(formula)
 
 
 class _Track:
@@ -117,8 +122,9 @@ class _Track:
             patches = dict(self.patches)
             for run, quantity in group:
                 [out] = results(self.bench.program, run)
+                index, place = self.bench.program.made_by(out)
                 values = _laid_out(self.knowledge.values[instead], quantity, self.at(self._read(run)[0]))
-                patches[self.bench.program.makers[out]] = after(0, lambda value, point, values=values: values[point])
+                patches[index] = after(place, lambda value, point, values=values: values[point])
             changed = self._changed(patches)
             if changed and self._how_many_known(outs, changed) > before:
                 self.patches, self.changed = patches, changed

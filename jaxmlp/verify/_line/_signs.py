@@ -91,8 +91,7 @@ def _made(bench: Bench, path: str) -> int | None:
 
 
 def _edit(bench: Bench, out: int, position: int, mistake: Mistake) -> Edit:
-    maker = bench.program.makers[out]
-    place = bench.program.equations[maker].outputs.index(out)
+    maker, place = bench.program.made_by(out)
     scaled = lambda c: {maker: after(place, lambda value, point: c * value)}
     return Edit("scale", mistake.edit.cost, scaled, True, {"position": position})
 

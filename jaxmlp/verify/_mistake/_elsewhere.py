@@ -46,8 +46,10 @@ def where_the_rest_is_known(e: Explanation, findings: list[Finding]) -> list[Fin
     later = [bench.run.at(out) for equation in program.equations[last + 1 :] for out in equation.outputs]
     later = [values for values in later if values[0].shape == e.actual[0].shape and values[0].dtype.kind == "f"]
     lacking = []
-    for run, wanted in zip(e.mistake.instances, offer.values, strict=True):
+    for run, wanted in zip(e.mistake.instances, offer.values, strict=False):
         given = bench.run.at(results(program, run)[0])
+        if given[0].shape != wanted[0].shape:
+            return findings
         lacking.append(tuple(e.mistake.factor * w - g for w, g in zip(wanted, given, strict=True)))
     if not any(_relate.same(values, term) for term in lacking if not _relate.is_zero(term) for values in later):
         return findings

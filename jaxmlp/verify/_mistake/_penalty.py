@@ -39,11 +39,11 @@ def of_a_penalty(e: Explanation) -> list[Finding] | None:
         rest = _flat(tuple(a - scale * b for a, b in zip(actual, expected, strict=True)))
         wrong = np.abs(rest) > RIGHT * norm(rest)
         if scale == 1 and _LEAST <= np.count_nonzero(wrong) < rest.size:  # of some of the parameters alone
-            whole = [(v, _flat(v)) for v in alone]
             # It may be added in some places and taken off in others.
-            parts = [(v, flat * (wrong & (rest * flat * sign > 0))) for v, flat in whole for sign in (1, -1)]
-            parts += [(v, flat * wrong) for v, flat in whole]
-            alone += [tuple(flat.reshape(len(v), *shape)) for v, flat in parts if flat.any()]
+            whole = [_flat(v) * wrong for v in alone]
+            if any(_is_made_of(rest, [flat * (rest * flat > 0), flat * (rest * flat < 0)]) for flat in whole):
+                return [_words.wrong_regularization(e.paths, place=e.place())]
+            alone += [tuple(flat.reshape(len(v), *shape)) for flat, v in zip(whole, list(alone), strict=True)]
         for basis in _bases(alone, read, shape):
             if rest.size >= 2 * len(basis) + 2 and _is_made_of(rest, basis):
                 found = [_words.wrong_regularization(e.paths, place=e.place())]

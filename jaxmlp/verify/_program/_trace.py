@@ -131,6 +131,11 @@ class Program:
         """The index of the equation that defines a variable."""
         return {out: index for index, equation in enumerate(self.equations) for out in equation.outputs}
 
+    def made_by(self, variable: int) -> tuple[int, int]:
+        """The index of the equation that defines a variable, and which of what that gives it is."""
+        index = self.makers[variable]
+        return index, self.equations[index].outputs.index(variable)
+
     @cached_property
     def users(self) -> dict[int, tuple[int, ...]]:
         """The indices of the equations that read a variable."""
