@@ -1,13 +1,14 @@
 """The correction of a forward pass that the candidate computes by another formula than the loss, in several places."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from typing import get_args
 
 import numpy as np
 
 from .._program._sites import results, Site
 from ._bench import Bench, Patch, Patches
 from ._edits import Edit
-from ._known import Knowledge, Quantity
+from ._known import Kind, Knowledge, Quantity
 from ._matching import Known
 from ._patches import after, WithAnother
 from ._relate import same, Values
@@ -18,6 +19,9 @@ _COST = 2.2
 
 _MOST = 64
 """How many executions are corrected at most."""
+
+_OF_A_FORWARD_PASS: tuple[Kind, ...] = ("value", "cotangent")
+"""What a statement of a forward pass may well give: `out - y` is both. A mask is a slope, and no output of a relu."""
 
 _FOLLOWING = 24
 """How many executions after a correction are asked whether it makes them known."""
@@ -95,7 +99,7 @@ class _Track:
         """Whether an execution gives one array that is no value of the loss, as things are by then."""
         outs = results(self.bench.program, run)
         given = self.at(outs[0]) if len(outs) == 1 else ()
-        return bool(given) and given[0].dtype.kind == "f" and not self._is_known(given, but="slope")
+        return bool(given) and given[0].dtype.kind == "f" and not self._is_known(given, _OF_A_FORWARD_PASS)
 
     def _comes_of(self, run: tuple[int, ...]) -> Quantity | None:
         """The value of the loss that an execution computes something of element by element, and reads nothing else."""
@@ -107,10 +111,10 @@ class _Track:
     def _find(self, values: Values) -> Quantity | None:
         return self.known.find(values) or self.parts.find(values)
 
-    def _is_known(self, values: Values, but: str | None = None) -> bool:
-        """Whether values are known, and no slope if those do not count."""
+    def _is_known(self, values: Values, kinds: Collection[Kind] = get_args(Kind)) -> bool:
+        """Whether values are known as one of these kinds, or a multiple of a cotangent."""
         quantity = self._find(values)
-        return (quantity is not None and quantity.kind != but) or self.known.scale(values) is not None
+        return (quantity is not None and quantity.kind in kinds) or self.known.scale(values) is not None
 
     def _correct(self, group: Sequence[tuple[tuple[int, ...], Quantity]]) -> bool:
         """Whether what follows becomes known once some value of the loss stands in the place of what a group gives."""
