@@ -132,12 +132,17 @@ def dropped(e: Explanation) -> Finding:
         return _words.extra_factor(e.paths, what=name, place=e.place())
     if equation.name in ("max", "min"):
         return _words.wrong_mask(e.paths, place=e.place())
-    slopes = [q.values for q in e.case.knowledge.quantities if q.kind == "slope"]
-    is_slope = any(q[0].shape == values[0].shape and _relate.same(values, q) for q in slopes)
-    is_slope = is_slope or e.case.names.as_slope(values) is not None or _is_usual(e, values)
+    known = {q.kind for q in e.case.knowledge.quantities if _same(q.values, values)}
+    # The sigmoid is the slope of a softplus, and of nothing where the forward pass has it as a value.
+    is_usual = e.case.names.as_slope(values) is not None or _is_usual(e, values)
+    is_slope = "slope" in known or ("value" not in known and is_usual)
     if is_slope and not any(_relate.same(values, e.case.bench.run.at(p)) for p in e.case.params):
         return _words.extra_slope(e.paths, slope=name or e.case.names.slope(values), place=e.place())
     return _words.extra_factor(e.paths, what=name, place=e.place())
+
+
+def _same(one: _relate.Values, other: _relate.Values) -> bool:
+    return one[0].shape == other[0].shape and _relate.same(one, other)
 
 
 def _is_usual(e: Explanation, values: _relate.Values) -> bool:

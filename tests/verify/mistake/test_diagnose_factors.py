@@ -228,3 +228,20 @@ def test_a_count_of_examples_that_divides_in_the_place_of_another_is_a_number_an
     report = check(loss, grads, {"w": w, "b": jnp.asarray(0.3)}, x, drawn[::-1], drawn, jnp.asarray(0.5))
     assert first(report) == ("scale-constant", "expected_size = len(x) * fraction")
     assert "0.785714 times what it must be" in report.findings[0].message
+
+
+def test_the_output_of_a_sigmoid_is_a_factor_and_not_the_slope_of_a_softplus(getkey):
+    def loss(params, x):
+        return jnp.sum(jax.nn.sigmoid(x @ params["w"]))
+
+    def sigmoid_backward(z, upstream):
+        a = 1 / (1 + jnp.exp(-z))
+        return upstream * (1 - a) * a
+
+    def grads(params, x):
+        z = x @ params["w"]
+        return {"w": x.T @ sigmoid_backward(z, 1 / (1 + jnp.exp(-z)))}
+
+    w, x = normals(getkey, (3, 2), (6, 3))
+    found = check(loss, grads, {"w": w}, x).findings[0]
+    assert (found.cause, found.must) == ("extra-factor", "(1 - a) * a")
