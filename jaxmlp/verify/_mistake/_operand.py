@@ -45,8 +45,9 @@ def operand(e: Explanation) -> Finding:
         return words(e.paths, place=_with_operand(e, used, instead))
     if isinstance(atom, int) and offer.quantity is not None:
         found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
-        if found is not None:  # nothing is wrong with how it is used
-            line = line_of(e.case.places[program.makers[atom]], e.case.source) if atom in program.makers else None
+        if found is not None:  # nothing is wrong with how it is used, if it is used for nothing else
+            is_for_it_alone = atom in program.makers and len(program.users.get(atom, ())) == 1
+            line = line_of(e.case.places[program.makers[atom]], e.case.source) if is_for_it_alone else None
             return replace(found, line=line or found.line)
     # The derivative of the loss by what it is computed of is a cotangent, and no slope of an activation.
     is_another = corrected is not None and (

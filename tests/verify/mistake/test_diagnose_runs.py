@@ -340,3 +340,35 @@ def test_a_value_in_the_place_of_its_activation_in_each_step(read, line, getkey)
     g, o, xs, y = normals(getkey, (4, 3), (4, 3), (3, 3), (4,))
     report = check(loss, grads, {"g": g, "o": o}, xs, y)
     assert report.ok if line is None else first(report) == ("wrong-operand", line)
+
+
+def test_a_state_that_a_gate_reads_one_step_too_late_is_told_where_it_is_read(getkey):
+    def loss(params, xs, h, y):
+        for x in xs:
+            z, r = sigmoid(x @ params["wz"]), sigmoid(x @ params["wr"])
+            h = (1 - z) * h + z * jnp.tanh(x + (r * h) @ params["u"])
+        return 0.5 * jnp.sum((h - y) ** 2)
+
+    def grads(params, xs, h, y):
+        states, kept = [h], []
+        for x in xs:
+            z, r = sigmoid(x @ params["wz"]), sigmoid(x @ params["wr"])
+            c = jnp.tanh(x + (r * states[-1]) @ params["u"])
+            states.append((1 - z) * states[-1] + z * c)
+            kept.append((z, r, c))
+        wz, wr, u = (jnp.zeros_like(params[name]) for name in ("wz", "wr", "u"))
+        dh = states[-1] - y
+        for t in reversed(range(len(xs))):
+            before, after = states[t], states[t + 1]
+            z, r, c = kept[t]
+            dz = dh * (c - before) * z * (1 - z)
+            dc = dh * z * (1 - c * c)
+            back = dc @ params["u"].T
+            dr = back * after * r * (1 - r)
+            wz, wr, u = wz + xs[t].T @ dz, wr + xs[t].T @ dr, u + (r * before).T @ dc
+            dh = dh * (1 - z) + back * r
+        return {"wz": wz, "wr": wr, "u": u}
+
+    wz, wr, u, xs, h, y = normals(getkey, (4, 4), (4, 4), (4, 4), (3, 5, 4), (5, 4), (5, 4))
+    found = said(loss, grads, {"wz": wz, "wr": wr, "u": u}, xs, h, y)
+    assert found == [("wrong-operand", "dr = back * after * r * (1 - r)")]
