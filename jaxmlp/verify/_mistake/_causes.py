@@ -21,6 +21,7 @@ from ._purpose import is_before_the_loss, reads_its_mask
 from ._relations import (
     another_factor,
     another_value,
+    decides_nothing,
     is_of_another_condition,
     is_right_on_part_of_a_branch,
     related,
@@ -78,6 +79,8 @@ def times(e: Explanation) -> Finding:
         found = another_loss(e, corrected) or another_factor(e, e.actual, corrected)
         if found is not None:
             return found
+    if decides_nothing(e, offer):
+        return _words.wrong_mask(e.paths, place=e.place())
     return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=place)
 
 

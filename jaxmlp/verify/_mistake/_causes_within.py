@@ -13,7 +13,7 @@ from .._program._expressions import (
 )
 from .._program._trace import Literal
 from .._program._tree import leaf_of
-from .._report import _words
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._brackets import brackets as brackets
 from ._calls import gone_through_before
@@ -202,12 +202,16 @@ def power(e: Explanation) -> Finding:
 
 
 def added(e: Explanation) -> list[Finding]:
-    found = [_words.missing_term(e.paths, place=e.place())]
+    found = [put_twice(e)]
     return found if e.mistake.factor == 1 else [*found, *by_a_factor(e, e.mistake.factor)]
 
 
 def overwritten(e: Explanation) -> Finding:
     return _words.wrong_operand(e.paths, used=None, instead=None, place=e.place())
+
+
+def put_twice(e: Explanation) -> Finding:
+    return _words_of_parts.put_twice(e.paths, place=e.place())
 
 
 def lacking(e: Explanation) -> Finding:

@@ -9,6 +9,7 @@ import numpy as np
 from .._line import _relate
 from .._line._matching import snapped
 from .._line._offers import Offer
+from .._line._patches import after
 from .._line._relate import Values
 from .._program._trace import Literal
 from .._report import _words
@@ -45,9 +46,8 @@ def operand(e: Explanation) -> Finding:
         return words(e.paths, place=_with_operand(e, used, instead))
     if isinstance(atom, int) and offer.quantity is not None:
         found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
-        if found is not None:  # nothing is wrong with how it is used, if it is used for nothing else
-            is_for_it_alone = atom in program.makers and len(program.users.get(atom, ())) == 1
-            line = line_of(e.case.places[program.makers[atom]], e.case.source) if is_for_it_alone else None
+        if found is not None:
+            line = line_of(e.case.places[program.makers[atom]], e.case.source) if _is_made_wrongly(e, atom) else None
             return replace(found, line=line or found.line)
     # The derivative of the loss by what it is computed of is a cotangent, and no slope of an activation.
     is_another = corrected is not None and (
@@ -112,6 +112,16 @@ def _is_of_a_parameter(e: Explanation, offer: Offer) -> bool:
     if quantity is not None and quantity.kind == "value":
         return quantity.variable in e.case.loss.program.inputs[: len(params)]
     return bool(offer.variables) and set(offer.variables) <= set(params)
+
+
+def _is_made_wrongly(e: Explanation, used: int) -> bool:
+    """Whether the leaves are right as well where what makes a value gives the other one, whatever uses it."""
+    bench, offer, factor = e.case.bench, e.facts["offer"], e.mistake.factor
+    if used not in bench.program.makers:
+        return False
+    index, place = bench.program.made_by(used)
+    patches = {index: after(place, lambda value, point: factor * offer.at(0, point))}
+    return all(bench.is_right(path, patches) for path in e.paths)
 
 
 def _is_but_for_a_slope(e: Explanation) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from .._line import _relate
 from .._line._bench import RIGHT
 from .._line._known import Quantity
+from .._line._offers import Offer
 from .._line._patches import after
 from .._line._relate import multiple, Values
 from .._report import _words
@@ -15,7 +16,8 @@ from ._explanation import Explanation
 from ._usual_slopes import usual_slopes
 
 
-_CONDITIONS = ("gt", "ge", "lt", "le", "eq", "ne")
+_ORDERS = ("gt", "ge", "lt", "le")
+_CONDITIONS = (*_ORDERS, "eq", "ne")
 
 
 def is_of_another_condition(e: Explanation) -> bool:
@@ -31,6 +33,17 @@ def is_of_another_condition(e: Explanation) -> bool:
     found = [bench.values(e.run, turned, k) for k in range(bench.count)]
     given = tuple(values[e.out] for values in found if values is not None and e.out in values)
     return len(given) == bench.count and _relate.same(given, expected)
+
+
+def decides_nothing(e: Explanation, slope: Offer) -> bool:
+    """Whether the statement compares numbers, which comes out alike for all of them, and lacks a slope that is one of
+    two numbers: that of a leaky relu, where it asks for the sign of something that has none.
+    """
+    bench = e.case.bench
+    compared = [equation for equation in map(bench.program.equations.__getitem__, e.run) if equation.name in _ORDERS]
+    asked = [values for equation in compared for values in map(bench.run.at, equation.outputs)]
+    asked = [values for values in asked if values[0].shape == slope.shape]
+    return bool(asked) and len(np.unique(slope.values[0])) == 2 and all(len(np.unique(values)) == 1 for values in asked)
 
 
 def is_right_on_part_of_a_branch(e: Explanation, expected: Values) -> bool:
@@ -80,6 +93,8 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
         return None
     if _relate.is_another_mask(actual, expected):
         return _words.wrong_mask(e.paths, place=e.place())
+    if _is_turned(actual, expected):
+        return _words.transposed(e.paths, actual[0].shape, expected[0].shape, place=e.place())
     penalty = _penalty(e, actual, expected)
     if penalty is not None:
         return penalty
@@ -104,6 +119,12 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
             if multiple(actual, _times(expected, values)) is not None:
                 return _words.extra_factor(e.paths, what=name, place=e.place())
     return another_factor(e, actual, expected)
+
+
+def _is_turned(actual: Values, expected: Values) -> bool:
+    """Whether a square matrix is the transpose of another, and neither symmetric nor a single number."""
+    turned = tuple(value.T for value in actual) if actual[0].ndim == 2 else ()
+    return bool(turned) and not _relate.same(actual, turned) and _relate.same(turned, expected)
 
 
 def another_value(e: Explanation, expected: Values) -> Finding | None:

@@ -146,6 +146,11 @@ def overwritten(paths: tuple[str, ...], *, place: Place | None = None) -> Findin
     return finding("missing-term", paths, place, table="overwritten")
 
 
+def put_twice(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    """Where rows come together, as those of a table of embeddings do."""
+    return finding("missing-term", paths, place, table="put-twice")
+
+
 def penalty_alone(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     return finding("missing-term", paths, place, table="penalty-alone")
 

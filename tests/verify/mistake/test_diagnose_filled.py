@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from jaxmlp import check
+
 from .findings import normals, said
 
 
@@ -70,3 +72,22 @@ def test_blocks_that_overlap_are_set_where_they_must_be_added(getkey):
     w, x, y = normals(getkey, (5, 2), (5, 2), (3, 2))
     line = "dz = jax.lax.dynamic_update_slice(dz, jnp.stack([d, d, d]), (i, 0))"
     assert said(loss, grads, {"w": w}, x, y) == [("missing-term", line)]
+
+
+def test_rows_that_are_read_all_at_once_and_written_back_one_over_the_other(getkey):
+    def loss(params, ids, y):
+        return 0.5 * jnp.sum((params["table"][ids] - y) ** 2)
+
+    def grads(params, ids, y):
+        d = params["table"][ids] - y
+        table = jnp.zeros_like(params["table"])
+        for k in range(ids.shape[0]):
+            rows = table[ids[k]] + d[k]
+            for j in range(ids.shape[1]):
+                table = table.at[ids[k, j]].set(rows[j])
+        return {"table": table}
+
+    table, y = normals(getkey, (5, 3), (4, 2, 3))
+    [found] = check(loss, grads, {"table": table}, jnp.asarray([[0, 1], [2, 2], [3, 4], [1, 1]]), y).findings
+    assert found.cause == "missing-term" and "one over the other" in found.message
+    assert found.line is not None and found.line.text == "table = table.at[ids[k, j]].set(rows[j])"

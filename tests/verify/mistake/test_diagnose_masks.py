@@ -162,3 +162,21 @@ def test_a_mask_of_the_data_is_not_the_condition_that_a_slope_lacks(getkey):
     w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
     keep = (jnp.arange(45).reshape(9, 5) % 3 > 0).astype(x.dtype)
     assert first(check(loss, grads, {"w1": w1, "w2": w2}, x, y, keep))[0] == "missing-activation-derivative"
+
+
+def test_a_condition_on_what_has_no_sign_any_more_is_another_condition(getkey):
+    def leaky(z):
+        return jnp.where(z > 0, z, -0.3 * z)
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((leaky(x @ params["w1"]) @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y):
+        h = leaky(x @ params["w1"])
+        d = h @ params["w2"] - y
+        dz = (d @ params["w2"].T) * jnp.where(h > 0, 1.0, -0.3)
+        return {"w1": x.T @ dz, "w2": h.T @ d}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
+    found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
+    assert found == ("wrong-mask", 'dz = (d @ params["w2"].T) * jnp.where(h > 0, 1.0, -0.3)')

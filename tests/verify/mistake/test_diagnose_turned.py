@@ -121,3 +121,22 @@ def test_axes_in_the_wrong_order_before_a_reshape(getkey):
     (finding,) = check(loss, grads, {"kernel": kernel}, x, y).findings
     assert finding.cause == "transposed" and "(0, 2, 1, 3)" in finding.message
     assert finding.must == "jnp.reshape(jnp.einsum('nhw,nco->hcwo', x, d).transpose((0, 2, 1, 3)), (2, 3, 4, 5))"
+
+
+def test_a_layer_that_shares_its_square_matrix_turned_is_told_at_its_call(getkey):
+    def loss(params, x):
+        h = jnp.tanh(x @ params["w"])
+        return 0.5 * jnp.sum((h @ params["w"].T - x) ** 2)
+
+    def products(inputs, d):
+        return inputs.T @ d, d.sum(axis=0)
+
+    def grads(params, x):
+        h = jnp.tanh(x @ params["w"])
+        d = h @ params["w"].T - x
+        decoder, _ = products(h, d)
+        encoder, _ = products(x, (d @ params["w"]) * (1 - h**2))
+        return {"w": encoder + decoder}
+
+    w, x = normals(getkey, (4, 4), (7, 4))
+    assert said(loss, grads, {"w": w}, x) == [("transposed", "decoder, _ = products(h, d)")]

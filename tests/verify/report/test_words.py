@@ -97,6 +97,7 @@ FINDINGS = [
     ("wrong-forward", _words_of_parts.term_sign, {"cause": "wrong-forward", "term": "b1"}),
     ("wrong-forward", _words_of_parts.other_sign, {}),
     ("missing-term", _words_of_parts.penalty_alone, {}),
+    ("missing-term", _words_of_parts.put_twice, {}),
     ("missing-term", _words_of_parts.overwritten, {}),
     ("wrong-operand", _words_of_parts.loss_itself, {}),
     ("scale-constant", _words_of_parts.part_scale, {"times": 0.5}),
