@@ -12,7 +12,7 @@ from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._another_pair import another_pair
 from ._departures import departed as departed
-from ._every_run import another_factor_in_each_run
+from ._every_run import a_slope_in_each_run, another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss, of_a_function_of_it, wrong_output_and_sign
 from ._names import joined
@@ -209,7 +209,7 @@ def _not_that_cotangent(
         return _words.wrong_mask(e.paths, place=e.place())
     if found is None and makes_another_slope(e):
         return wrong_slope(e, place=e.place())
-    found = found or another_factor_in_each_run(e) or another_pair(e, expected)
+    found = found or a_slope_in_each_run(e) or another_factor_in_each_run(e) or another_pair(e, expected)
     if found is None and e.ignores_an_argument():
         return _words.missing_upstream(e.paths, place=e.place())
     return found or _words.unknown(e.paths, place=place)

@@ -38,6 +38,27 @@ def another_factor_in_each_run(e: Explanation) -> Finding | None:
     return None
 
 
+def a_slope_in_each_run(e: Explanation) -> Finding | None:
+    """A slope of the loss that is missing or too much, of which each run takes one number."""
+    every = every_run(e) if len(e.mistake.instances) > 1 else None
+    if every is None or every[0][0].ndim > 1:
+        return None
+    actual, expected = every
+    for quantity in e.case.knowledge.quantities:
+        is_a_slope = quantity.kind == "slope" and quantity.values[0].size == actual[0].size
+        if not is_a_slope or _relate.is_constant(quantity.values) or e.case.is_arithmetic(quantity):
+            continue
+        for order in ("C", "F"):
+            slope = tuple(np.ravel(value, order) for value in quantity.values)
+            for one, other, words in (
+                (actual, expected, _words.missing_slope),
+                (expected, actual, _words.extra_slope),
+            ):
+                if _relate.multiple(tuple(a * s for a, s in zip(one, slope, strict=True)), other) is not None:
+                    return words(e.paths, slope=e.case.names.known(quantity), place=e.place())
+    return None
+
+
 def _factors(e: Explanation) -> Iterator[tuple[str | None, Values]]:
     """What the runs multiply with, in all of them together."""
     equations = e.case.bench.program.equations

@@ -8,7 +8,7 @@ import pytest
 
 from jaxmlp import check
 
-from .findings import normals, said
+from .findings import first, normals, said
 
 
 def loss(params, x, y):
@@ -293,3 +293,22 @@ def test_a_sign_in_every_element_of_a_list(getkey):
 
     w1, w2, x, t = normals(getkey, (4, 3), (2, 4), (3,), (2,))
     assert said(loss, grads, {"w1": w1, "w2": w2}, x, t) == [("sign", "errors = [t[j] + out[j] for j in range(2)]")]
+
+
+def test_each_output_neuron_lacks_the_slope_of_a_tanh_of_another_scale(getkey):
+    def loss(params, x, y):
+        h = jnp.tanh(x @ params["w1"])
+        return 0.5 * jnp.sum((y - 1.7 * jnp.tanh((h @ params["w2"]) * 2 / 3)) ** 2)
+
+    def grads(params, x, y):
+        w1, w2 = params["w1"], params["w2"]
+        h = [jnp.tanh(sum(x[i] * w1[i, j] for i in range(5))) for j in range(4)]
+        out = [1.7 * jnp.tanh(sum(h[j] * w2[j, k] for j in range(4)) * 2 / 3) for k in range(3)]
+        delta = [out[k] - y[k] for k in range(3)]
+        dw2 = jnp.stack([jnp.stack([h[j] * delta[k] for k in range(3)]) for j in range(4)])
+        back = [sum(w2[j, k] * delta[k] for k in range(3)) * jnp.sqrt(1 - h[j] ** 2) for j in range(4)]
+        return {"w1": jnp.outer(x, jnp.stack(back)), "w2": dw2}
+
+    w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (5,), (3,))
+    found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
+    assert found == ("missing-activation-derivative", "delta = [out[k] - y[k] for k in range(3)]")
