@@ -17,7 +17,7 @@ from ._explanation import Explanation
 from ._losses import another_loss, of_a_function_of_it, wrong_output_and_sign
 from ._names import joined
 from ._operand import a_neighbour
-from ._purpose import is_before_the_loss, reads_its_mask
+from ._purpose import is_before_the_loss, reads_an_error, reads_its_mask
 from ._relations import (
     another_factor,
     another_value,
@@ -210,7 +210,7 @@ def _not_that_cotangent(
     if found is None and makes_another_slope(e):
         return wrong_slope(e, place=e.place())
     found = found or a_slope_in_each_run(e) or another_factor_in_each_run(e) or another_pair(e, expected)
-    if found is None and e.ignores_an_argument():
+    if found is None and e.ignores_an_argument() and not reads_an_error(e):
         return _words.missing_upstream(e.paths, place=e.place())
     return found or _words.unknown(e.paths, place=place)
 

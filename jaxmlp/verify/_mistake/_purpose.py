@@ -190,6 +190,13 @@ def reads_its_mask(e: Explanation, slope: _relate.Values) -> bool:
     )
 
 
+def reads_an_error(e: Explanation) -> bool:
+    """Whether the statement reads what comes of all the data that the loss is made of, the targets too."""
+    read = {atom for index in e.run for atom in e.case.bench.program.equations[index].inputs if isinstance(atom, int)}
+    everything = set[int]().union(*(e.case.depends_on(e.case.bench.leaves[path]) for path in e.paths))
+    return any(everything.difference(e.case.params) <= e.case.depends_on(atom) for atom in read)
+
+
 def is_before_the_loss(e: Explanation) -> bool:
     """Whether the statement comes of values of the forward pass alone, and not of all that the loss is made of: the
     targets come in later.

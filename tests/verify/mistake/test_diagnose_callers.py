@@ -375,3 +375,31 @@ def test_the_error_of_the_layer_below_in_a_layer_s_own_gradients(getkey):
     found = said(loss, grads, {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y)
     assert {cause for cause, _ in found} == {"wrong-operand"}
     assert found[0] == ("wrong-operand", "weights_grad = jnp.outer(delta, below)")
+
+
+def test_an_argument_that_is_not_read_is_no_error_that_is_missing_where_one_is_read(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["w1"])
+        return jnp.mean((jax.nn.sigmoid(h @ params["w2"]) - y) ** 2)
+
+    def slope(z):
+        return jnp.exp(-z) / (1 + jnp.exp(-z)) ** 2
+
+    def backward(error, inputs, z, a, w):
+        through = slope(a) * error
+        return through @ w.T, inputs.T @ error
+
+    def grads(params, x, y):
+        z1 = x @ params["w1"]
+        h = jax.nn.sigmoid(z1)
+        z2 = h @ params["w2"]
+        out = jax.nn.sigmoid(z2)
+        error = 2 * (out - y) / y.size
+        error, dw2 = backward(error, h, z2, out, params["w2"])
+        _, dw1 = backward(error, x, z1, h, params["w1"])
+        return {"w1": dw1, "w2": dw2}
+
+    w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (1, 5), (1, 3))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert ("wrong-activation-derivative", "through = slope(a) * error") in found
+    assert "missing-upstream" not in {cause for cause, _ in found}
