@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import zlib
+from collections import Counter
 
 
 # Several test processes share one accelerator: none may take its memory whole.
@@ -69,6 +70,12 @@ def pytest_report_header() -> str:
 def pytest_xdist_auto_num_workers() -> int:
     """A worker more than there are cores: some tests wait for other processes, and for heartbeats that do not come."""
     return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files of long tests first, then those of many: at the end no worker is left alone with one of them."""
+    count = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.get_closest_marker("long") is None, -count[item.path]))
 
 
 @pytest.fixture(autouse=True, scope="module")

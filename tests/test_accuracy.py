@@ -19,6 +19,9 @@ import jaxmlp
 from .helpers import astype, with_standard_promotion
 
 
+pytestmark = pytest.mark.long
+
+
 # Off by at most this many times what half an ulp in each parameter does to the truth: the gradient's own rounding is a
 # few operations deep, that of the parameters one. Measured: 1.5 at most.
 ALLOWED_OVER_THE_PARAMETERS = 4

@@ -6,6 +6,11 @@ import re
 import subprocess
 import sys
 
+import pytest
+
+
+pytestmark = pytest.mark.long
+
 
 ROOT = pathlib.Path(__file__).parents[1]
 MIGRATION = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")

@@ -17,6 +17,9 @@ from jaxmlp import _numbers, fit
 from .helpers import astype, network, with_standard_promotion
 
 
+pytestmark = pytest.mark.long
+
+
 # XLA takes minutes to optimize some thousand operations on single numbers; what they compute does not depend on it.
 UNOPTIMIZED = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
 

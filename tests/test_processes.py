@@ -19,6 +19,9 @@ import jaxmlp
 from .helpers import as_jax
 
 
+pytestmark = pytest.mark.long
+
+
 STEPS = 20
 # Seconds without a sign of life after which a process is taken for dead: as few as a busy machine allows.
 HEARTBEAT = 10

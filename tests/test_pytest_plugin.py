@@ -10,6 +10,9 @@ import _jaxmlp_pytest
 from jaxmlp import _placement
 
 
+pytestmark = pytest.mark.long
+
+
 pytest_plugins = "pytester"
 
 TESTS = """

@@ -13,6 +13,9 @@ import jax
 import pytest
 
 
+pytestmark = pytest.mark.long
+
+
 README = (pathlib.Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 FIRST, RULE, TRACE, TEST, TRAIN, MANY, RUN, DEVICES = EXAMPLES

@@ -19,6 +19,9 @@ from jaxmlp import _cli
 from .test_architecture import EVERY_FILE, names_used
 
 
+pytestmark = pytest.mark.long
+
+
 UNPICKLE = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "Unpickler", "read_pickle"}
 RUNS_THE_FILE = Path(jaxmlp.__file__).parent / "_cli" / "_source.py"
 

@@ -16,6 +16,9 @@ import jaxmlp
 from .helpers import assert_close, generator, problem, ULPS_OF_A_NETWORK
 
 
+pytestmark = pytest.mark.long
+
+
 DEVICES = jax.devices("cpu")[:8]
 MESH = Mesh(DEVICES, ("batch",))
 ROWS, WHOLE = NamedSharding(MESH, P("batch")), NamedSharding(MESH, P())

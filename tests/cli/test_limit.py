@@ -11,6 +11,9 @@ from jaxmlp import _cli
 from jaxmlp._cli import _limit
 
 
+pytestmark = pytest.mark.long
+
+
 RIGHT = """\
 import numpy as np
 

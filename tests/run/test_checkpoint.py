@@ -21,6 +21,9 @@ from jaxmlp._run import _contents, _run
 from .problem import accuracy, assert_same, BATCH, MINIBATCHES, OPTIONS, PARAMS, steps_in, train
 
 
+pytestmark = pytest.mark.long
+
+
 pytest.importorskip("orbax.checkpoint")
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 
+pytestmark = pytest.mark.long
+
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 SAMPLE = (

@@ -16,6 +16,9 @@ from jaxmlp.verify._program._trace import traced
 from ..helpers import normal
 
 
+pytestmark = pytest.mark.long
+
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 

@@ -8,6 +8,7 @@ from .._line import _relate
 from .._line._matching import snapped
 from .._line._offers import Offer
 from .._program._expressions import multiplied, negated, rewritten
+from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -34,6 +35,8 @@ def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -
         if size in (batch, snapped(1 / batch)) and not _is_repeated(e, size):
             must = must or (None if signs else rewritten(e.text, lambda node: multiplied(node, size)))
             return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
+    if (other := _another_count(e, size)) is not None:
+        return [*signs, _words.another_count(e.paths, *other, place=e.place())]
     is_short = len(f"{size:g}") < 6 and not signs
     is_short = is_short and not e.alias  # what hands its argument on is to be mended where it does
     must = must or (rewritten(e.text, lambda node: multiplied(node, size)) if is_short else None)
@@ -46,6 +49,23 @@ def factor_of_a_number(e: Explanation, expected: _relate.Values) -> float | None
         return None
     times = _relate.multiple(e.actual, expected)
     return None if times is None else 1 / times
+
+
+def _another_count(e: Explanation, size: float) -> tuple[int, int] | None:
+    """The length of another axis that divides where the number of examples ought to, and that number."""
+    bench, equations = e.case.bench, e.case.bench.program.equations
+    read = [bench.run.at(atom)[0].shape for index in e.run for atom in equations[index].inputs]
+    for index in e.run:
+        equation = equations[index]
+        position = {"div": (1,), "mul": (0, 1)}.get(equation.name, ())
+        numbers = [atom.value for atom in map(equation.inputs.__getitem__, position) if isinstance(atom, Literal)]
+        for value in numbers:
+            count = snapped(1 / float(value) if equation.name == "mul" and value else float(value))
+            batch = snapped(count / size)
+            is_a_length = any(count in shape for shape in read) and batch in e.batches
+            if is_a_length and count > 1 and count % batch and batch % count:
+                return int(count), int(batch)
+    return None
 
 
 def _negates_leaves(e: Explanation) -> bool:

@@ -119,6 +119,11 @@ def counted_batch(paths: tuple[str, ...], batch: int, *, place: Place | None = N
     return finding("scale-batch", paths, place, table="counted-batch", batch=batch)
 
 
+def another_count(paths: tuple[str, ...], number: int, batch: int, *, place: Place | None = None) -> Finding:
+    """The length of another axis divides where the number of examples ought to."""
+    return finding("scale-batch", paths, place, table="another-count", number=number, batch=batch)
+
+
 def scale_constant(paths: tuple[str, ...], factor: float, *, part: bool = False, place: Place | None = None) -> Finding:
     return finding("scale-constant", paths, place, factor=factor, sentence=_whole_or(part))
 

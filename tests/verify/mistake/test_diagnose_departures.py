@@ -9,6 +9,9 @@ from jaxmlp import check
 from .findings import named, normals
 
 
+pytestmark = pytest.mark.long
+
+
 def cross_entropy(params, xs, ys):
     return -sum(jnp.sum(y * jax.nn.log_softmax(params["v"] @ jnp.tanh(params["w"] @ x))) for x, y in zip(xs, ys))  # noqa: B905
 

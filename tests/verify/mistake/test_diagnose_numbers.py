@@ -180,3 +180,16 @@ def test_a_factor_of_zeros_makes_the_gradient_zero_and_is_no_slope_too_many(getk
 
     w, x, y = normals(getkey, (3, 2), (7, 3), (7, 2))
     assert said(loss, grads, {"w": w}, x, y) == [("zero-gradient", "d = jnp.zeros_like(out) * (out - y)")]
+
+
+def test_the_number_of_inputs_divides_where_the_number_of_examples_must(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.mean(jnp.sum((params["w"] @ x - y) ** 2, axis=0))
+
+    def grads(params, x, y):
+        d = params["w"] @ x - y
+        return {"w": d @ x.T / x.shape[0]}
+
+    w, x, y = normals(getkey, (3, 4), (4, 7), (3, 7))
+    [found] = check(loss, grads, {"w": w}, x, y).findings
+    assert found.cause == "scale-batch" and "divided by 4, and the batch has 7 examples" in found.message

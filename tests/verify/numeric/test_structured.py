@@ -12,6 +12,9 @@ from jaxmlp.verify._numeric._structured import dense_differences
 from ...helpers import normal
 
 
+pytestmark = pytest.mark.long
+
+
 SIZES = (3, 6, 5, 2)
 
 

@@ -68,6 +68,7 @@ FINDINGS = [
     ("wrong-operand", _words.matrix_product, {"of_a_slope": False}),
     ("wrong-activation-derivative", _words.matrix_product, {"of_a_slope": True}),
     ("scale-batch", _words.counted_batch, {"batch": 7}),
+    ("scale-batch", _words.another_count, {"number": 4, "batch": 7}),
     ("wrong-operand", _words.wrong_operand, SWAP),
     ("wrong-operand", _words.wrong_operand, {"used": None, "instead": None}),
     ("wrong-operand", _words.wrong_operand, {"used": "a2", "instead": None}),

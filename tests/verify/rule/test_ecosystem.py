@@ -11,6 +11,9 @@ from jaxmlp import check, check_rule
 from ...helpers import normal
 
 
+pytestmark = pytest.mark.long
+
+
 def data(getkey, dtype="float64"):
     return normal(getkey(), (5, 3), dtype), normal(getkey(), (5, 2), dtype)
 

@@ -18,6 +18,9 @@ from ...helpers import normal, problem as network
 from ..gradients import changed, grads, loss, problem
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture
 def streaming(monkeypatch):
     """Every gradient is large; the shapes of what comes to the host, program by program."""
