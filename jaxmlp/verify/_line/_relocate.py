@@ -169,7 +169,9 @@ def _in_a_factor(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mista
     outs = results(program, run)
     found = [bench.values(run, mistake.patches, k) for k in range(bench.count)]
     offer = mistake.edit.facts.get("offer")
+    is_a_slope = offer is not None and offer.quantity is not None and offer.quantity.kind == "slope"
     is_simple = mistake.edit.kind not in ("known", "operand") or (offer is not None and offer.name is not None)
+    is_simple |= mistake.edit.kind == "operand" and is_a_slope  # that factor is wrong by itself
     if is_simple or len(mistake.instances) != 1 or mistake.site.leaf or len(outs) != 1 or None in found:
         return mistake
     actual = bench.run.at(outs[0])

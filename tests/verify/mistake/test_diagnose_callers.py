@@ -403,3 +403,25 @@ def test_an_argument_that_is_not_read_is_no_error_that_is_missing_where_one_is_r
     found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
     assert ("wrong-activation-derivative", "through = slope(a) * error") in found
     assert "missing-upstream" not in {cause for cause, _ in found}
+
+
+def test_a_value_that_is_returned_for_its_slope_is_no_term_that_is_missing_before(getkey):
+    def sigmoid(z, derivative=False):
+        return sigmoid(z) if derivative else 1 / (1 + jnp.exp(-z))
+
+    def loss(params, x, y):
+        return jnp.sum((jax.nn.sigmoid(jax.nn.sigmoid(x @ params["w1"]) @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y):
+        z, a = [], [x]
+        for w in (params["w1"], params["w2"]):
+            z.append(a[-1] @ w)
+            a.append(sigmoid(z[-1]))
+        error = a[-1] - y
+        d2 = 2 * error * sigmoid(z[1], True)
+        d1 = (d2 @ params["w2"].T) * sigmoid(z[0], True)
+        return {"w1": a[0].T @ d1, "w2": a[1].T @ d2}
+
+    w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (6, 5), (6, 3))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert {cause for cause, _ in found} == {"wrong-activation-derivative"}
