@@ -3,8 +3,9 @@
 """
 
 from .._line._localize import Mistake
+from .._program._source import caller
 from .._program._stacks import Frame
-from .._program._syntax import calls_one_that_ignores, Statement
+from .._program._syntax import calls_one_that_ignores, function_of, returned_as, Statement
 from ._case import Case
 
 
@@ -34,7 +35,20 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     # Where all that comes of it is wrong, and something else reads it too, it is wrong before it gets another name.
     everywhere = set(case.bench.reached(case.bench.program.users.get(out, ()))) <= set(mistake.leaves)
     alias = source.alias(site.frame, name, site.statement.last, alone=everywhere or not mistake.innocent)
-    return alias or _passed_on(case, mistake, out, name) or _handed_on(case, mistake, out, name)
+    alias = alias or _passed_on(case, mistake, out, name) or _handed_on(case, mistake, out, name)
+    return alias or _given_back(case, mistake, out, name)
+
+
+def _given_back(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame | None, Statement] | None:
+    """The statement that renames what a function returns as it is: where it is called, or where it is passed on to."""
+    own, source, equations = mistake.site.frame, case.source, case.bench.program.equations
+    calls = {caller(equations[run[0]].stacks, own) for run in mistake.instances}
+    call = calls.pop() if len(calls) == 1 else None
+    statement = source.statement(call) if call and own and not source.is_own(own) else None
+    target = returned_as(function_of(own), name, statement.node) if own and statement else None
+    if call is None or statement is None or target is None:
+        return None
+    return source.alias(call, target, statement.last, alone=True) or _passed_on(case, mistake, out, target)
 
 
 def _handed_on_unread(case: Case, mistake: Mistake) -> tuple[Frame, Statement] | None:

@@ -60,7 +60,7 @@ def times(e: Explanation) -> Finding:
     of_each_run = len(offer.values) > 1 and offer.name is None
     if _code(what) and e.mistake.factor == 1 and not of_each_run:
         form = f"({{}}) * {what}"
-        must = joined(e.site.statement.target, form) if e.alias and e.site.statement else e.joined(form)
+        must = joined(e.renames, form) if e.alias else e.joined(form)
     place = e.place(must)
     if _lacks_upstream(e, offer):
         return of_a_function_of_it(e) or _words.missing_upstream(e.paths, upstream=what, place=place)

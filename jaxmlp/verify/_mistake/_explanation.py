@@ -68,6 +68,12 @@ class Explanation:
         assert self.out is not None
         return self.case.bench.run.at(self.out)
 
+    @property
+    def renames(self) -> str | None:
+        """What the statement gives another name, if it only does that: as it is called there, `da` in `dz = da`."""
+        value = self.alias and getattr(self.alias[1].node, "value", None)
+        return value.id if isinstance(value, ast.Name) else self.site.statement and self.site.statement.target
+
     @cached_property
     def text(self) -> str | None:
         """What the statement assigns, as it is written, if it is one value that is corrected as a whole."""

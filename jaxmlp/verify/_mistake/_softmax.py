@@ -30,7 +30,7 @@ def lacks_the_softmax(e: Explanation, expected: Values) -> Finding | None:
 
 
 def normalized(e: Explanation) -> Finding:
-    text = e.site.statement.target if e.alias and e.site.statement else e.text
+    text = e.renames if e.alias else e.text
     must = joined(text, f"({{}}) / jnp.sum({text}, axis={e.facts['axis']}, keepdims=True)")
     return _words.not_normalized(e.paths, place=e.place(must))
 

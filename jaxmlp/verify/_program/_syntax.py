@@ -200,6 +200,21 @@ def is_passed_in_a_call(value: ast.AST, name: str) -> bool:
     )
 
 
+def returned_as(function: Any, name: str, assignment: ast.AST) -> str | None:
+    """What an assignment calls what a function returns as it stands, or a part of that, and calls `name` itself."""
+    returns = (
+        [node.value for node in ast.walk(function) if isinstance(node, ast.Return)] if function is not None else []
+    )
+    if len(returns) != 1 or not isinstance(assignment, ast.Assign) or len(assignment.targets) != 1:
+        return None
+    entries, targets = (_entries(value) or [value] for value in (returns[0], assignment.targets[0]))
+    for entry, target in zip(entries, targets, strict=True) if len(entries) == len(targets) else ():
+        inner = entry.value if isinstance(entry, ast.Subscript) else entry
+        if is_name(inner, name) and isinstance(target, ast.Name):
+            return target.id
+    return None
+
+
 def last_line(node: Any) -> int:
     return node.end_lineno or node.lineno
 

@@ -425,3 +425,45 @@ def test_a_value_that_is_returned_for_its_slope_is_no_term_that_is_missing_befor
     w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (6, 5), (6, 3))
     found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
     assert {cause for cause, _ in found} == {"wrong-activation-derivative"}
+
+
+def relu_network(params, x, y):
+    h = jnp.maximum(x @ params["w1"], 0)
+    return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2)
+
+
+def layer_behind(inputs, d, w):
+    dw = inputs.T @ d
+    dx = d @ w.T
+    return dx, dw
+
+
+def through_a_relu(d, z, x):
+    mask = z > 0
+    dz = d
+    return x.T @ dz, mask
+
+
+def renamed_where_it_is_called(params, x, y):
+    h = jnp.maximum(x @ params["w1"], 0)
+    dh, dw2 = layer_behind(h, h @ params["w2"] - y, params["w2"])
+    dz = dh
+    _, dw1 = layer_behind(x, dz, params["w1"])
+    return {"w1": dw1, "w2": dw2}
+
+
+def renamed_where_it_is_passed_to(params, x, y):
+    z = x @ params["w1"]
+    h = jnp.maximum(z, 0)
+    dh, dw2 = layer_behind(h, h @ params["w2"] - y, params["w2"])
+    dw1, _ = through_a_relu(dh, z, x)
+    return {"w1": dw1, "w2": dw2}
+
+
+@pytest.mark.parametrize(
+    ("grads", "line"), ((renamed_where_it_is_called, "dz = dh"), (renamed_where_it_is_passed_to, "dz = d"))
+)
+def test_what_a_function_returns_and_another_line_renames_lacks_its_slope_there(getkey, grads, line):
+    w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (6, 5), (6, 3))
+    found = said(relu_network, grads, {"w1": w1, "w2": w2}, x, y)
+    assert found == [("missing-activation-derivative", line)]
