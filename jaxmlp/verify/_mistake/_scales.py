@@ -55,12 +55,12 @@ def _another_count(e: Explanation, size: float) -> tuple[int, int] | None:
     """The length of another axis that divides where the number of examples ought to, and that number."""
     bench, equations = e.case.bench, e.case.bench.program.equations
     read = [bench.run.at(atom)[0].shape for index in e.run for atom in equations[index].inputs]
-    for index in e.run:
+    for index in e.run if size else ():
         equation = equations[index]
-        position = {"div": (1,), "mul": (0, 1)}.get(equation.name, ())
-        numbers = [atom.value for atom in map(equation.inputs.__getitem__, position) if isinstance(atom, Literal)]
-        for value in numbers:
-            count = snapped(1 / float(value) if equation.name == "mul" and value else float(value))
+        positions = {"div": (1,), "mul": (0, 1)}.get(equation.name, ())
+        literals = [atom.value for atom in map(equation.inputs.__getitem__, positions) if isinstance(atom, Literal)]
+        for value in (float(literal) for literal in literals if literal.ndim == 0 and literal):
+            count = snapped(1 / value if equation.name == "mul" else value)
             batch = snapped(count / size)
             is_a_length = any(count in shape for shape in read) and batch in e.batches
             if is_a_length and count > 1 and count % batch and batch % count:
