@@ -42,14 +42,17 @@ class Repeated:
 
 
 def gradient_repeated(
-    subject: Subject, params: Any, first: dict[str, np.ndarray] | None, *, traceable: bool
+    subject: Subject, params: Any, first: dict[str, np.ndarray] | None, *, traceable: bool, in_place: bool = True
 ) -> Repeated:
-    """The gradient called a second time, in the dtypes of the caller, after it gave `first`, if that is known."""
+    """The gradient called a second time, in the dtypes of the caller, after it gave `first`, if that is known; and, if
+    `in_place` says so, what it changes of its arguments.
+    """
     args = (params, *subject.args)
     if first is None and not traceable:
         first = _leaves(subject, called(subject.grads, *args))
     try:
-        second = again(subject.grads, _names(subject.grads, len(args)), args, traceable=traceable)
+        names = _names(subject.grads, len(args))
+        second = again(subject.grads, names, args, traceable=traceable, in_place=in_place)
     except Exception as error:
         return Repeated((fails_again(subject.name, error),))
     source = Source(subject.source or subject.grads)
@@ -72,7 +75,7 @@ def repeated_often(
     two draws may be the same. They gave `first` and `value` before.
     """
     for _ in range(CALLS):
-        repeated = gradient_repeated(subject, params, first, traceable=traceable)
+        repeated = gradient_repeated(subject, params, first, traceable=traceable, in_place=False)
         if repeated.reasons:
             return repeated
         if why := _loss_repeated(subject, params, value):

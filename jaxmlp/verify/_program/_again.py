@@ -38,8 +38,16 @@ class Again:
     writer: Frame | None = None
 
 
-def again(function: Callable[..., Any], names: tuple[str, ...], args: tuple[Any, ...], *, traceable: bool) -> Again:
-    """`function(*args)` once more: traced anew where JAX can trace it, called where not.
+def again(
+    function: Callable[..., Any],
+    names: tuple[str, ...],
+    args: tuple[Any, ...],
+    *,
+    traceable: bool,
+    in_place: bool = True,
+) -> Again:
+    """`function(*args)` once more: traced anew where JAX can trace it, called where not, or where `in_place` asks for
+    the arguments that it changes as only NumPy's arrays can be changed.
 
     An argument is named by its place in `names` and the path of its leaf; where the name is empty, by the path alone.
     """
@@ -64,7 +72,7 @@ def again(function: Callable[..., Any], names: tuple[str, ...], args: tuple[Any,
             return Again(True, written=tuple(sorted(written)))
         result_again = jax.tree.unflatten(second.structure, second.run(arrays))
         return Again(False, (result, result_again), stacks, tuple(sorted(written)))
-    if not written and any(map(_is_numpy, jax.tree.leaves(args))) and _writes_in_place(function):
+    if in_place and not written and any(map(_is_numpy, jax.tree.leaves(args))) and _writes_in_place(function):
         # `x -= 1` leaves a tracer as it is and changes an array of NumPy.
         return replace(_called(function, names, args), is_same=True)
     return Again(True, written=tuple(sorted(written)))
