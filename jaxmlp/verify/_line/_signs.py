@@ -101,7 +101,6 @@ def _at(bench: Bench, site: Site, out: int, mistake: Mistake) -> Mistake:
     if site is mistake.site:
         return mistake
     edit = _edit(bench, out, outs.index(out), mistake)
-    edit = replace(edit, whole=len(outs) == 1)
     return replace(
         mistake, site=site, instances=site.instances, edit=edit, factor=-1.0, patches=edit.patches(-1.0), innocent=False
     )
