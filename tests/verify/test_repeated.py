@@ -311,3 +311,16 @@ def test_a_loss_that_is_nan_at_every_call_is_the_same_loss():
 def test_a_black_box_that_gives_the_same_nan_twice_is_called_wrong_for_it():
     nan = lambda w: np.where(np.arange(w.size) == 0, np.nan, 2 * np.asarray(w))
     assert check(lambda w: (w**2).sum(), nan, jnp.ones(3)).verdict == "wrong"
+
+
+def test_jax_code_that_arrays_of_numpy_do_not_know_is_judged_nonetheless():
+    def loss(w, x):
+        return jnp.sum((w * x) ** 2)
+
+    def grads(w, x):
+        total = 0
+        total += 2 * w * x**2
+        return w.at[:].set(total)
+
+    w, x = np.array([1.0, 2.0, 3.0]), np.array([2.0, 1.0, 0.5])
+    assert check(loss, grads, w, x).verdict == "right"

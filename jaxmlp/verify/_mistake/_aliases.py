@@ -80,8 +80,10 @@ def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame
         statement = source.statement(frame)
         alone = [i for i, place in enumerate(case.places) if place == frame] == users
         return (frame, statement) if alone and statement and statement is not mistake.site.statement else None
-    if {(f.file, f.function) for f in frames if f} == {(frame.file, frame.function)}:
-        return source.alias_of_an_argument(frame, program.equations[users[0]].stacks, name)
+    readers = [source.statement(each) for each in frames if each]
+    if {(f.file, f.function) for f in frames if f} == {(frame.file, frame.function)} and all(readers):
+        readers = [each for each in readers if each]
+        return source.alias_of_an_argument(frame, program.equations[users[0]].stacks, name, readers)
     return None
 
 

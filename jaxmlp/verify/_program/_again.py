@@ -73,8 +73,11 @@ def again(
         result_again = jax.tree.unflatten(second.structure, second.run(arrays))
         return Again(False, (result, result_again), stacks, tuple(sorted(written)))
     if in_place and not written and any(map(_is_numpy, jax.tree.leaves(args))) and _writes_in_place(function):
-        # `x -= 1` leaves a tracer as it is and changes an array of NumPy.
-        return replace(_called(function, names, args), is_same=True)
+        # `x -= 1` leaves a tracer as it is and changes an array of NumPy, which has no `x.at[0]` in turn.
+        try:
+            return replace(_called(function, names, args), is_same=True)
+        except Exception:  # what is traced has been called already
+            return Again(True)
     return Again(True, written=tuple(sorted(written)))
 
 

@@ -140,18 +140,21 @@ class Source:
         return (Frame(frame.file, found[-1].first, frame.function), found[-1]) if found else None
 
     def alias_of_an_argument(
-        self, frame: Frame, stacks: Iterable[Stack], name: str
+        self, frame: Frame, stacks: Iterable[Stack], name: str, readers: Sequence[Statement]
     ) -> tuple[Frame | None, Statement] | None:
         """The assignment that gives another name to the argument as which `name` is passed to the function of a frame,
-        by the line that calls it.
+        by the line that calls it, if the `readers` of it there read it by that name alone.
         """
         definition, calling = self.definition_of(frame), caller(stacks, frame)
         statement = self.statement(calling) if calling else None
         called = argument_passed_as(statement.node, name, definition) if statement and definition else None
-        found = _aliases(statements_of(definition), called) if called else []
-        if called is None or len(found) < len(_readers(definition, called)):
-            return None
-        return (replace(frame, number=found[0].first), found[0]) if found else None
+        read = [names_in(reader.node) for reader in readers]
+        found = [
+            alias
+            for alias in (_aliases(statements_of(definition), called) if called else [])
+            if all(alias.target in names and called not in names for names in read)
+        ]
+        return (replace(frame, number=found[-1].first), found[-1]) if found and read else None
 
     def handed_on(self, frame: Frame, name: str, readers: Sequence[Statement]) -> tuple[Frame, Statement] | None:
         """The call by which the `readers` of `name`, in the function of a frame, have it under another name alone: the

@@ -460,8 +460,31 @@ def renamed_where_it_is_passed_to(params, x, y):
     return {"w1": dw1, "w2": dw2}
 
 
+def backward_of(kind, d, inputs, z, w):
+    if kind == "linear":
+        dz = d / d.shape[0] * d.shape[0]
+    else:
+        dz = d
+    dx = dz @ w.T
+    return dx, inputs.T @ dz
+
+
+def renamed_in_one_branch(params, x, y):
+    z = x @ params["w1"]
+    h = jnp.maximum(z, 0)
+    out = h @ params["w2"]
+    dh, dw2 = backward_of("linear", out - y, h, out, params["w2"])
+    _, dw1 = backward_of("relu", dh, x, z, params["w1"])
+    return {"w1": dw1, "w2": dw2}
+
+
 @pytest.mark.parametrize(
-    ("grads", "line"), ((renamed_where_it_is_called, "dz = dh"), (renamed_where_it_is_passed_to, "dz = d"))
+    ("grads", "line"),
+    (
+        (renamed_where_it_is_called, "dz = dh"),
+        (renamed_where_it_is_passed_to, "dz = d"),
+        (renamed_in_one_branch, "dz = d"),
+    ),
 )
 def test_what_a_function_returns_and_another_line_renames_lacks_its_slope_there(getkey, grads, line):
     w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (6, 5), (6, 3))

@@ -193,3 +193,24 @@ def test_the_number_of_inputs_divides_where_the_number_of_examples_must(getkey):
     w, x, y = normals(getkey, (3, 4), (4, 7), (3, 7))
     [found] = check(loss, grads, {"w": w}, x, y).findings
     assert found.cause == "scale-batch" and "divided by 4, and the batch has 7 examples" in found.message
+
+
+def test_the_number_of_examples_divides_a_right_error_and_every_leaf_once_more(getkey):
+    def loss(params, x, y):
+        h = jnp.tanh(x @ params["w1"])
+        return 0.5 * jnp.mean(jnp.sum((h @ params["w2"] + params["b2"][None] - y) ** 2, axis=1))
+
+    def grads(params, x, y):
+        m = x.shape[0]
+        h = jnp.tanh(x @ params["w1"])
+        d2 = (h @ params["w2"] + params["b2"][None] - y) / m
+        dw2 = h.T @ d2 / m
+        db2 = d2.sum(axis=0) / m
+        d1 = d2 @ params["w2"].T * (1 - h**2)
+        dw1 = x.T @ d1 / m
+        return {"w1": dw1, "w2": dw2, "b2": db2}
+
+    w1, w2, b2, x, y = normals(getkey, (5, 4), (4, 3), (3,), (7, 5), (7, 3))
+    found = said(loss, grads, {"w1": w1, "w2": w2, "b2": b2}, x, y)
+    lines = ("dw2 = h.T @ d2 / m", "db2 = d2.sum(axis=0) / m", "dw1 = x.T @ d1 / m")
+    assert found == [("scale-batch", line) for line in lines]
