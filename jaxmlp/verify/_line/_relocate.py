@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._program._sites import results, Site
+from .._program._trace import Atom
 from ._bench import Bench, RIGHT
 from ._edits import Edit
 from ._offers import Offer
@@ -169,15 +170,16 @@ def _in_a_factor(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mista
     outs = results(program, run)
     found = [bench.values(run, mistake.patches, k) for k in range(bench.count)]
     offer = mistake.edit.facts.get("offer")
-    is_a_slope = offer is not None and offer.quantity is not None and offer.quantity.kind == "slope"
     is_simple = mistake.edit.kind not in ("known", "operand") or (offer is not None and offer.name is not None)
-    is_simple |= mistake.edit.kind == "operand" and is_a_slope  # that factor is wrong by itself
     if is_simple or len(mistake.instances) != 1 or mistake.site.leaf or len(outs) != 1 or None in found:
         return mistake
     actual = bench.run.at(outs[0])
     expected = tuple(values.get(outs[0], a) for values, a in zip(found, actual, strict=True) if values is not None)
     inside = {out for index in run for out in program.equations[index].outputs}
+    # Where a slope belongs in the place of one factor, no other is wrong.
+    of_it = _leads_to(bench, run, mistake.edit.facts["used"]) if _is_for_a_slope(mistake.edit) else None
     read = {a: None for i in run for a in program.equations[i].inputs if isinstance(a, int) and a not in inside}
+    read = {atom: None for atom in read if of_it is None or atom in of_it}
     for site in sites:
         [*_, last] = site.instances
         made = results(program, last)
@@ -201,6 +203,25 @@ def _in_a_factor(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mista
             inner = Edit("lacking", mistake.edit.cost, lambda c, p=patches: p)
             return replace(mistake, site=site, instances=site.instances, edit=inner, factor=1.0, patches=patches)
     return mistake
+
+
+def _is_for_a_slope(edit: Edit) -> bool:
+    offer: Offer | None = edit.facts.get("offer")
+    return (
+        edit.kind == "operand" and offer is not None and offer.quantity is not None and offer.quantity.kind == "slope"
+    )
+
+
+def _leads_to(bench: Bench, run: Sequence[int], atom: Atom) -> set[Atom]:
+    """A value, and what a run makes it of."""
+    found, pending = set[Atom](), [atom]
+    while pending:
+        atom = pending.pop()
+        found.add(atom)
+        index = bench.program.makers.get(atom) if isinstance(atom, int) else None
+        if index in run and index is not None:
+            pending += (each for each in bench.program.equations[index].inputs if isinstance(each, int))
+    return found
 
 
 def gives(bench: Bench, run: Sequence[int], out: int, maker: int, values: Values) -> Values | None:
