@@ -7,8 +7,8 @@ from .._program._sites import results, Site, wholes
 from .._program._trace import Atom, Literal
 from ._bench import Bench
 from ._known import Knowledge, Quantity
-from ._matching import Known
-from ._relate import is_constant
+from ._matching import Known, snapped
+from ._relate import is_constant, multiple
 from ._roles import Roles
 
 
@@ -42,7 +42,8 @@ class Standing:
         values = self.bench.run.at(variable)
         scale = self.known.scale(values)
         if scale is not None:
-            return scale in self.scales and not self._is_out_of_step(variable, scale)
+            is_out_of_step = self._is_out_of_step(variable, scale) or self._scales_its_leaves(variable, scale)
+            return scale in self.scales and not is_out_of_step
         quantity = self._quantity(variable)
         return self._is_of_an_argument(variable) or (quantity is not None and quantity.kind != "part")
 
@@ -66,6 +67,21 @@ class Standing:
                     position = equation.inputs.index(variable)
                     others.add(self.known.scale(self.bench.run.at(other.inputs[position])))
         return bool(others) and None not in others and scale not in others
+
+    def _scales_its_leaves(self, variable: int, scale: float) -> bool:
+        """Whether a statement gives a cotangent another scale than that which it reads, and all leaves that come of it
+        have just this factor too much: no other line divides it out.
+        """
+        bench, site = self.bench, self._owners.get(self.bench.program.makers.get(variable, -1))
+        if scale == 1 or site is None or site.leaf is not None or len(site.instances) != 1:
+            return False
+        equations = [bench.program.equations[index] for index in site.instances[0]]
+        read = {self.known.scale(bench.run.at(atom)) for equation in equations for atom in equation.inputs}
+        leaves = set(bench.reached(bench.program.users.get(variable, ())))
+        if 1.0 not in read or scale in read or not leaves or not leaves <= set(self.wrong):
+            return False
+        factors = (multiple(bench.run.at(bench.leaves[p]), tuple(each[p] for each in bench.truth)) for p in leaves)
+        return all(factor is not None and snapped(factor) == scale for factor in factors)
 
     @cached_property
     def _owners(self) -> dict[int, Site]:

@@ -214,3 +214,22 @@ def test_the_number_of_examples_divides_a_right_error_and_every_leaf_once_more(g
     found = said(loss, grads, {"w1": w1, "w2": w2, "b2": b2}, x, y)
     lines = ("dw2 = h.T @ d2 / m", "db2 = d2.sum(axis=0) / m", "dw1 = x.T @ d1 / m")
     assert found == [("scale-batch", line) for line in lines]
+
+
+def test_an_error_that_is_multiplied_by_the_number_of_examples_again_is_told_there(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.mean(jnp.sum((x @ params["w1"] @ params["w2"] - y) ** 2, axis=1))
+
+    def grads(params, x, y):
+        m = x.shape[0]
+        h = x @ params["w1"]
+        error = h @ params["w2"] - y
+        d2 = error / m
+        dw2 = h.T @ d2
+        dh = d2 @ params["w2"].T * m
+        dw1 = x.T @ dh
+        return {"w1": dw1, "w2": dw2}
+
+    w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (7, 5), (7, 3))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert found == [("scale-batch", 'dh = d2 @ params["w2"].T * m')]
