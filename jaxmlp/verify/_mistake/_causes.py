@@ -11,6 +11,7 @@ from .._line._offers import Offer
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._another_pair import another_pair
+from ._carried import lacks_its_matrix
 from ._departures import departed as departed
 from ._every_run import a_slope_in_each_run, another_factor_in_each_run
 from ._explanation import Explanation
@@ -210,6 +211,7 @@ def _not_that_cotangent(
     if found is None and makes_another_slope(e):
         return wrong_slope(e, place=e.place())
     found = found or a_slope_in_each_run(e) or another_factor_in_each_run(e) or another_pair(e, expected)
+    found = found or lacks_its_matrix(e)
     if found is None and e.ignores_an_argument() and not reads_an_error(e):
         return _words.missing_upstream(e.paths, place=e.place())
     return found or _words.unknown(e.paths, place=place)

@@ -10,6 +10,7 @@ from .._line._known import Quantity
 from .._line._offers import Offer
 from .._program._sites import results, wholes
 from .._program._trace import Literal
+from ._carried import carries_what_is_wrong
 from ._explanation import Explanation
 
 
@@ -21,7 +22,7 @@ def lacks_a_term(e: Explanation, quantity: Quantity) -> bool:
         outs = [results(e.case.bench.program, instance)[0] for instance in e.mistake.instances]
         actual = [e.case.bench.run.at(out) for out in outs]
         right = [_relate.multiple(actual[i], offer.values[i]) is not None for i in instances]
-        return any(right) and not all(right)
+        return any(right) and not all(right) and not carries_what_is_wrong(e, right)
     if quantity.terms and _relate.missing_terms(e.actual, quantity.terms) is not None:
         return True
     if _lacks_a_term_before_a_slope(e, quantity):

@@ -347,3 +347,32 @@ def test_the_weights_without_the_wrong_one_of_their_columns(getkey):
     report = check(loss, grads, {"t1": t1, "t2": t2}, x, y)
     assert first(report) == ("wrong-operand", 'without_bias = params["t2"][:-1]')
     assert "must begin at (1, 0)" in report.findings[0].message
+
+
+def test_an_error_that_is_carried_without_the_recurrent_matrix_is_told_where_it_gets_its_other_name(getkey):
+    def loss(params, xs, h, ys):
+        total = 0.0
+        for x, y in zip(xs, ys, strict=True):
+            h = jnp.tanh(params["u"] @ x + params["w"] @ h)
+            total += 0.5 * jnp.sum((params["v"] @ h - y) ** 2)
+        return total
+
+    def grads(params, xs, h, ys):
+        u, w, v = params["u"], params["w"], params["v"]
+        hs = [h]
+        for x in xs:
+            hs.append(jnp.tanh(u @ x + w @ hs[-1]))
+        du, dw, dv = jnp.zeros_like(u), jnp.zeros_like(w), jnp.zeros_like(v)
+        dhnext = jnp.zeros_like(h)
+        for t in reversed(range(len(xs))):
+            do = v @ hs[t + 1] - ys[t]
+            dh = v.T @ do + dhnext
+            draw = (1 - hs[t + 1] ** 2) * dh
+            du, dw, dv = du + jnp.outer(draw, xs[t]), dw + jnp.outer(draw, hs[t]), dv + jnp.outer(do, hs[t + 1])
+            dhnext = draw
+        return {"u": du, "w": dw, "v": dv}
+
+    u, w, v, xs, h, ys = normals(getkey, (4, 3), (4, 4), (2, 4), (5, 3), (4,), (5, 2))
+    [found] = check(loss, grads, {"u": u, "w": w, "v": v}, xs, h, ys).findings
+    assert found.cause == "missing-factor" and "`dhnext`" in found.message and 'params["w"].T' in found.message
+    assert found.line is not None and found.line.text == "dhnext = draw"
