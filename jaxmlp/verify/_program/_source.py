@@ -149,12 +149,9 @@ class Source:
         statement = self.statement(calling) if calling else None
         called = argument_passed_as(statement.node, name, definition) if statement and definition else None
         read = [names_in(reader.node) for reader in readers]
-        found = [
-            alias
-            for alias in (_aliases(statements_of(definition), called) if called else [])
-            if all(alias.target in names and called not in names for names in read)
-        ]
-        return (replace(frame, number=found[-1].first), found[-1]) if found and read else None
+        found = _aliases(statements_of(definition), called) if called and read else []
+        found = [s for s in found if all(s.target in names and called not in names for names in read)]
+        return (replace(frame, number=found[-1].first), found[-1]) if found else None
 
     def handed_on(self, frame: Frame, name: str, readers: Sequence[Statement]) -> tuple[Frame, Statement] | None:
         """The call by which the `readers` of `name`, in the function of a frame, have it under another name alone: the
