@@ -138,12 +138,9 @@ def _in_each(bench: Bench, owners: dict[int, Site], wrong: Collection[str]) -> I
                 below = equation.name == "div" and position == 1
                 found.setdefault((float(atom.value), position, below), []).append(index)
     for (number, position, below), each in found.items():
-        reached = {index: set(bench.reached((index,))) for index in each}
-        uses = [index for index in each if reached[index].issubset(wrong)]
-        # A number that divides what the others make their leaves of stands there for itself.
-        uses = [index for index in uses if not any(reached[other] < reached[index] for other in uses)]
+        uses = [index for index in each if set(bench.reached((index,))).issubset(wrong)]
         where = list(dict.fromkeys(owners[index] for index in uses))
-        leads = [reached[index] for index in uses]
+        leads = [set(bench.reached((index,))) for index in uses]
         if len(where) < 2 or not all(leads) or any(a & b for a, b in combinations(leads, 2)):
             continue
 

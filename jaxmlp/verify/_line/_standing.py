@@ -73,15 +73,16 @@ class Standing:
         have just this factor too much: no other line divides it out.
         """
         bench, site = self.bench, self._owners.get(self.bench.program.makers.get(variable, -1))
-        if scale == 1 or site is None or site.leaf is not None or len(site.instances) != 1:
+        leaves = set(bench.reached(bench.program.users.get(variable, ())))
+        if site is None or site.leaf is not None or len(site.instances) != 1 or not leaves or leaves - set(self.wrong):
             return False
         equations = [bench.program.equations[index] for index in site.instances[0]]
         read = {self.known.scale(bench.run.at(atom)) for equation in equations for atom in equation.inputs}
-        leaves = set(bench.reached(bench.program.users.get(variable, ())))
-        if 1.0 not in read or scale in read or not leaves or not leaves <= set(self.wrong):
-            return False
-        factors = (multiple(bench.run.at(bench.leaves[p]), tuple(each[p] for each in bench.truth)) for p in leaves)
-        return all(factor is not None and snapped(factor) == scale for factor in factors)
+        given = [multiple(bench.run.at(bench.leaves[p]), tuple(each[p] for each in bench.truth)) for p in leaves]
+        factors = {None if factor is None else snapped(factor) for factor in given}
+        return (
+            bool(factors & {snapped(scale / before) for before in read - {None, scale} if before}) and len(factors) == 1
+        )
 
     @cached_property
     def _owners(self) -> dict[int, Site]:
