@@ -76,13 +76,12 @@ class Standing:
         leaves = set(bench.reached(bench.program.users.get(variable, ())))
         if site is None or site.leaf is not None or len(site.instances) != 1 or not leaves or leaves - set(self.wrong):
             return False
-        equations = [bench.program.equations[index] for index in site.instances[0]]
-        read = {self.known.scale(bench.run.at(atom)) for equation in equations for atom in equation.inputs}
-        given = [multiple(bench.run.at(bench.leaves[p]), tuple(each[p] for each in bench.truth)) for p in leaves]
-        factors = {None if factor is None else snapped(factor) for factor in given}
-        return (
-            bool(factors & {snapped(scale / before) for before in read - {None, scale} if before}) and len(factors) == 1
-        )
+        atoms = {atom for index in site.instances[0] for atom in bench.program.equations[index].inputs}
+        values = [each for each in map(bench.run.at, atoms) if each[0].dtype.kind == "f"]
+        steps = {snapped(scale / before) for before in map(self.known.scale, values) if before and before != scale}
+        given = (multiple(bench.run.at(bench.leaves[p]), tuple(each[p] for each in bench.truth)) for p in leaves)
+        factors = {None if factor is None else snapped(factor) for factor in given} if steps else set[float | None]()
+        return len(factors) == 1 and factors <= steps
 
     @cached_property
     def _owners(self) -> dict[int, Site]:

@@ -29,9 +29,9 @@ def carries_what_is_wrong(e: Explanation, right: Sequence[bool]) -> bool:
 def lacks_its_matrix(e: Explanation) -> Finding | None:
     """The error of a later step, carried without the matrix through which the forward pass carried the state."""
     offer: Offer | None = e.facts.get("offer")
-    run, equations = e.case.bench.run, _sums(e)
-    if offer is None or len(offer.values) < len(equations) or e.frame is None:
+    if offer is None or not 1 < len(e.mistake.instances) <= len(offer.values) or e.out is None or e.frame is None:
         return None
+    run, equations = e.case.bench.run, _sums(e)
     right = [
         _relate.multiple(run.at(eq.outputs[0]), v) is not None for eq, v in zip(equations, offer.values, strict=False)
     ]
