@@ -34,10 +34,9 @@ def put_over_another(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> M
         equation = program.equations[index]
         if equation.name not in PUTS:
             break
-        part = touched(bench, equation)
-        has_repeated = bench.run.at(equation.inputs[PUTS[equation.name]])[0].size > part.sum()
-        twice |= part if has_repeated else part & filled
-        filled |= part
+        often = _how_often(bench, equation)
+        twice |= (often > 1) | ((often > 0) & filled)
+        filled |= often > 0
         filling.add(owners.get(index))
         value = equation.inputs[0]
     if filling != {mistake.site} or not twice.any() or not is_zero(bench.run.at(value)):
@@ -61,7 +60,13 @@ def _is_wrong_there_alone(bench: Bench, mistake: Mistake, out: int, twice: np.nd
 
 def touched(bench: Bench, equation: Equation) -> np.ndarray:
     """Where an operation puts something into its first input."""
+    return _how_often(bench, equation) > 0
+
+
+def _how_often(bench: Bench, equation: Equation) -> np.ndarray:
+    """How many numbers an operation puts at each place of its first input, one over the other."""
     inputs = [bench.run.at(atom)[0] for atom in equation.inputs]
     inputs[0] = np.zeros_like(inputs[0])
     inputs[PUTS[equation.name]] = np.ones_like(inputs[PUTS[equation.name]])
-    return evaluated(equation, inputs)[0] != 0
+    adds = replace(equation, name="scatter-add") if equation.name == "scatter" else equation
+    return evaluated(adds, inputs)[0]

@@ -80,9 +80,8 @@ def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame
         statement = source.statement(frame)
         alone = [i for i, place in enumerate(case.places) if place == frame] == users
         return (frame, statement) if alone and statement and statement is not mistake.site.statement else None
-    readers = [source.statement(each) for each in frames if each]
-    if {(f.file, f.function) for f in frames if f} == {(frame.file, frame.function)} and all(readers):
-        readers = [each for each in readers if each]
+    readers = [statement for each in frames if each and (statement := source.statement(each))]
+    if {(f.file, f.function) for f in frames if f} == {(frame.file, frame.function)} and len(readers) == len(frames):
         return source.alias_of_an_argument(frame, program.equations[users[0]].stacks, name, readers)
     return None
 
