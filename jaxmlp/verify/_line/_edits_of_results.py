@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from .._program._sites import results
-from .._program._trace import Atom
+from .._program._trace import Atom, Equation, Literal as Number
 from ._bench import Bench, Patches
 from ._edits import axes_of, Edit
 from ._known import Quantity
@@ -150,6 +150,9 @@ class _Result:
         users = {user for out in outs for user in program.users.get(out, ())} - {i for run in instances for i in run}
         names = {program.equations[user].name for user in users}
         self.is_filled = self.is_zero and bool(names) and names <= {"scatter", "dynamic_update_slice"}
+        numbers = [any(isinstance(atom, Number) for atom in program.equations[user].inputs) for user in users]
+        places = {_function_of(program.equations[i]) for i in (*users, *(maker for maker, _ in self._spots))}
+        self._gets_a_number = bool(numbers) and names <= {"mul", "div"} and all(numbers) and len(places) == 1
         self._is_only_summed = names == {"reduce_sum"}  # then the axis of the sum is wrong
         self._is_a_mask = bool(self.shape) and all(np.isin(bench.run.at(out)[0], (0, 1)).all() for out in outs)
 
@@ -165,11 +168,11 @@ class _Result:
     def changed(self, as_known: AsKnown | None) -> Iterator[Edit]:
         """Corrections that take nothing else: a number, a sign, an axis, an order, a sum."""
         if as_known in (None, "value") and not self.is_zero:
-            # A factor is likeliest to be wrong where it is made, and least likely in a mask.
+            # A factor is likeliest to be wrong where it is made, and least likely in a mask, or in a difference that
+            # the next line makes a gradient of with a number of its own.
             is_a_number = not self.shape and len(self.shapes) == 1 and as_known is None
-            yield self.edit(
-                "scale", 0.0 if is_a_number else 0.2 if self._is_a_mask else 0.1, lambda value, point, i: value
-            )
+            is_unlikely = self._is_a_mask or self._gets_a_number
+            yield self.edit("scale", 0.0 if is_a_number else 0.2 if is_unlikely else 0.1, lambda value, point, i: value)
         if as_known == "cotangent":
             # `2 * (y - out)` is right for the difference, and of the wrong sign for `out`.
             yield self.edit("negated", 1.1, lambda value, point, i: -value, factor=False)
@@ -232,6 +235,11 @@ class _Result:
             }
 
         return Edit("plus", 2.1 if offer.name else 2.6, patches, True, {"position": self._position, "offer": offer})
+
+
+def _function_of(equation: Equation) -> str | None:
+    """The name of the function in which an equation stands."""
+    return next((frame.function for stack in equation.stacks for frame in stack if frame), None)
 
 
 def _sides(shape: tuple[int, ...]) -> list[tuple[int, ...]]:

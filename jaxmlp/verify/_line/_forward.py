@@ -8,8 +8,9 @@ import numpy as np
 from .._program._sites import results, Site
 from ._bench import Bench, Patch, Patches
 from ._edits import Edit
-from ._known import Kind, Knowledge, Quantity
+from ._known import ELEMENTWISE, Kind, Knowledge, Quantity
 from ._matching import Known
+from ._own_activations import chain_to
 from ._patches import after, WithAnother
 from ._relate import same, Values
 from ._roles import rows
@@ -53,6 +54,10 @@ def _ends_with(run: tuple[int, ...], formula: tuple[int, ...]) -> bool:
     return run[-1] == formula[-1] and set(run).issuperset(formula)
 
 
+_FEW = 2
+"""As many numbers a mask has, or the slope of a leaky relu, and no activation."""
+
+
 class _Track:
     """What the candidate computes, as its forward pass is corrected."""
 
@@ -84,15 +89,15 @@ class _Track:
             if len(self.patches) < _MOST and self._swap(site, run):
                 found.setdefault(site, []).append(run)
                 continue
-            quantity = self._comes_of(run)
-            if quantity is None:
+            comes = self._comes_of(run)
+            if comes is None:
                 continue
             others = ((each, self._comes_of(each)) for each in site.instances)
-            group = [(each, of) for each, of in others if of is not None and of.variable == quantity.variable]
+            group = [(each, *of) for each, of in others if of is not None and of[0].variable == comes[0].variable]
             if len(self.patches) + len(group) > _MOST:
                 return found
             if self._correct(group):
-                found.setdefault(site, []).extend(each for each, _ in group)
+                found.setdefault(site, []).extend(each for each, _, _ in group)
         return found
 
     def _is_in_doubt(self, run: tuple[int, ...]) -> bool:
@@ -101,12 +106,20 @@ class _Track:
         given = self.at(outs[0]) if len(outs) == 1 else ()
         return bool(given) and given[0].dtype.kind == "f" and not self._is_known(given, _OF_A_FORWARD_PASS)
 
-    def _comes_of(self, run: tuple[int, ...]) -> Quantity | None:
-        """The value of the loss that an execution computes something of element by element, and reads nothing else."""
-        outs, of = results(self.bench.program, run), self._read(run)
-        values = self.at(of[0]) if len(of) == len(outs) == 1 else ()
-        quantity = self._find(values) if values and values[0].shape == self.at(outs[0])[0].shape else None
-        return quantity if quantity is not None and quantity.kind == "value" else None
+    def _comes_of(self, run: tuple[int, ...]) -> tuple[Quantity, int] | None:
+        """The value of the loss that an execution computes something of element by element, and of nothing else; and
+        the variable that has it.
+        """
+        program, outs, read = self.bench.program, results(self.bench.program, run), self._read(run)
+        inside = {index for index in run if program.equations[index].name in ELEMENTWISE}
+        chain = (
+            chain_to(program, outs[0], self._is_a_value, inside.__contains__) if len(read) > 1 == len(outs) else None
+        )
+        starts = read if len(read) == 1 else [chain[0]] if chain else []
+        if not starts or len(outs) != 1 or self.at(starts[0])[0].shape != self.at(outs[0])[0].shape:
+            return None
+        quantity = self._find(self.at(starts[0]))
+        return (quantity, starts[0]) if quantity is not None and quantity.kind == "value" else None
 
     def _find(self, values: Values) -> Quantity | None:
         return self.known.find(values) or self.parts.find(values)
@@ -116,18 +129,21 @@ class _Track:
         quantity = self._find(values)
         return (quantity is not None and quantity.kind in kinds) or self.known.scale(values) is not None
 
-    def _correct(self, group: Sequence[tuple[tuple[int, ...], Quantity]]) -> bool:
+    def _correct(self, group: Sequence[tuple[tuple[int, ...], Quantity, int]]) -> bool:
         """Whether what follows becomes known once some value of the loss stands in the place of what a group gives."""
-        last = max(run for run, _ in group)
+        last = max(run for run, _, _ in group)
         following = [run for _, run in self.runs if run > last][:_FOLLOWING]
         outs = [out for run in following for out in results(self.bench.program, run)]
+        # What the next layer is computed of may have no name of its own: `a2 = activation(a1 @ w2)`.
+        within = (self.bench.program.equations[index] for run in following for index in run)
+        outs += [equation.outputs[0] for equation in within if equation.name == "dot_general"]
         before = self._how_many_known(outs, self.changed)
         for instead in self._choices(group[0][1]):
             patches = dict(self.patches)
-            for run, quantity in group:
+            for run, quantity, of in group:
                 [out] = results(self.bench.program, run)
                 index, place = self.bench.program.made_by(out)
-                values = _laid_out(self.knowledge.values[instead], quantity, self.at(self._read(run)[0]))
+                values = _laid_out(instead, quantity, self.at(of))
                 patches[index] = after(place, lambda value, point, values=values: values[point])
             changed = self._changed(patches)
             if changed and self._how_many_known(outs, changed) > before:
@@ -176,10 +192,17 @@ class _Track:
         changed = [self.bench.values(everything, patches, k) for k in range(self.bench.count)]
         return [values for values in changed if values is not None] if None not in changed else []
 
-    def _choices(self, quantity: Quantity) -> list[int]:
-        """What the loss computes of a value element by element, the last first."""
-        of = [out for variable in self.knowledge.alike(quantity) for out in self.after.get(variable, ())]
-        return [*dict.fromkeys(of)][:_CHOICES]
+    def _choices(self, quantity: Quantity) -> list[Quantity]:
+        """What the loss computes of a value element by element, the last first, and the slopes of that: the sigmoid is
+        one where a loss takes logits.
+        """
+        whole = self.knowledge.values[quantity.variable] if quantity.variable in self.knowledge.values else quantity
+        alike = [by for by, value in self.knowledge.values.items() if same(value.values, whole.values)]
+        pairs = [(out, by) for by in alike for out in self.after.get(by, ())]
+        values = [self.knowledge.values[out] for out in dict.fromkeys(out for out, _ in pairs)]
+        slopes = [self.knowledge.slopes[pair] for pair in pairs]
+        slopes = [slope for slope in slopes if len(np.unique(slope.values[0])) > _FEW]
+        return [*values[:_CHOICES], *slopes[:_CHOICES]]
 
     def _read(self, run: tuple[int, ...]) -> list[int]:
         """The floating values that a run reads."""

@@ -85,7 +85,8 @@ class Jobs:
         if any(bench.run.at(out)[0].dtype == object for out in outs):  # random keys
             return []
         returned = any(self.standing.is_returned(out) for out in outs)
-        innocent = site.leaf is None and bool(outs) and not returned and all(map(self.standing.is_as_known, outs))
+        is_known = bool(outs) and all(map(self.standing.is_as_known, outs))
+        innocent = site.leaf is None and is_known and not returned
         # A difference such as `out - y` may be a value of the loss as it stands, and yet lack a factor as a cotangent.
         value = not returned and bool(outs) and all(self.standing.is_a_value(out) for out in outs)
         if self.planted is not None:
@@ -117,7 +118,7 @@ class Jobs:
             edits = chain(self._edits(instances, self.offers, role, wrong), elsewhere(bench, instances))
         cheap = self.screen.of(instances, wrong) is not None
         still: dict[tuple[tuple[int, int], ...], bool] = {}
-        doubtful = self.planted is None and not innocent and not forward
+        doubtful = self.planted is None and not is_known and not forward
         doubtful = doubtful and (self._reads_the_unknown(instances) or any(map(self.standing.is_in_a_scale, outs)))
         return [
             Job(

@@ -71,10 +71,14 @@ class Known:
         near &= [quantity.kind == "value" for quantity in shelf.quantities]
         return [float(change) for change in changes[near].mean(axis=1) if change]
 
-    def scale(self, values: tuple[np.ndarray, ...]) -> float | None:
-        """How many times a cotangent `values` is, if it is a multiple of one: once, if it is one of them."""
+    def scale(self, values: tuple[np.ndarray, ...], usual: Iterable[float] = ()) -> float | None:
+        """How many times a cotangent `values` is, if it is a multiple of one: once, if it is one of them, or one of the
+        `usual` scales, where it is a multiple of several.
+        """
         found = [*map(snapped, self._multiples(values, of_cotangents=True))]
-        return next((scale for scale in found if scale == 1), found[0]) if found else None
+        return (
+            next((scale for known in (1.0, *usual) for scale in found if scale == known), found[0]) if found else None
+        )
 
     def signs(self, values: tuple[np.ndarray, ...]) -> set[float]:
         """The signs of the cotangents that `values` are multiples of."""

@@ -15,6 +15,7 @@ from .._program._sites import results, Site
 from .._program._trace import Equation, Literal, Program, traced
 from ._known import ELEMENTWISE, Knowledge, Quantity, Run
 from ._matching import Known
+from ._relate import same
 
 
 Chain: TypeAlias = tuple[int, tuple[Equation, ...], int]
@@ -45,9 +46,12 @@ def with_own_activations(run: Run, sites: Sequence[Site], loss: Program, knowled
         return knowledge
     number = next_number(loss, knowledge)
     quantities, cotangents, slopes = list(knowledge.quantities), dict(knowledge.cotangents), dict(knowledge.slopes)
-    for (z, _), values in zip(chains, _slopes(run, [chain for _, chain in chains]), strict=True):
+    for (z, (_, _, out)), values in zip(chains, _slopes(run, [chain for _, chain in chains]), strict=True):
         assert z.variable is not None
         if not all(np.isfinite(v).all() and v.all() and np.ptp(v) > 0 for v in values):
+            continue
+        # An exponential is its own slope: what the candidate computes would be known for no other reason.
+        if same(values, run.at(out)):
             continue
         slope = Quantity("slope", values, number, z.variable)
         upstream = tuple(g / s for g, s in zip(knowledge.cotangents[z.variable].values, values, strict=True))

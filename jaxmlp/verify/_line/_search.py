@@ -148,6 +148,8 @@ class Search:
             if not self.bench.is_right(path, patches) or self._is_a_factor_alone(job, factor):
                 continue
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
+            if edit.kind == "everywhere" and set(repaired) < set(self.bench.reached(tuple(patches))):
+                continue  # the number is right in some of the places
             cost = job.cost + self.factors.cost(edit, factor)
             if edit.kind == "scale" and factor == 0.5 and self._is_added_twice(instances):
                 cost += _TWICE

@@ -40,7 +40,7 @@ class Standing:
     def is_as_known(self, variable: int) -> bool:
         """Whether a result is, as it stands, a known quantity: it may be used wrongly then, but is not wrong."""
         values = self.bench.run.at(variable)
-        scale = self.known.scale(values)
+        scale = self.known.scale(values, self.scales)
         if scale is not None:
             is_out_of_step = self._is_out_of_step(variable, scale) or self._scales_its_leaves(variable, scale)
             return scale in self.scales and not is_out_of_step

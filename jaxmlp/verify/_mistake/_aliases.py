@@ -3,6 +3,7 @@
 """
 
 from .._line._localize import Mistake
+from .._program._renamed import alias_after, alias_in, alias_of_an_argument, handed_on
 from .._program._source import caller
 from .._program._stacks import Frame
 from .._program._syntax import calls_one_that_ignores, function_of, returned_as, Statement
@@ -25,16 +26,18 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     if is_within:
         used = None if out is None else case.names.of(out)
     if used:
-        alias = source.alias_in(site.frame, used, site.statement)
-        return alias or source.handed_on(site.frame, used, [site.statement])
+        alias = alias_in(source, site.frame, used, site.statement)
+        return alias or handed_on(source, site.frame, used, [site.statement])
     if mistake.edit.kind == "scale" and (unread := _handed_on_unread(case, mistake)):
         return unread
     name = None if is_within else site.statement.target
-    if out is None or not name or not (mistake.innocent or _lacks_only_a_factor(case, mistake, out)):
+    # Exponentials are right on the way to a softmax: what is wrong is that they are taken for it.
+    is_right = mistake.innocent or mistake.edit.kind == "normalized"
+    if out is None or not name or not (is_right or _lacks_only_a_factor(case, mistake, out)):
         return None
     # Where all that comes of it is wrong, and something else reads it too, it is wrong before it gets another name.
     everywhere = set(case.bench.reached(case.bench.program.users.get(out, ()))) <= set(mistake.leaves)
-    alias = source.alias(site.frame, name, site.statement.last, alone=everywhere or not mistake.innocent)
+    alias = alias_after(source, site.frame, name, site.statement.last, alone=everywhere or not is_right)
     alias = alias or _passed_on(case, mistake, out, name) or _handed_on(case, mistake, out, name)
     return alias or _given_back(case, mistake, out, name)
 
@@ -48,7 +51,7 @@ def _given_back(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Fram
     target = returned_as(function_of(own), name, statement.node) if own and statement else None
     if call is None or statement is None or target is None:
         return None
-    return source.alias(call, target, statement.last, alone=True) or _passed_on(case, mistake, out, target)
+    return alias_after(source, call, target, statement.last, alone=True) or _passed_on(case, mistake, out, target)
 
 
 def _handed_on_unread(case: Case, mistake: Mistake) -> tuple[Frame, Statement] | None:
@@ -60,7 +63,7 @@ def _handed_on_unread(case: Case, mistake: Mistake) -> tuple[Frame, Statement] |
         return None
     read = {atom for index in mistake.instances[0] for atom in equations[index].inputs if isinstance(atom, int)}
     for name in filter(None, map(case.names.of, sorted(read))):
-        found = case.source.handed_on(site.frame, name, [site.statement])
+        found = handed_on(case.source, site.frame, name, [site.statement])
         if found is not None and calls_one_that_ignores(found[1].node, found[0].file):
             return found
     return None
@@ -82,7 +85,7 @@ def _passed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame
         return (frame, statement) if alone and statement and statement is not mistake.site.statement else None
     readers = [statement for each in frames if each and (statement := source.statement(each))]
     if {(f.file, f.function) for f in frames if f} == {(frame.file, frame.function)} and len(readers) == len(frames):
-        return source.alias_of_an_argument(frame, program.equations[users[0]].stacks, name, readers)
+        return alias_of_an_argument(source, frame, program.equations[users[0]].stacks, name, readers)
     return None
 
 
@@ -95,7 +98,7 @@ def _handed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame
     stacks = [[frame for stack in program.equations[user].stacks for frame in stack if frame] for user in users]
     frames = [next((f for f in stack if (f.file, f.function) == (own.file, own.function)), None) for stack in stacks]
     readers = [case.source.statement(frame) if frame else None for frame in frames]
-    return case.source.handed_on(own, name, [each for each in readers if each]) if all(readers) else None
+    return handed_on(case.source, own, name, [each for each in readers if each]) if all(readers) else None
 
 
 def _lacks_only_a_factor(case: Case, mistake: Mistake, out: int) -> bool:

@@ -1,5 +1,6 @@
 """What a loop adds in each run but the first and carries from one to the next, as the error of a later step."""
 
+import ast
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import numpy as np
 from .._line import _relate
 from .._line._offers import Offer
 from .._line._relate import Values
+from .._program._renamed import alias_after
 from .._program._sites import results
 from .._program._trace import Equation
 from .._report import _words
@@ -46,10 +48,37 @@ def lacks_its_matrix(e: Explanation) -> Finding | None:
         what = _matrix(e, run.at(atom), wanted)
         if what is not None:
             name = e.case.names.of(atom)
-            found = e.case.source.alias(e.frame, name, 0) if name else None
+            found = alias_after(e.case.source, e.frame, name, 0) if name else None
             frame, statement = found or (e.frame, e.statement)
             place = replace(e.place(), line=line_of(frame, e.case.source), name=statement and statement.target)
             return _words.missing_factor(e.paths, what=what, place=place)
+    return None
+
+
+def adds_in_every_run(e: Explanation) -> Finding | None:
+    """A term that belongs to the first run alone, as the error of the last step does where only that step has an
+    output, and is added in the others as well.
+    """
+    offer: Offer | None = e.facts.get("offer")
+    if offer is None or not 1 < len(e.mistake.instances) <= len(offer.values):
+        return None
+    run, equations = e.case.bench.run, _sums(e)
+    wanted = [tuple(e.mistake.factor * v for v in values) for values in offer.values[: len(equations)]]
+    alike = [
+        v[0].shape == w[0].shape and _relate.same(v, w)
+        for v, w in zip((run.at(equation.outputs[0]) for equation in equations), wanted, strict=True)
+    ]
+    first = alike.index(False) if False in alike else 0  # only this one reads nothing of what another is wrong for
+    if first == 0 or equations[first].name not in ("add", "add_any"):
+        return None
+    program = e.case.bench.program
+    own = program.equations[program.makers[results(program, e.run)[0]]]
+    for atom, other in zip(equations[first].inputs, own.inputs[::-1], strict=True):
+        values = run.at(atom)
+        if values[0].shape == wanted[first][0].shape and _relate.same(values, wanted[first]) and values[0].any():
+            made = e.expressions.get(program.makers.get(other, -1)) if isinstance(other, int) else None
+            term = e.case.names.of(other) or (ast.unparse(made) if made is not None else None)
+            return _words.double_counted(e.paths, term=term, place=e.place())
     return None
 
 

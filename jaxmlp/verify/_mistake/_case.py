@@ -89,10 +89,14 @@ class Case:
         return any(values[0].size > 1 and self.each_cotangent.scale(values) is not None for values in each)
 
     def is_arithmetic(self, slope: Quantity) -> bool:
-        """Whether a slope comes from products, quotients and powers alone: no activation then."""
+        """Whether a slope comes from products, quotients and powers alone, or compares with the data: it is no slope of
+        an activation then.
+        """
         key = slope.variable, slope.by
         if key not in self._arithmetic:
-            self._arithmetic[key] = is_arithmetic(self.loss.program, slope)
+            program = self.loss.program
+            data = program.inputs[len(self.params) :]
+            self._arithmetic[key] = is_arithmetic(program, slope) or is_an_error(program, slope, data)
         return self._arithmetic[key]
 
     def passes_a_parameter(self, slope: Quantity) -> bool:
@@ -189,6 +193,35 @@ def is_arithmetic(program: Program, slope: Quantity) -> bool:
             return False
         pending += read
     return True
+
+
+def is_an_error(program: Program, slope: Quantity, data: Collection[int]) -> bool:
+    """Whether a slope is the error itself: that of a sum in which something stands beside its product with the data, as
+    `log(1 + exp(z)) - y * z` is, whose slope by `z` is `sigmoid(z) - y`.
+    """
+    if slope.variable not in program.makers or slope.by is None:
+        return False
+    moving = _moving(program, slope.by, slope.variable)
+    is_compared = is_a_sum = False
+    for variable in moving - {slope.by}:
+        equation = program.equations[program.makers[variable]]
+        moved = [atom for atom in equation.inputs if atom in moving]
+        others = [atom for atom in equation.inputs if isinstance(atom, int) and atom not in moving]
+        is_a_sum |= equation.name in ("add", "sub") and len(moved) == 2
+        is_compared |= equation.name == "mul" and any(_comes_of(program, atom, data) for atom in others)
+    return is_a_sum and is_compared
+
+
+def _comes_of(program: Program, variable: int, data: Collection[int]) -> bool:
+    """Whether a value comes of the data alone."""
+    read, pending = set[int](), [variable]
+    while pending:
+        atom = pending.pop()
+        if atom in program.makers:
+            pending += [each for each in program.equations[program.makers[atom]].inputs if isinstance(each, int)]
+        else:
+            read.add(atom)
+    return bool(read) and read.issubset(data)
 
 
 def _roots(program: Program, atoms: Iterable[Atom], moving: set[int]) -> set[int]:

@@ -1,12 +1,19 @@
 """Which mistakes: what corrects several statements at once, in words."""
 
+import ast
 from dataclasses import replace
 
+from .._line._matching import snapped
+from .._program._renamed import assignment_of, readers_of
+from .._program._sites import Site
+from .._program._stacks import Frame
+from .._program._syntax import is_name, names_in
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._causes_within import number
 from ._elsewhere import at_its_sign
 from ._explanation import Explanation
+from ._matrices import edited
 from ._names import line_of
 from ._scales import by_a_factor
 
@@ -15,19 +22,59 @@ def numbers(e: Explanation) -> list[Finding]:
     """A number that is wrong in each of several statements, each with its own leaves.
 
     Where only their signs are, and each multiplies something of its own that has the other sign, it is these that are
-    wrong: that several numbers are is less likely.
+    wrong: that several numbers are is less likely. Where all of them read it by the name of a size, it is wrong where
+    that is assigned.
     """
     found, moved = [], []
-    for site in e.facts["across"]:
-        reached = e.case.bench.reached([index for instance in site.instances for index in instance])
-        leaves = tuple(path for path in e.paths if path in reached)
-        one = Explanation(e.case, replace(e.mistake, site=site, instances=site.instances, leaves=leaves))
+    several = [_at(e, site) for site in e.facts["across"]]
+    # What has another mistake as well is not right with the number alone.
+    several = [one for one in several if one.paths] or several
+    for one in several:
         said = number(one)
         said = said if isinstance(said, list) else [said]
         found += said
         moved += at_its_sign(one, said) if e.mistake.factor == -1 else said
-    is_each_its_own = len({finding.line for finding in moved}) == len(e.facts["across"])
+    old, new = (snapped(number) for number in _old_and_new(e))
+    assigned = _where_the_size_is_assigned(e) if new in e.batches else None
+    if assigned is not None:
+        place = replace(e.place(), line=line_of(assigned, e.case.source), name=None)
+        return [_words.another_count(e.paths, int(old), int(new), place=place)]
+    is_each_its_own = len({finding.line for finding in moved}) == len(several)
     return moved if is_each_its_own else found
+
+
+def _old_and_new(e: Explanation) -> tuple[float, float]:
+    """The number that divides the leaves, or that of which the inverse multiplies them, and the one that must."""
+    old = e.facts["number"] if e.facts["below"] or not e.facts["number"] else 1 / e.facts["number"]
+    return old, old / e.mistake.factor if e.mistake.factor else 0.0
+
+
+def _at(e: Explanation, site: Site) -> Explanation:
+    """The same mistake at one of the statements, for the leaves that it leads to."""
+    reached = e.case.bench.reached([index for instance in site.instances for index in instance])
+    leaves = tuple(path for path in e.paths if path in reached)
+    return Explanation(e.case, replace(e.mistake, site=site, instances=site.instances, leaves=leaves))
+
+
+def _where_the_size_is_assigned(e: Explanation) -> Frame | None:
+    """The line that gives a size its name, such as `m = x.shape[0]`, if all that reads it is corrected."""
+    names, source = set[str | None](), e.case.source
+    for site in e.facts["across"]:
+        node = edited(_at(e, site))
+        names |= names_in((node.left, node.right)[e.facts["operand"]]) if isinstance(node, ast.BinOp) else {None}
+    name = names.pop() if len(names) == 1 else None
+    found = assignment_of(source, e.frame, name) if name is not None and e.frame is not None else None
+    if found is None or e.frame is None or name is None or not _is_a_size(getattr(found[1].node, "value", None)):
+        return None
+    lines = {line for site in e.facts["across"] if (s := site.statement) for line in range(s.first, s.last + 1)}
+    return found[0] if all(s.first in lines for s in readers_of(source, e.frame, name)) else None
+
+
+def _is_a_size(value: ast.AST | None) -> bool:
+    """Whether an expression is the length of an array, or is made of one."""
+    nodes = list(ast.walk(value)) if value is not None else []
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return bool(attributes & {"shape", "size"}) or any(is_name(node, "len") for node in nodes)
 
 
 def sums(e: Explanation) -> list[Finding]:

@@ -98,7 +98,8 @@ def term(e: Explanation) -> Finding | list[Finding]:
     if e.mistake.factor == 0:
         made = e.case.bench.run.at(e.facts["equation"].outputs[0])
         alone = isinstance(e.facts["equation"].inputs[1 - e.facts["operand"]], Literal)
-        if alone and e.case.slopes.find(made) is not None:  # without its term nothing is left of `1 - a**2` but the 1
+        # Without its term nothing is left of `1 - a**2` but the 1.
+        if alone and (e.case.slopes.find(made) is not None or _is_usual(e, made)):
             return _words.extra_slope(e.paths, slope=e.case.names.slope(made), place=e.place())
         return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor in (1.0, -1.0):

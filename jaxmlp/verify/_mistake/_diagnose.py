@@ -36,6 +36,7 @@ from ._elsewhere import (
     at_its_pieces,
     at_its_sum,
     at_its_users,
+    where_terms_are_added,
     where_the_rest_is_known,
 )
 from ._explanation import Explanation
@@ -201,7 +202,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = rephrased(explanation, found if isinstance(found, list) else [found])
     found = in_a_formula(explanation, found)
     found = at_its_users(explanation, at_the_calls(explanation, found))
-    found = where_the_rest_is_known(explanation, found)
+    found = where_terms_are_added(explanation, where_the_rest_is_known(explanation, found))
     found = at_its_pieces(explanation, at_its_sum(explanation, at_its_condition(explanation, found)))
     return of_one_part(explanation, at_an_early_return(explanation, found))
 

@@ -159,6 +159,31 @@ def at_its_sum(e: Explanation, findings: list[Finding]) -> list[Finding]:
     return findings
 
 
+def where_terms_are_added(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the statement that adds what the statement gives to something else, if a term is lacking and
+    the statement adds nothing: `dx = dx1 + dx2` lacks `dx3`, and not `dx2`.
+    """
+    program, source = e.case.bench.program, e.case.source
+    if e.edit.kind != "plus" or e.out is None or e.alias or {finding.cause for finding in findings} != {"missing-term"}:
+        return findings
+    users = program.users.get(e.out, ())
+    is_a_sum = any(program.equations[index].name in _SUMS for index in e.run)
+    frame = e.case.places[users[0]] if len(users) == 1 and program.equations[users[0]].name in _SUMS else None
+    statement = source.statement(frame) if frame else None
+    is_near = frame is not None and e.frame is not None and frame.function == e.frame.function
+    if is_a_sum or not is_near or statement is None or statement.target is None or e.statement is None:
+        return findings
+    if len(e.mistake.instances) > 1 or statement.first <= e.statement.last:  # what a loop carries to its next run
+        return findings
+    if not all(isinstance(atom, int) for atom in program.equations[users[0]].inputs):
+        return findings
+    place = replace(e.place(), line=line_of(frame, source), name=statement.target)
+    return [_words.missing_term(e.paths, term=e.described(e.facts["offer"]), place=place)]
+
+
+_SUMS = frozenset(("add", "add_any"))
+
+
 def _has_the_factor(e: Explanation, variable: int) -> bool:
     """Whether the statement that makes a variable multiplies by the number that the mistake lacks."""
     program, places, source = e.case.bench.program, e.case.places, e.case.source

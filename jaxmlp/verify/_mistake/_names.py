@@ -147,3 +147,8 @@ def line_of(frame: Frame | None, source: Source, inner: Frame | None = None) -> 
     near = range(max(1, frame.number - 2), min(len(lines), frame.number + 2) + 1)
     around = tuple((number, lines[number - 1].rstrip("\n")) for number in near)
     return Line(frame.file, frame.number, lines[frame.number - 1].strip(), line_of(inner, source), around)
+
+
+def as_code(text: str | None) -> str | None:
+    """A description, if it is code of the user's."""
+    return None if text is None or text.startswith("d(") else text

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .._line import _relate
-from .._line._bench import RIGHT
+from .._line._bench import Patch, RIGHT
+from .._line._patches import with_input
 from .._line._relate import Values
 from .._program._trace import Literal
 from .._report import _words
@@ -51,6 +52,31 @@ def of_a_penalty(e: Explanation) -> list[Finding] | None:
                     batch = round(max(abs(scale), 1 / abs(scale)))
                     return [*found, _words.scale_batch(e.paths, abs(scale), batch, place=e.place())]
                 return found if scale == 1 or scale in numbers else [*found, _words.sign(e.paths, place=e.place())]
+    return None
+
+
+def of_another_form(e: Explanation, expected: Values) -> Finding | None:
+    """A sum in which terms made of parameters alone stand for a penalty's gradient: without them, what is lacking lies
+    along the parameter.
+    """
+    bench, patches, terms = e.case.bench, dict[int, Patch](), list[int]()
+    for index in e.run:
+        equation = bench.program.equations[index]
+        for position, atom in enumerate(equation.inputs if equation.name in ("add", "sub") else ()):
+            if isinstance(atom, int) and e.case.is_of_params_alone(atom):
+                patches[index] = with_input(position, np.zeros_like)
+                terms.append(atom)
+    made = [bench.values(e.run, patches, k) for k in range(bench.count)] if len(e.mistake.instances) == 1 else []
+    rest = tuple(values[e.out] for values in made if values and e.out is not None and e.out in values)
+    if not terms or len(rest) < bench.count or rest[0].shape != expected[0].shape:
+        return None
+    missing = tuple(x - r for x, r in zip(expected, rest, strict=True))
+    for parameter, path in e.case.paths.items():
+        own = bench.run.at(parameter)
+        if path in e.paths and own[0].shape == missing[0].shape and own[0].size > 1:
+            if _relate.multiple(missing, own) is not None:
+                term = e.case.names.of(terms[0]) if len(terms) == 1 else None
+                return _words.wrong_regularization(e.paths, term=term, place=e.place())
     return None
 
 

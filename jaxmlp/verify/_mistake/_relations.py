@@ -232,6 +232,7 @@ def _quantities(e: Explanation) -> Sequence[Quantity]:
 def _penalty(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """A difference that lies along a parameter is the gradient of a penalty on it."""
     missing = tuple(b - a for a, b in zip(actual, expected, strict=True))
+    equations = e.case.bench.program.equations
     for variable, name in e.case.params.items():
         values = e.case.bench.run.at(variable)
         if values[0].shape != missing[0].shape or values[0].size < 2:
@@ -241,7 +242,9 @@ def _penalty(e: Explanation, actual: Values, expected: Values) -> Finding | None
             whole = all(np.count_nonzero(k) >= max(2, k.size / 2) for k in kept)
             # The derivative of a norm lies along a parameter as well, with another factor at each point.
             if whole and all(multiple((m,), (k,)) is not None for m, k in zip(missing, kept, strict=True)):
-                reads = any(variable in e.case.bench.program.equations[i].inputs for i in e.run)
+                # `lam * w` with a `lam` of 0 is no derivative of a penalty.
+                uses = [equation for i in e.run if variable in (equation := equations[i]).inputs]
+                reads = any(not _relate.is_zero(e.case.bench.run.at(out)) for each in uses for out in each.outputs)
                 words = _words.wrong_regularization if reads else _words.missing_regularization
                 return words(e.paths, term=name, place=e.place())
     return None

@@ -241,6 +241,14 @@ def _select(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.
     return _summed(g * chosen, _shape(equation, position, read))
 
 
+def _bounded(equation: Equation, position: int, g: np.ndarray, read: Read) -> np.ndarray | None:
+    """The adjoint of what is within its bounds everywhere: a clip that is there in case of need."""
+    values = [read(atom) for atom in equation.inputs]
+    [result] = evaluated(equation, values)
+    mine = values[position]
+    return g if mine.shape == result.shape and (mine == result).all() else None
+
+
 _PULLED: dict[str, Callable[[Equation, int, np.ndarray, Read], Any]] = {
     "add": _sum,
     "add_any": _sum,
@@ -272,4 +280,7 @@ _PULLED: dict[str, Callable[[Equation, int, np.ndarray, Read], Any]] = {
     "tile": _placed,
     "stack": lambda equation, position, g, read: np.take(g, position, equation.params["axis"]),
     "select_n": _select,
+    "max": _bounded,
+    "min": _bounded,
+    "clamp": _bounded,
 }

@@ -13,18 +13,13 @@ from typing import Any
 
 from ._stacks import Frame, HIDDEN, Stack
 from ._syntax import (
-    argument_passed_as,
     assigns,
     calls_on,
     entry_of,
     first_line,
     function_of,
     functions,
-    is_name,
-    is_passed_in_a_call,
     is_worth_a_look,
-    last_line,
-    names_in,
     Statement,
     statements_of,
 )
@@ -112,68 +107,6 @@ class Source:
         found = [s for s in self.statements if assigns(s, target) and s.last < returns[-1].first]
         return (self._frame(found[-1]), replace(found[-1], target=target)) if found else None
 
-    def alias(
-        self, frame: Frame, name: str, after: int, *, alone: bool = False
-    ) -> tuple[Frame | None, Statement] | None:
-        """The first assignment in the function of a frame that gives `name` another name, such as `dz1 = da1`: below
-        line `after`, or, in a loop round that line, above it. With `alone`, only if nothing else there reads it.
-        """
-        definition = self.definition_of(frame)
-        found = _aliases(statements_of(definition) if definition else [], name)
-        if alone and definition and len(found) < len(_readers(definition, name)):
-            return None
-        below = [statement for statement in found if statement.first > after]
-        nodes = ast.walk(definition) if definition else ()
-        loops = [node for node in nodes if isinstance(node, ast.For | ast.While)]
-        around = [s for s in found for loop in loops if loop.lineno <= min(s.first, after) <= after <= last_line(loop)]
-        statement = next(iter(below or around), None)
-        return (replace(frame, number=statement.first), statement) if statement else None
-
-    def alias_in(self, frame: Frame, name: str, statement: Statement) -> tuple[Frame | None, Statement] | None:
-        """The assignment above a statement that gives `name` another, by which alone the statement reads it."""
-        names = names_in(statement.node)
-        definition = self.definition_of(frame)
-        found = [
-            s for s in _aliases(statements_of(definition) if definition else [], name) if s.first < statement.first
-        ]
-        found = [s for s in found if s.target in names and name not in names]
-        return (Frame(frame.file, found[-1].first, frame.function), found[-1]) if found else None
-
-    def alias_of_an_argument(
-        self, frame: Frame, stacks: Iterable[Stack], name: str, readers: Sequence[Statement]
-    ) -> tuple[Frame | None, Statement] | None:
-        """The assignment that gives another name to the argument as which `name` is passed to the function of a frame,
-        by the line that calls it, if the `readers` of it there read it by that name alone.
-        """
-        definition, calling = self.definition_of(frame), caller(stacks, frame)
-        statement = self.statement(calling) if calling else None
-        called = argument_passed_as(statement.node, name, definition) if statement and definition else None
-        read = [names_in(reader.node) for reader in readers]
-        found = _aliases(statements_of(definition), called) if called and read else []
-        found = [s for s in found if all(s.target in names and called not in names for names in read)]
-        return (replace(frame, number=found[-1].first), found[-1]) if found else None
-
-    def handed_on(self, frame: Frame, name: str, readers: Sequence[Statement]) -> tuple[Frame, Statement] | None:
-        """The call by which the `readers` of `name`, in the function of a frame, have it under another name alone: the
-        function that is called gives its argument as it is. If that has another name there, where it gets it.
-        """
-        definition, read = self.definition_of(frame), [names_in(statement.node) for statement in readers]
-        statements = statements_of(definition) if definition else []
-        calls = [
-            s
-            for s in statements
-            if isinstance(node := s.node, ast.Assign) and is_passed_in_a_call(node.value, name)
-            if all(names & names_in(*node.targets) and name not in names for names in read)
-        ]
-        if not read or len(calls) != 1:
-            return None
-        for called in functions(frame.file):
-            argument = argument_passed_as(calls[0].node, name, called)
-            found = _aliases(statements_of(called), argument) if argument else []
-            if argument and found and len(found) == len(_readers(called, argument)):
-                return Frame(frame.file, found[0].first, called.name), found[0]
-        return replace(frame, number=calls[0].first), calls[0]
-
     def _frame(self, statement: Statement) -> Frame | None:
         return Frame(self.file, statement.first, self.code.co_name) if self.file and self.code else None
 
@@ -247,17 +180,6 @@ def _innermost(frames: Sequence[Frame], called: dict[tuple[str, int], set[Any]])
             break
         place = frame
     return place
-
-
-def _aliases(statements: Iterable[Statement], name: str) -> list[Statement]:
-    plain = [s for s in statements if isinstance(s.node, ast.Assign | ast.AnnAssign)]
-    return [s for s in plain if s.target and is_name(getattr(s.node, "value", None), name)]
-
-
-def _readers(definition: Any, name: str) -> list[ast.AST]:
-    """Where a function reads a name."""
-    names = (node for node in ast.walk(definition) if isinstance(node, ast.Name))
-    return [node for node in names if node.id == name and isinstance(node.ctx, ast.Load)]
 
 
 def caller(stacks: Iterable[Stack], inner: Frame | None) -> Frame | None:

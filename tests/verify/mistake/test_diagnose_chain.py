@@ -257,3 +257,24 @@ def test_an_upstream_number_that_a_function_is_given_and_never_reads(bwd, found,
     report = check(loss, grads, {"w": w}, x, y, jnp.asarray(2.5))
     assert report.ok == (not found)
     assert [(finding.cause, finding.line and finding.line.text) for finding in report.findings] == found
+
+
+def test_ones_where_the_gradient_goes_past_a_layer_lack_what_comes_in(getkey):
+    def loss(params, x, y):
+        e = x @ params["e"]
+        return 0.5 * jnp.sum((jnp.tanh(e @ params["w"]) + e - y) ** 2)
+
+    def grads(params, x, y):
+        e = x @ params["e"]
+        a = jnp.tanh(e @ params["w"])
+        d = a + e - y
+        dz = d * (1 - a**2)
+        de = jnp.ones(d.shape, d.dtype)
+        de = de + dz @ params["w"].T
+        return {"e": x.T @ de, "w": e.T @ dz}
+
+    e, w, x, y = normals(getkey, (5, 4), (4, 4), (7, 5), (7, 4))
+    report = check(loss, grads, {"e": e, "w": w}, x, y)
+    [finding] = report.findings
+    assert (finding.cause, finding.line.text) == ("missing-upstream", "de = jnp.ones(d.shape, d.dtype)")
+    assert "`d`" in finding.message and finding.must == "d"

@@ -245,3 +245,76 @@ def test_the_output_of_a_sigmoid_is_a_factor_and_not_the_slope_of_a_softplus(get
     w, x = normals(getkey, (3, 2), (6, 3))
     found = check(loss, grads, {"w": w}, x).findings[0]
     assert (found.cause, found.must) == ("extra-factor", "(1 - a) * a")
+
+
+def test_a_factor_is_lacking_before_a_clip_that_cuts_nothing_off(getkey):
+    def loss(params, x, y):
+        a = jax.nn.relu(x @ params["w1"])
+        penalty = sum(jnp.sum(w**2) for w in params.values())
+        return jnp.mean((a @ params["w2"] - y) ** 2) + 0.1 * penalty
+
+    def grads(params, x, y):
+        a = jnp.maximum(x @ params["w1"], 0)
+        d = jnp.clip(a @ params["w2"] - y, -1e6, 1e6)
+        dw2 = jnp.clip(a.T @ d / len(x) + 0.2 * params["w2"], -1e4, 1e4)
+        back = jnp.where(a > 0, jnp.clip(d @ params["w2"].T, -1e6, 1e6), 0)
+        dw1 = jnp.clip(x.T @ back / len(x) + 0.2 * params["w1"], -1e4, 1e4)
+        return {"w1": dw1, "w2": dw2}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 1), (9, 4), (9, 1))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert found == [("scale-constant", 'd = jnp.clip(a @ params["w2"] - y, -1e6, 1e6)')]
+
+
+def one_example(params, x, y):
+    a = jnp.tanh(x @ params["w1"])
+    return jnp.mean((jnp.tanh(a @ params["w2"] + params["b2"]) - y) ** 2)
+
+
+def inputs_of_one(getkey):
+    w1, w2, b2, x, y = normals(getkey, (4, 5), (5, 3), (3,), (4,), (3,))
+    return {"w1": w1, "w2": w2, "b2": b2}, x, y
+
+
+def test_a_slope_is_lacking_where_the_error_becomes_a_gradient(getkey):
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w1"])
+        error = jnp.tanh(a @ params["w2"] + params["b2"]) - y
+        d = (2 / 3) * error
+        back = (params["w2"] @ d) * (1 - a**2)
+        return {"w1": jnp.outer(x, back), "w2": jnp.outer(a, d), "b2": d}
+
+    found = said(one_example, grads, *inputs_of_one(getkey))
+    assert found == [("missing-activation-derivative", "d = (2 / 3) * error")]
+
+
+def test_a_factor_is_lacking_beside_the_number_that_is_there(getkey):
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w1"])
+        out = jnp.tanh(a @ params["w2"] + params["b2"])
+        error = y - out
+        d = -2 * error * (1 - out**2)
+        back = (params["w2"] @ d) * (1 - a**2)
+        return {"w1": jnp.outer(x, back), "w2": jnp.outer(a, d), "b2": d}
+
+    [(cause, line)] = said(one_example, grads, *inputs_of_one(getkey))
+    assert (cause.partition("-")[0], line) == ("scale", "d = -2 * error * (1 - out**2)")
+
+
+def test_what_is_left_out_beside_a_mask_is_not_lacking_before_it(getkey):
+    def loss(params, x, y, mask, drop):
+        a = jax.nn.relu(x @ params["w1"]) * mask / (1 - drop)
+        return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(a @ params["w2"]), axis=1))
+
+    def grads(params, x, y, mask, drop):
+        z = x @ params["w1"]
+        a = jnp.maximum(z, 0) * mask / (1 - drop)
+        d = jax.nn.softmax(a @ params["w2"]) - y
+        back = d @ params["w2"].T
+        dz = jnp.where(z > 0, back, 0) * mask
+        return {"w1": x.T @ dz / len(x), "w2": a.T @ d / len(x)}
+
+    w1, w2, x = normals(getkey, (4, 6), (6, 3), (9, 4))
+    mask = jnp.asarray([[1.0, 0, 1, 1, 0, 1]])
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, jnp.eye(3)[jnp.arange(9) % 3], mask, jnp.asarray(0.4))
+    assert found == [("scale-constant", "dz = jnp.where(z > 0, back, 0) * mask")]

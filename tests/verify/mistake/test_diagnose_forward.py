@@ -137,3 +137,57 @@ def test_two_gates_that_read_the_bias_of_the_third_are_two_mistakes(getkey):
         ("wrong-operand", 'update = jax.nn.sigmoid(x @ params["wu"] + params["bo"][None])'),
     ]
     assert '`params["bo"]` where `params["bf"]` belongs' in report.findings[0].message
+
+
+def exponential(z):
+    return 1 / jnp.exp(-z)
+
+
+def test_a_sigmoid_without_its_one_is_wrong_itself_though_an_exponential_is_its_own_slope(getkey):
+    def loss(params, x, y):
+        z = jnp.tanh(x @ params["w1"]) @ params["w2"]
+        return jnp.mean(jnp.logaddexp(0.0, z) - y * z)
+
+    def grads(params, x, y):
+        a1 = jnp.tanh(x @ params["w1"])
+        a2 = exponential(a1 @ params["w2"])
+        d2 = (a2 - y) / len(x)
+        d1 = d2 @ params["w2"].T * (1 - a1**2)
+        return {"w1": x.T @ d1, "w2": a1.T @ d2}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 1), (8, 4), (8, 1))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, (y > 0).astype(y.dtype))
+    assert found == [("wrong-forward", "return 1 / jnp.exp(-z)")]
+
+
+def test_a_softmax_of_what_lacks_its_bias_is_wrong_where_it_is_lacking(getkey):
+    def loss(params, x, y):
+        return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(x @ params["w"] + params["b"][None]), axis=1))
+
+    def grads(params, x, y):
+        scores = jnp.exp(x @ params["w"])
+        p = scores / jnp.sum(scores, axis=1, keepdims=True)
+        d = (p - y) / len(x)
+        return {"w": x.T @ d, "b": d.sum(0)}
+
+    w, b, x = normals(getkey, (4, 3), (3,), (8, 4))
+    found = said(loss, grads, {"w": w, "b": b}, x, jnp.eye(3)[jnp.arange(8) % 3])
+    assert found == [("wrong-forward", 'scores = jnp.exp(x @ params["w"])')]
+
+
+def test_an_activation_of_another_formula_is_one_mistake_where_the_loss_takes_logits(getkey):
+    def loss(params, x, y):
+        z = (jax.nn.sigmoid(x @ params["w1"]) @ params["w2"])[:, 0]
+        return jnp.mean(jnp.logaddexp(0.0, z) - y * z)
+
+    def grads(params, x, y):
+        a1 = exponential(x @ params["w1"])
+        a2 = exponential(a1 @ params["w2"])
+        d2 = (a2 - y[:, None]) / len(x)
+        d1 = d2 @ params["w2"].T * a1 * (1 - a1)
+        return {"w1": x.T @ d1, "w2": a1.T @ d2}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 1), (8, 4), (8,))
+    # Logits of both signs: where all are negative, `logaddexp` computes `exp(z)` on its way.
+    found = said(loss, grads, {"w1": w1, "w2": w2 - w2.mean()}, x, (y > 0).astype(y.dtype))
+    assert found == [("wrong-forward", "return 1 / jnp.exp(-z)")]

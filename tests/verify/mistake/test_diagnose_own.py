@@ -192,3 +192,37 @@ def test_what_a_loop_adds_of_its_own_sum_is_counted_more_than_once(getkey):
     w, xs = normals(getkey, (4, 3), (5, 4))
     found = said(loss, grads, {"w": w}, xs, jnp.asarray(0.3, xs.dtype))
     assert found == [("double-counted-term", "dw = dw + (jnp.outer(x, d) + rate * dw)")]
+
+
+def test_the_slope_of_a_tanh_behind_a_linear_output_is_an_extra_slope(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w1"]) @ params["w2"] - y) ** 2)
+
+    def slope_of_tanh(z):
+        return 1 - jnp.tanh(z) ** 2
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w1"])
+        out = a @ params["w2"]
+        d = (out - y) * slope_of_tanh(out)
+        return {"w1": x.T @ ((out - y) @ params["w2"].T * (1 - a**2)), "w2": a.T @ d}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 3), (8, 4), (8, 3))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert found == [("extra-activation-derivative", "d = (out - y) * slope_of_tanh(out)")]
+
+
+def test_the_error_itself_is_no_slope_of_an_activation(getkey):
+    def loss(params, x, y):
+        z = params["w"] @ x + params["b"]
+        return jnp.mean(jnp.logaddexp(0.0, z) - y * z)
+
+    def grads(params, x, y):
+        d = 1 / (1 + jnp.exp(-(params["w"] @ x + params["b"]))) - y
+        db = jnp.dot(d, d.T) / 9
+        return {"w": jnp.dot(d, x.T) / 9, "b": db}
+
+    w, b, x, y = normals(getkey, (1, 4), (1, 1), (4, 9), (1, 9))
+    report = check(loss, grads, {"w": w, "b": b}, x, (y > 0).astype(y.dtype))
+    [finding] = report.findings
+    assert finding.cause in ("extra-factor", "wrong-operand") and "slope" not in finding.message

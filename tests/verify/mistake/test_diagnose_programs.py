@@ -173,3 +173,84 @@ def test_a_number_that_passes_through_an_integer(getkey):
 
     w, x, y = normals(getkey, (3,), (5, 3), (5,))
     assert said(loss, grads, {"w": w}, x, y) == [("precision", "cents = (100 * error).astype(int)")]
+
+
+def test_a_penalty_s_factor_is_judged_term_by_term_if_it_is_not_the_same_in_all(getkey):
+    def loss(params, x, y, lam):
+        a = jnp.tanh(x @ params["w1"] + params["b1"][None])
+        penalty = jnp.sum(params["w1"] ** 2) + jnp.sum(params["w2"] ** 2)
+        return 0.5 * jnp.sum((a @ params["w2"] + params["b2"][None] - y) ** 2) + lam * penalty
+
+    def grads(params, x, y, lam):
+        a = jnp.tanh(x @ params["w1"] + params["b1"][None])
+        d2 = a @ params["w2"] + params["b2"][None] - y
+        d1 = d2 @ params["w2"].T * (1 - a**2)
+        dw2 = a.T @ d2 + lam * params["w2"]
+        db2 = d2.sum(0) + lam * params["b2"]
+        dw1 = x.T @ d1 + lam * params["w1"]
+        db1 = d1.sum(0) + lam * params["b1"]
+        return {"w1": dw1, "b1": db1, "w2": dw2, "b2": db2}
+
+    w1, b1, w2, b2, x, y = normals(getkey, (4, 5), (5,), (5, 3), (3,), (8, 4), (8, 3))
+    report = check(loss, grads, {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y, jnp.asarray(0.3))
+    assert {finding.cause for finding in report.findings} == {"wrong-regularization"}
+    assert [finding.leaves for finding in report.findings] == [("w2",), ("b2",), ("w1",), ("b1",)]
+
+
+def columns_with_a_penalty(params, x, y):
+    out = params["w2"] @ jnp.tanh(params["w1"] @ x + params["b1"]) + params["b2"]
+    penalty = jnp.sum(params["w1"] ** 2) + jnp.sum(params["w2"] ** 2)
+    return (0.5 * jnp.sum((out - y) ** 2) + 0.15 * penalty) / x.shape[1]
+
+
+@pytest.fixture
+def inputs_in_columns(getkey):
+    w1, b1, w2, b2, x, y = normals(getkey, (4, 5), (4, 1), (3, 4), (3, 1), (5, 9), (3, 9))
+    return {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y
+
+
+def divided_by_the_inputs(penalty):
+    def grads(params, x, y):
+        m = x.shape[0]
+        a = jnp.tanh(params["w1"] @ x + params["b1"])
+        d2 = params["w2"] @ a + params["b2"] - y
+        d1 = params["w2"].T @ d2 * (1 - a**2)
+        dw2 = (d2 @ a.T + penalty * params["w2"]) / m
+        db2 = d2.sum(1, keepdims=True) / m
+        dw1 = (d1 @ x.T + penalty * params["w1"]) / m
+        db1 = d1.sum(1, keepdims=True) / m
+        return {"w1": dw1, "b1": db1, "w2": dw2, "b2": db2}
+
+    return grads
+
+
+def test_the_size_of_the_wrong_axis_is_wrong_where_it_gets_its_name(inputs_in_columns):
+    report = check(columns_with_a_penalty, divided_by_the_inputs(0.3), *inputs_in_columns)
+    [finding] = report.findings
+    assert (finding.cause, finding.line.text) == ("scale-batch", "m = x.shape[0]")
+    assert "divided by 5" in finding.message and "9 examples" in finding.message
+
+
+def test_it_is_told_though_another_mistake_makes_some_of_the_leaves_wrong(inputs_in_columns):
+    assert said(columns_with_a_penalty, divided_by_the_inputs(0.6), *inputs_in_columns) == [
+        ("scale-batch", "m = x.shape[0]"),
+        ("wrong-regularization", 'dw2 = (d2 @ a.T + penalty * params["w2"]) / m'),
+        ("wrong-regularization", 'dw1 = (d1 @ x.T + penalty * params["w1"]) / m'),
+    ]
+
+
+def test_a_size_that_is_right_for_something_else_is_wrong_where_it_is_used(getkey):
+    def loss(params, x, y):
+        out = x @ params["w"] + params["b"][None]
+        return 0.5 * jnp.mean(jnp.sum((out - y) ** 2, axis=1)) + jnp.mean(params["c"] ** 2)
+
+    def grads(params, x, y):
+        m = y.shape[1]
+        d = x @ params["w"] + params["b"][None] - y
+        dw = x.T @ d / m
+        db = d.sum(0) / m
+        return {"w": dw, "b": db, "c": 2 * params["c"] / m}
+
+    w, b, c, x, y = normals(getkey, (4, 3), (3,), (3,), (8, 4), (8, 3))
+    found = said(loss, grads, {"w": w, "b": b, "c": c}, x, y)
+    assert [line for _, line in found] == ["dw = x.T @ d / m", "db = d.sum(0) / m"]

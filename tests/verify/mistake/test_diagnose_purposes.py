@@ -291,3 +291,38 @@ def test_a_penalty_that_is_taken_off_the_first_row_for_the_first_column(getkey):
     theta, x, y = normals(getkey, (4, 6), (7, 5), (7, 4))
     found = said(loss, grads, {"theta": theta}, x, y)
     assert found == [("wrong-regularization", "grad = grad.at[0].set(grad[0] - 0.5 * theta[0])")]
+
+
+def test_a_penalty_with_a_factor_of_zero_is_lacking(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w1"]) @ params["w2"] - y) ** 2) + 0.15 * sum(
+            jnp.sum(w**2) for w in params.values()
+        )
+
+    def backward(d, a, w, lam=0.0):
+        dw = a.T @ d + lam * w
+        return dw, d @ w.T
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w1"])
+        dw2, da = backward(a @ params["w2"] - y, a, params["w2"])
+        dw1, _ = backward(da * (1 - a**2), x, params["w1"], lam=0.3)
+        return {"w1": dw1, "w2": dw2}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 3), (8, 4), (8, 3))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert found == [("missing-regularization", 'dw2, da = backward(a @ params["w2"] - y, a, params["w2"])')]
+
+
+def test_one_number_made_of_all_parameters_is_no_gradient_of_their_penalty(getkey):
+    def loss(params, x, y):
+        return _logistic(params, x, y) + 0.5 * jnp.sum(params["w"] ** 2) + 0 * params["b"]
+
+    def grads(params, x, y):
+        error = jax.nn.sigmoid(x @ params["w"]) - y
+        dw = x.T @ error + jnp.sum(params["w"]) + params["b"]
+        return {"w": dw, "b": jnp.zeros_like(params["b"])}
+
+    w, b, x, y = normals(getkey, (4,), (), (9, 4), (9,))
+    found = said(loss, grads, {"w": w, "b": b}, x, (y > 0).astype(y.dtype))
+    assert found == [("wrong-regularization", 'dw = x.T @ error + jnp.sum(params["w"]) + params["b"]')]

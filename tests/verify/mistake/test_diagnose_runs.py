@@ -372,3 +372,30 @@ def test_a_state_that_a_gate_reads_one_step_too_late_is_told_where_it_is_read(ge
     wz, wr, u, xs, h, y = normals(getkey, (4, 4), (4, 4), (4, 4), (3, 5, 4), (5, 4), (5, 4))
     found = said(loss, grads, {"wz": wz, "wr": wr, "u": u}, xs, h, y)
     assert found == [("wrong-operand", "dr = back * after * r * (1 - r)")]
+
+
+def test_the_error_of_the_last_output_does_not_enter_at_every_step(getkey):
+    def loss(params, x, y):
+        h = jnp.zeros_like(y)
+        for step in x:
+            h = jnp.tanh(params["u"] @ step + params["w"] @ h)
+        return 0.5 * jnp.sum((params["v"] @ h - y) ** 2)
+
+    def grads(params, x, y):
+        hs = [jnp.zeros_like(y)]
+        for step in x:
+            hs.append(jnp.tanh(params["u"] @ step + params["w"] @ hs[-1]))
+        d = params["v"] @ hs[-1] - y
+        du, dw, dnext = jnp.zeros_like(params["u"]), jnp.zeros_like(params["w"]), jnp.zeros_like(y)
+        for t in reversed(range(len(x))):
+            dh = params["v"].T @ d + dnext
+            dz = dh * (1 - hs[t + 1] ** 2)
+            du += jnp.outer(dz, x[t])
+            dw += jnp.outer(dz, hs[t])
+            dnext = params["w"].T @ dz
+        return {"u": du, "w": dw, "v": jnp.outer(d, hs[-1])}
+
+    u, w, v, x, y = normals(getkey, (3, 4), (3, 3), (3, 3), (5, 4), (3,))
+    report = check(loss, grads, {"u": u, "w": w, "v": v}, x, y)
+    assert first(report) == ("double-counted-term", 'dh = params["v"].T @ d + dnext')
+    assert '`params["v"].T @ d`' in report.findings[0].message.replace("'", '"')

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from .findings import normals, said
+from jaxmlp import check
+
+from .findings import named, normals, said
 
 
 def _cosine(params, x, y):
@@ -102,3 +104,25 @@ def test_a_value_that_is_wrong_itself_is_not_blamed_on_what_reads_it(getkey):
     w, x, y = normals(getkey, (3, 4), (6, 3), (6, 4))
     expected = [("scale-constant", "d = (a - y) * (1 - a**2)")]
     assert said(_squared, _twice_as_much_is_not_used, {"w": w}, x, y) == expected
+
+
+def test_a_term_is_lacking_where_terms_are_added(getkey):
+    def loss(params, x, t):
+        z = params["w"] @ x
+        return 0.5 * jnp.sum(((z - jnp.mean(z)) / jnp.std(z) - t) ** 2)
+
+    def grads(params, x, t):
+        z = params["w"] @ x
+        centered, size = z - jnp.mean(z), jnp.std(z)
+        d = centered / size - t
+        of_size = centered * -jnp.sum(d * centered) / size**3 / len(z)
+        of_mean = -jnp.sum(d) / size + jnp.sum(of_size) / len(z)
+        dz1 = d / size
+        dz2 = jnp.ones_like(z) * of_mean / len(z)
+        dz = dz1 + dz2
+        return {"w": jnp.outer(dz, x)}
+
+    w, x, t = normals(getkey, (5, 3), (3,), (5,))
+    report = check(loss, grads, {"w": w}, x, t)
+    assert named(report) == [("missing-term", "dz = dz1 + dz2")]
+    assert "`dz` lacks the term `of_size` of a sum" in report.findings[0].message

@@ -91,14 +91,6 @@ def test_no_statement_stands_on_a_line_outside():
     assert Source(plain).statement(Frame("<nowhere>", 1, "plain")) is None
 
 
-def test_another_name_for_a_value_is_found():
-    source = Source(plain)
-    found = source.alias(frame_in(plain, "z = x @"), "z", line_of(plain, "z = x @"))
-    assert found is not None and found[1].target == "dz" and found[0] == frame_in(plain, "dz = z")
-    assert source.alias(frame_in(plain, "z = x @"), "z", line_of(plain, "dz = z")) is None, "only below the line"
-    assert source.alias(frame_in(plain, "z = x @"), "row", 0) is None
-
-
 def as_tuple(x):
     total = x.sum()
     return (
@@ -223,7 +215,7 @@ def test_code_without_a_file_has_neither_statements_nor_text():
     source = Source(namespace["grads"])
     assert source.file == "<made>" and source.text == [] and source.statements == []
     assert source.definition is None and source.returned("w") == (None, None)
-    assert source.assigned("w") is None and source.alias(Frame("<made>", 2, "grads"), "y", 0) is None
+    assert source.assigned("w") is None
     [frame] = source.places(traced(namespace["grads"], jnp.ones(3)))
     assert frame is not None and frame.number == 2, "the number of the line is still known"
     assert source.statement(frame) is None
