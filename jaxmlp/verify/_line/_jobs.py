@@ -19,6 +19,7 @@ from ._edits_within import of_factors
 from ._forward import forward
 from ._job import Job
 from ._offers import Instances, Offer
+from ._relate import same
 from ._roles import columns, Following, slices, spread
 from ._screen import Screen
 from ._sieve import Sieve
@@ -94,7 +95,8 @@ class Jobs:
         several = len(instances) > 1
         if several and (innocent or value) and self._is_right_elsewhere(instances):
             return []  # what is known as it stands and leads to right leaves in all of its runs
-        forward = (innocent or value) and not several and self.screen.of(instances, wrong) is None
+        shaped = [path for path in wrong if self.bench.needed(path)] or wrong  # the others have a mistake of their own
+        forward = (innocent or value) and not several and self.screen.of(instances, shaped) is None
         role: AsKnown | None = "forward" if forward else "cotangent" if innocent else "value" if value else None
         edits: Iterable[Edit]
         if site.leaf:
@@ -190,7 +192,12 @@ class Jobs:
                 yield from of_factors(bench, instances, factors, self.standing.is_innocent, sieve)
         else:
             yield from turned(bench, instances)
-            if len(instances) == 1 and self.planted is None and all(map(self.standing.is_a_value, outs)):
+            is_a_value = all(map(self.standing.is_a_value, outs))
+            if (
+                len(instances) == 1
+                and self.planted is None
+                and (is_a_value or self._is_given_twice(instances[0], outs))
+            ):
                 yield from in_each_place(bench, instances, self.cotangents, self.standing.is_innocent, sieve)
         if self.planted is not None:
             yield from masked_otherwise(bench, instances)
@@ -268,6 +275,18 @@ class Jobs:
             edit.kind in ("plus", "known", "operand", "number", "term")
             and self.screen.of(instances, wrong, edit) is not None
         )
+
+    def _is_given_twice(self, instance: tuple[int, ...], outs: Sequence[int]) -> bool:
+        """Whether another statement gives the same sum, as two do that sum up the error of one layer."""
+        program, run = self.bench.program, self.bench.run
+        if len(outs) != 1 or all(program.equations[index].name != "reduce_sum" for index in instance):
+            return False
+        values = run.at(outs[0])
+        given = {
+            out for site in self.sites if not site.leaf for each in site.instances for out in results(program, each)
+        }
+        alike = (run.at(out) for out in given - set(outs))
+        return any(each[0].shape == values[0].shape and same(each, values) for each in alike)
 
     def _is_right_elsewhere(self, instances: Instances) -> bool:
         """Whether every run of a statement leads to some leaf that is right as it stands."""

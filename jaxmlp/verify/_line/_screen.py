@@ -41,7 +41,8 @@ class Screen:
         self._stacked: dict[Any, np.ndarray] = {}
         self._standing: dict[Any, tuple[np.ndarray, np.ndarray]] = {}
         self._paths: dict[Instances, tuple[dict[int, list[Any]], bool]] = {}
-        self._leads: dict[tuple[str, frozenset[int]], tuple[set[int], list[int]]] = {}
+        self._leads: dict[tuple[str, frozenset[int]], tuple[set[int], set[int]]] = {}
+        self._linear: dict[tuple[str, tuple[int, ...], frozenset[int]], bool] = {}
         self._views: dict[tuple[Instances, frozenset[int]], View | None] = {}
 
     def passed(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
@@ -184,12 +185,15 @@ class Screen:
 
     def _is_linear(self, path: str, outs: Sequence[int], cut: frozenset[int]) -> bool:
         """Whether a leaf is linear in what a statement gives, and it is known how."""
-        bench = self._bench
-        adjoints, (leading, order) = bench.adjoints(path, cut), self._leading(path, cut)
-        known = all(out in adjoints or out not in leading for out in outs)
-        return known and is_linear(bench.program, order, set(outs))
+        key = path, tuple(outs), cut
+        if key not in self._linear:
+            bench = self._bench
+            adjoints, (leading, order) = bench.adjoints(path, cut), self._leading(path, cut)
+            known = all(out in adjoints or out not in leading for out in outs)
+            self._linear[key] = known and is_linear(bench.program, order, set(outs))
+        return self._linear[key]
 
-    def _leading(self, path: str, cut: frozenset[int]) -> tuple[set[int], list[int]]:
+    def _leading(self, path: str, cut: frozenset[int]) -> tuple[set[int], set[int]]:
         """The variables that lead to a leaf other than through the equations in `cut`, and what makes them."""
         if (path, cut) in self._leads:
             return self._leads[path, cut]
@@ -199,7 +203,7 @@ class Screen:
             if index not in cut and not leading.isdisjoint(equation.outputs):
                 leading.update(atom for atom in equation.inputs if isinstance(atom, int))
         equations = self._bench.program.equations
-        order = [i for i in self._bench.order[path] if not leading.isdisjoint(equations[i].outputs)]
+        order = {i for i in self._bench.order[path] if not leading.isdisjoint(equations[i].outputs)}
         self._leads[path, cut] = leading, order
         return leading, order
 

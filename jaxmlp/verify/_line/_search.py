@@ -140,7 +140,10 @@ class Search:
 
     def _try(self, job: Job) -> None:
         site, instances, edit, wrong = job.site, job.instances, job.edit, job.wrong
+        tried = set[float | None]()
         for path, guess in self._promising(instances, edit, wrong):
+            if guess is not None and guess in tried:
+                continue
             factor = self.factors.of(instances, edit, path) if guess is None else guess
             if factor is None:
                 continue
@@ -163,7 +166,9 @@ class Search:
                     Mistake(site, instances, edit, factor, repaired, patches, cost, job.innocent),
                 )
                 self.is_stray = stray
-            return
+            if guess is None:
+                return
+            tried.add(guess)
 
     def _promising(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> Iterator[tuple[str, float | None]]:
         """The leaves that a correction may make right, and with which factor; None where only trying tells: of such

@@ -104,7 +104,17 @@ def term(e: Explanation) -> Finding | list[Finding]:
         return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor in (1.0, -1.0):
         return _words.sign(e.paths, place=e.place())
+    if _is_taken_from_one(e) and not e.case.is_of_params_alone(e.facts["equation"].outputs[0]):
+        return wrong_slope(e, place=replace(e.place(), name=None))
     return by_a_factor(e, e.mistake.factor)
+
+
+def _is_taken_from_one(e: Explanation) -> bool:
+    """Whether the term stands in `1 - a**2`, the slope of a tanh: with a factor it is that of another value."""
+    equation, other = e.facts["equation"], e.facts["equation"].inputs[1 - e.facts["operand"]]
+    is_one = isinstance(other, Literal) and bool((other.value == 1).all())
+    made = e.case.bench.run.at(equation.inputs[e.facts["operand"]])
+    return equation.name == "sub" and is_one and made[0].size > 1 and all((value >= 0).all() for value in made)
 
 
 def _makes_others_wrong(e: Explanation) -> bool:

@@ -6,6 +6,7 @@ from .._line import _relate
 from .._line._known import Quantity
 from .._line._matching import snapped
 from .._line._offers import Offer
+from .._line._overwritten import PUTS, touched
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._another_pair import another_pair
@@ -69,6 +70,8 @@ def known(e: Explanation) -> Finding | list[Finding]:
             return _words.wrong_mask(e.paths, place=e.place(what))
         if _relate.is_constant(e.actual):
             return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
+        if e.is_a_factor(offer) and not _relate.is_constant(quantity.values):
+            return _words.wrong_operand(e.paths, used=None, instead=None, place=e.place(what))
         if is_used_as_a_value(e):
             return _words.wrong_forward(e.paths, place=e.place())
         return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(what))
@@ -124,6 +127,8 @@ def _not_that_cotangent(
     found = related_term(e, expected) or of_another_form(e, expected) or of_what_is_read(e, quantity)
     if found is None and is_right_on_part_of_a_branch(e, expected):
         return _words.wrong_mask(e.paths, place=e.place())
+    if found is None and _must_be_zero_beside(e, expected):
+        return _words.wrong_mask(e.paths, place=e.place())
     if found is None and makes_another_slope(e):
         return wrong_slope(e, place=e.place())
     found = found or a_slope_in_each_run(e) or another_factor_in_each_run(e) or another_pair(e, expected)
@@ -131,6 +136,17 @@ def _not_that_cotangent(
     if found is None and e.ignores_an_argument() and not reads_an_error(e):
         return _words.missing_upstream(e.paths, place=e.place())
     return found or _words.unknown(e.paths, place=place)
+
+
+def _must_be_zero_beside(e: Explanation, expected: tuple[np.ndarray, ...]) -> bool:
+    """Whether another line puts numbers into what is given, and beside these nothing but zeros belongs."""
+    program = e.case.bench.program
+    users = program.users.get(e.out, ()) if e.out is not None else ()
+    puts = [program.equations[user] for user in users if program.equations[user].name in PUTS]
+    if len(puts) != 1 or len(users) != 1 or e.actual[0].shape != expected[0].shape:
+        return False
+    beside = ~touched(e.case.bench, puts[0])
+    return any(a[beside].any() for a in e.actual) and not any(x[beside].any() for x in expected)
 
 
 def _is_another_leaf(e: Explanation) -> bool:

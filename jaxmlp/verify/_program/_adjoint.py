@@ -4,8 +4,9 @@ A backward pass is linear in its cotangents. For a random `r`, `<r, leaf>` chang
 `g` the adjoint of the value: so one inner product tells whether a correction can make a leaf right at all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from heapq import heapify, heappop, heappush
 from math import prod
 from typing import Any, TypeAlias
 
@@ -75,14 +76,18 @@ def adjoints(
     return {variable: values for variable, values in found.items() if variable not in lost}
 
 
-def is_linear(program: Program, order: Sequence[int], start: set[int]) -> bool:
+def is_linear(program: Program, order: Collection[int], start: set[int]) -> bool:
     """Whether the equations in `order` are linear in the variables `start`, all others held."""
-    moving = set(start)
-    for index in order:
+    moving, seen = set(start), set[int]()
+    pending = [index for variable in start for index in program.users.get(variable, ())]
+    heapify(pending)  # an equation comes after all that makes what it reads
+    while pending:
+        index = heappop(pending)
         equation = program.equations[index]
-        moved = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
-        if not moved or moving.issuperset(equation.outputs):
+        if index in seen or index not in order or moving.issuperset(equation.outputs):
             continue
+        seen.add(index)
+        moved = [atom for atom in equation.inputs if isinstance(atom, int) and atom in moving]
         if equation.name not in LINEAR and (
             equation.name not in _PULLED
             or len(moved) > 1
@@ -90,6 +95,8 @@ def is_linear(program: Program, order: Sequence[int], start: set[int]) -> bool:
         ):
             return False
         moving.update(equation.outputs)
+        for user in (user for out in equation.outputs for user in program.users.get(out, ())):
+            heappush(pending, user)
     return True
 
 

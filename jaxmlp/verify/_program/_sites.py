@@ -64,7 +64,7 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
         key = (frame.file, statement.first if statement else frame.number, frame.function, inner)
         instances = groups.setdefault(key, (frame, statement, [], None))[2]
         call = key, caller(program.equations[index].stacks, frame)
-        if call != previous:
+        if call != previous and not (instances and _goes_on(program, places, statement, instances[-1], index)):
             instances.append([])
         instances[-1].append(index)
         previous = call
@@ -73,6 +73,28 @@ def sites(program: Program, source: Source, paths: Sequence[str]) -> list[Site]:
         for f, s, instances, leaf in groups.values()
         for runs in [tuple(run for instance in instances for run in _executions(program, places, instance))]
     ]
+
+
+def _goes_on(
+    program: Program, places: Sequence[Frame | None], statement: Statement | None, run: Sequence[int], index: int
+) -> bool:
+    """Whether an equation belongs to an execution that was interrupted: by functions that the statement calls, which
+    read nothing of what it had computed, as in `d / 3 * slope(z)`.
+    """
+    frame, last = places[index], places[run[-1]]
+    if statement is None or frame is None or last is None or frame.offset <= last.offset:
+        return False
+    made = {out for each in run for out in program.equations[each].outputs}
+    for equation in program.equations[run[-1] + 1 : index]:
+        frames = (each for stack in equation.stacks for each in stack if each)
+        inside = any(
+            (each.file, each.function) == (frame.file, frame.function)
+            and statement.first <= each.number <= statement.last
+            for each in frames
+        )
+        if not inside or not made.isdisjoint(atom for atom in equation.inputs if isinstance(atom, int)):
+            return False
+    return True
 
 
 def _comprehension(frame: Frame, statement: Statement) -> int | None:

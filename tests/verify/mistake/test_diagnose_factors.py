@@ -318,3 +318,60 @@ def test_what_is_left_out_beside_a_mask_is_not_lacking_before_it(getkey):
     mask = jnp.asarray([[1.0, 0, 1, 1, 0, 1]])
     found = said(loss, grads, {"w1": w1, "w2": w2}, x, jnp.eye(3)[jnp.arange(9) % 3], mask, jnp.asarray(0.4))
     assert found == [("scale-constant", "dz = jnp.where(z > 0, back, 0) * mask")]
+
+
+def test_a_factor_is_told_as_one_beside_a_leaf_of_the_wrong_shape(getkey):
+    def loss(params, x, y):
+        a = jnp.tanh(x @ params["w1"] + params["b1"][None])
+        return jnp.mean((a @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w1"] + params["b1"][None])
+        d = a @ params["w2"] - y
+        back = jnp.where(a <= 1, d @ params["w2"].T, 0) * (1 - a**2)
+        return {"w1": x.T @ back / len(x), "b1": jnp.mean(back), "w2": a.T @ d / len(x)}
+
+    w1, b1, w2, x, y = normals(getkey, (4, 5), (5,), (5, 1), (9, 4), (9, 1))
+    found = said(loss, grads, {"w1": w1, "b1": b1, "w2": w2}, x, y)
+    assert found[0] == ("scale-constant", 'd = a @ params["w2"] - y')
+
+
+def test_a_factor_too_much_in_both_layers_is_too_much_in_each(getkey):
+    def loss(params, x, y):
+        a = jnp.tanh(x @ params["w1"] + params["b1"][None])
+        return 0.5 * jnp.sum((jnp.tanh(a @ params["w2"] + params["b2"][None]) - y) ** 2)
+
+    def grads(params, x, y):
+        a1 = jnp.tanh(x @ params["w1"] + params["b1"][None])
+        a2 = jnp.tanh(a1 @ params["w2"] + params["b2"][None])
+        d2 = (a2 - y) * 0.8 * (1 - a2**2)
+        d1 = (d2 @ params["w2"].T) * 0.8 * (1 - a1**2)
+        return {"w1": x.T @ d1, "b1": d1.sum(0), "w2": a1.T @ d2, "b2": d2.sum(0)}
+
+    w1, b1, w2, b2, x, y = normals(getkey, (4, 5), (5,), (5, 3), (3,), (9, 4), (9, 3))
+    found = said(loss, grads, {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y)
+    lines = ["d2 = (a2 - y) * 0.8 * (1 - a2**2)", 'd1 = (d2 @ params["w2"].T) * 0.8 * (1 - a1**2)']
+    assert found == [("scale-constant", line) for line in lines]
+
+
+def slope_of_tanh(a):
+    return 1 - a**2
+
+
+def test_the_slope_of_what_a_dropout_has_scaled_is_no_factor(getkey):
+    def loss(params, x, y, mask):
+        a = jnp.tanh(x @ params["w1"]) * mask / 0.8
+        return 0.5 * jnp.sum((a @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y, mask):
+        a = jnp.tanh(x @ params["w1"])
+        a = a * mask / 0.8
+        d = a @ params["w2"] - y
+        slope = slope_of_tanh(a)
+        back = d @ params["w2"].T * slope * mask / 0.8
+        return {"w1": x.T @ back, "w2": a.T @ d}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 3), (9, 4), (9, 3))
+    mask = jnp.asarray([[1.0, 0, 1, 1, 0]])
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, y, mask)
+    assert found == [("wrong-activation-derivative", "slope = slope_of_tanh(a)")]

@@ -145,3 +145,24 @@ def test_an_input_and_an_error_that_are_both_of_the_other_layer(getkey):
     report = check(loss, grads, {"w1": w1, "w2": w2}, x, 0.4)
     assert first(report) == ("off-by-one-layer", "dw2 = x * delta2")
     assert "`a2` and `delta3`" in report.findings[0].message
+
+
+def test_a_bias_that_is_summed_from_the_error_of_an_equally_wide_layer(getkey):
+    def loss(params, x, y):
+        a = jnp.tanh(x @ params["w1"] + params["b1"][None])
+        a = jnp.tanh(a @ params["w2"] + params["b2"][None])
+        return 0.5 * jnp.sum((a - y) ** 2)
+
+    def grads(params, x, y):
+        a1 = jnp.tanh(x @ params["w1"] + params["b1"][None])
+        a2 = jnp.tanh(a1 @ params["w2"] + params["b2"][None])
+        d2 = (a2 - y) * (1 - a2**2)
+        d1 = d2 @ params["w2"].T * (1 - a1**2)
+        db2 = jnp.sum(d2, axis=0)
+        db1 = jnp.sum(d2, axis=0)
+        return {"w1": x.T @ d1, "b1": db1 / 1.0, "w2": a1.T @ d2, "b2": db2 / 1.0}
+
+    w1, b1, w2, b2, x, y = normals(getkey, (3, 4), (4,), (4, 4), (4,), (7, 3), (7, 4))
+    report = check(loss, grads, {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y)
+    [finding] = report.findings
+    assert (finding.line.text, finding.must) == ("db1 = jnp.sum(d2, axis=0)", "jnp.sum(d1, axis=0)")

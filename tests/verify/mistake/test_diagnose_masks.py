@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxmlp import check
 
 from ...helpers import normal
-from .findings import first, normals
+from .findings import first, normals, said
 
 
 def test_a_threshold_on_the_signed_difference_is_another_condition(getkey):
@@ -180,3 +180,19 @@ def test_a_condition_on_what_has_no_sign_any_more_is_another_condition(getkey):
     w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
     found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
     assert found == ("wrong-mask", 'dz = (d @ params["w2"].T) * jnp.where(h > 0, 1.0, -0.3)')
+
+
+def test_what_is_left_in_the_other_places_where_only_zeros_belong(getkey):
+    def loss(params, x, target):
+        return 0.5 * (params["w2"] @ jnp.tanh(params["w1"] @ x) - target)[1] ** 2
+
+    def grads(params, x, target):
+        a = jnp.tanh(params["w1"] @ x)
+        q = params["w2"] @ a
+        error = q[1] - target[1]
+        dq = q.copy()
+        dq = dq.at[1].set(error)
+        return {"w1": jnp.outer(params["w2"].T @ dq * (1 - a**2), x), "w2": jnp.outer(dq, a)}
+
+    w1, w2, x, target = normals(getkey, (5, 4), (3, 5), (4,), (3,))
+    assert said(loss, grads, {"w1": w1, "w2": w2}, x, target) == [("wrong-mask", "dq = q.copy()")]

@@ -226,3 +226,17 @@ def test_the_error_itself_is_no_slope_of_an_activation(getkey):
     report = check(loss, grads, {"w": w, "b": b}, x, (y > 0).astype(y.dtype))
     [finding] = report.findings
     assert finding.cause in ("extra-factor", "wrong-operand") and "slope" not in finding.message
+
+
+def test_the_error_that_a_label_is_put_into_wrongly_is_no_slope(getkey):
+    def sigmoid(z):
+        return 1 / (1 + jnp.exp(-z))
+
+    def grads(params, x, y):
+        z = x @ params["w"] + params["b"]
+        d = sigmoid(z - y) / len(x)
+        return {"w": x.T @ d, "b": d.sum().reshape(1, 1)}
+
+    report = check(logistic, grads, *logistic_inputs(getkey))
+    assert first(report) == ("wrong-operand", "d = sigmoid(z - y) / len(x)")
+    assert all("slope" not in finding.message for finding in report.findings)

@@ -88,3 +88,24 @@ def test_a_softmax_over_the_examples_beside_a_wrong_sign_are_two_mistakes(getkey
         ("wrong-forward", 'p = jax.nn.softmax(h @ params["v"], axis=0)'),
         ("sign", "dz = y - p"),
     ]
+
+
+def slope_of_softmax(z):
+    e = jnp.exp(z - z.max())
+    p = e / e.sum()
+    return p * (1 - p)
+
+
+def test_the_diagonal_of_a_softmax_beside_a_number_is_one_statement(getkey):
+    def loss(params, x, y):
+        return jnp.mean((jax.nn.softmax(params["w"] @ x) - y) ** 2)
+
+    def grads(params, x, y):
+        z = params["w"] @ x
+        error = 2 * (jax.nn.softmax(z) - y)
+        dz = error / 3 * slope_of_softmax(z)
+        return {"w": jnp.outer(dz, x)}
+
+    w, x = normals(getkey, (3, 5), (5,))
+    report = check(loss, grads, {"w": w}, x, jnp.asarray([0.0, 1.0, 0.0]))
+    assert named(report) == [("softmax-jacobian-diagonal-only", "dz = error / 3 * slope_of_softmax(z)")]
