@@ -187,7 +187,7 @@ class _Result:
             yield self.edit("reversed_order", 1.6, lambda value, point, i, a=axes: np.flip(value, a), axes=axes)
         for axes in () if self._is_a_mask else axes_of(len(self.shape)):
             # The sum of one number is that number.
-            is_one = all(shape[axis] == 1 for shape in self.shapes for axis in axes)
+            is_one = all(shape[axis : axis + 1] == (1,) for shape in self.shapes for axis in axes)
             for keep in (False,) if is_one else (False, True):
                 summed: Change = lambda value, point, i, a=axes, k=keep: value.sum(axis=a, keepdims=k)
                 yield self.edit("unreduced", 1.7 if self._is_reduced else 1.5, summed, axes=axes)

@@ -71,6 +71,8 @@ def known(e: Explanation) -> Finding | list[Finding]:
         if _relate.is_constant(e.actual):
             return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
         if e.is_a_factor(offer) and not _relate.is_constant(quantity.values):
+            if makes_another_slope(e):
+                return wrong_slope(e, place=e.place(what))
             return _words.wrong_operand(e.paths, used=None, instead=None, place=e.place(what))
         if is_used_as_a_value(e):
             return _words.wrong_forward(e.paths, place=e.place())

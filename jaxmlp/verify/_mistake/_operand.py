@@ -71,6 +71,8 @@ def operand(e: Explanation) -> Finding:
         if constant and not pieces:
             return _words.missing_slope(e.paths, slope=instead, at=e.at(offer), place=place)
         return wrong_slope(e, slope=instead, at=e.at(offer), place=place)
+    if _is_given_the_activation(e) and not is_used_as_a_value(e):
+        return wrong_slope(e, slope=None, at=instead, place=_with_operand(e, used, instead))
     of_one = offer.name is not None and e.case.bench.run.at(atom)[0].size == 1
     is_a_number = _relate.is_constant(offer.values[0]) and not of_one
     if equation.name in ("mul", "div") and is_a_number and not isinstance(atom, Literal):
@@ -112,6 +114,28 @@ def _is_of_a_parameter(e: Explanation, offer: Offer) -> bool:
     if quantity is not None and quantity.kind == "value":
         return quantity.variable in e.case.loss.program.inputs[: len(params)]
     return bool(offer.variables) and set(offer.variables) <= set(params)
+
+
+def _is_given_the_activation(e: Explanation) -> bool:
+    """Whether each run reads a number that an activation of the loss makes, where that which it makes it of belongs:
+    the slope is taken at `a` and not at `z`.
+    """
+    knowledge, offer, program = e.case.knowledge, e.facts["offer"], e.case.bench.program
+    if offer.quantity is None or offer.quantity.kind != "value" or len(e.mistake.instances) != len(offer.values):
+        return False
+    place, position = e.facts["uses"][0]
+    atoms = [program.equations[run[place]].inputs[position] for run in e.mistake.instances]
+    used, wanted = ([values[0] for values in each] for each in (map(e.case.bench.run.at, atoms), offer.values))
+    if len(used) < 2 or any(value.size > 1 for value in (*used, *wanted)):
+        return False
+    for out, by in knowledge.slopes:
+        if by != offer.quantity.variable or out not in knowledge.values or out == by:
+            continue
+        made, of = (np.ravel(knowledge.values[variable].values[0]) for variable in (out, by))
+        places = [np.flatnonzero(of == value.ravel()[0]) for value in wanted] if made.size == of.size else []
+        if places and all(p.size and np.isclose(made[p[0]], u.ravel()[0]) for p, u in zip(places, used, strict=True)):
+            return True
+    return False
 
 
 def _is_made_wrongly(e: Explanation, used: int) -> bool:

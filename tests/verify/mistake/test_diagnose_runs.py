@@ -399,3 +399,43 @@ def test_the_error_of_the_last_output_does_not_enter_at_every_step(getkey):
     report = check(loss, grads, {"u": u, "w": w, "v": v}, x, y)
     assert first(report) == ("double-counted-term", 'dh = params["v"].T @ d + dnext')
     assert '`params["v"].T @ d`' in report.findings[0].message.replace("'", '"')
+
+
+def step_of(grad, count):
+    return grad / count
+
+
+def test_a_function_may_be_given_arrays_of_several_shapes(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.mean((x @ params["w"] + params["b"] - y) ** 2)
+
+    def grads(params, x, y):
+        d = (x @ params["w"] + params["b"] - y) / y.size
+        return {"w": step_of(x.T @ d, len(x)), "b": step_of(d.sum(), len(x))}
+
+    w, b, x, y = normals(getkey, (4,), (), (7, 4), (7,))
+    [(cause, _)] = said(loss, grads, {"w": w, "b": b}, x, y)
+    assert cause == "scale-batch"
+
+
+def test_a_slope_at_the_activation_s_output_unit_by_unit(getkey):
+    def slope_of_sigmoid(z):
+        return sigmoid(z) * (1 - sigmoid(z))
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((sigmoid(params["w"] @ x) - y) ** 2)
+
+    def grads(params, x, y):
+        out = sigmoid(params["w"] @ x)
+        deltas = [None] * 3
+        for j in range(3):
+            deltas[j] = (out[j] - y[j]) * slope_of_sigmoid(out[j])
+        dw = jnp.zeros_like(params["w"])
+        for j in range(3):
+            for k in range(4):
+                dw = dw.at[j, k].add(deltas[j] * x[k])
+        return {"w": dw}
+
+    w, x, y = normals(getkey, (3, 4), (4,), (3,))
+    found = said(loss, grads, {"w": w}, x, y)
+    assert found == [("wrong-activation-derivative", "deltas[j] = (out[j] - y[j]) * slope_of_sigmoid(out[j])")]
