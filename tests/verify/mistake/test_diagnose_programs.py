@@ -10,7 +10,7 @@ import pytest
 from jaxmlp import check
 
 from ...helpers import normal
-from .findings import normals, said
+from .findings import named, normals, said
 
 
 @pytest.fixture
@@ -226,8 +226,8 @@ def divided_by_the_inputs(penalty):
 
 def test_the_size_of_the_wrong_axis_is_wrong_where_it_gets_its_name(inputs_in_columns):
     report = check(columns_with_a_penalty, divided_by_the_inputs(0.3), *inputs_in_columns)
+    assert named(report) == [("scale-batch", "m = x.shape[0]")]
     [finding] = report.findings
-    assert (finding.cause, finding.line.text) == ("scale-batch", "m = x.shape[0]")
     assert "divided by 5" in finding.message and "9 examples" in finding.message
 
 

@@ -407,35 +407,42 @@ def step_of(grad, count):
 
 def test_a_function_may_be_given_arrays_of_several_shapes(getkey):
     def loss(params, x, y):
-        return 0.5 * jnp.mean((x @ params["w"] + params["b"] - y) ** 2)
+        return 0.5 * jnp.mean((x @ params["w"] + params["b"][None] - y) ** 2)
 
     def grads(params, x, y):
-        d = (x @ params["w"] + params["b"] - y) / y.size
-        return {"w": step_of(x.T @ d, len(x)), "b": step_of(d.sum(), len(x))}
+        d = (x @ params["w"] + params["b"][None] - y) / y.size
+        dw, db = x.T @ d, jnp.sum(d, axis=0)
+        w_step = step_of(dw, len(x))
+        b_step = step_of(db, len(x))
+        return {"w": w_step, "b": b_step}
 
-    w, b, x, y = normals(getkey, (4,), (), (7, 4), (7,))
-    [(cause, _)] = said(loss, grads, {"w": w, "b": b}, x, y)
-    assert cause == "scale-batch"
+    w, b, x, y = normals(getkey, (4, 1), (1,), (7, 4), (7, 1))
+    found = said(loss, grads, {"w": w, "b": b}, x, y)
+    assert found == [("scale-batch", 'd = (x @ params["w"] + params["b"][None] - y) / y.size')]
 
 
 def test_a_slope_at_the_activation_s_output_unit_by_unit(getkey):
     def slope_of_sigmoid(z):
-        return sigmoid(z) * (1 - sigmoid(z))
+        s = sigmoid(z)
+        return s * (1 - s)
 
     def loss(params, x, y):
-        return 0.5 * jnp.sum((sigmoid(params["w"] @ x) - y) ** 2)
+        out = sigmoid(sigmoid(x @ params["w1"]) @ params["w2"] + params["b2"])
+        return 0.5 * jnp.sum((out - y) ** 2)
 
     def grads(params, x, y):
-        out = sigmoid(params["w"] @ x)
-        deltas = [None] * 3
-        for j in range(3):
-            deltas[j] = (out[j] - y[j]) * slope_of_sigmoid(out[j])
-        dw = jnp.zeros_like(params["w"])
-        for j in range(3):
-            for k in range(4):
-                dw = dw.at[j, k].add(deltas[j] * x[k])
-        return {"w": dw}
+        hidden = sigmoid(x @ params["w1"])
+        out = sigmoid(hidden @ params["w2"] + params["b2"])
+        deltas = [(out[j] - y[j]) * slope_of_sigmoid(out[j]) for j in range(3)]
+        dw2 = jnp.zeros_like(params["w2"])
+        for i in range(4):
+            for j in range(3):
+                dw2 = dw2.at[i, j].add(deltas[j] * hidden[i])
+        error = params["w2"] @ ((out - y) * out * (1 - out))
+        return {"w1": jnp.outer(x, error * hidden * (1 - hidden)), "w2": dw2, "b2": jnp.stack(deltas)}
 
-    w, x, y = normals(getkey, (3, 4), (4,), (3,))
-    found = said(loss, grads, {"w": w}, x, y)
-    assert found == [("wrong-activation-derivative", "deltas[j] = (out[j] - y[j]) * slope_of_sigmoid(out[j])")]
+    w1, w2, b2, x, y = normals(getkey, (5, 4), (4, 3), (3,), (5,), (3,))
+    found = said(loss, grads, {"w1": w1, "w2": w2, "b2": b2}, x, y)
+    assert found == [
+        ("wrong-activation-derivative", "deltas = [(out[j] - y[j]) * slope_of_sigmoid(out[j]) for j in range(3)]")
+    ]
