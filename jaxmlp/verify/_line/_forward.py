@@ -13,7 +13,7 @@ from ._matching import Known
 from ._own_activations import chain_to
 from ._patches import after, WithAnother
 from ._relate import same, Values
-from ._roles import rows
+from ._rows import rows
 
 
 _COST = 2.2
@@ -29,6 +29,9 @@ _FOLLOWING = 24
 
 _CHOICES = 8
 """How many values of the loss are tried in the place of one of the candidate's."""
+
+_FEW = 2
+"""As many numbers a mask has, or the slope of a leaky relu, and no activation."""
 
 
 def forward(
@@ -52,10 +55,6 @@ def forward(
 def _ends_with(run: tuple[int, ...], formula: tuple[int, ...]) -> bool:
     """Whether what an execution gives is what a formula gives that it calls."""
     return run[-1] == formula[-1] and set(run).issuperset(formula)
-
-
-_FEW = 2
-"""As many numbers a mask has, or the slope of a leaky relu, and no activation."""
 
 
 class _Track:

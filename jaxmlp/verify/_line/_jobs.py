@@ -20,7 +20,8 @@ from ._forward import forward
 from ._job import Job
 from ._offers import Instances, Offer
 from ._relate import same
-from ._roles import columns, Following, slices, spread
+from ._roles import Following
+from ._rows import columns, slices, spread
 from ._screen import Screen
 from ._sieve import Sieve
 from ._some_runs import some_runs
@@ -102,7 +103,8 @@ class Jobs:
         if site.leaf:
             edits = of_return(bench, instances, site.leaf, self.offers)
         elif several:
-            roles = [*self.standing.roles.offers(instances), *self.repeated, *self._sliced(len(instances))]
+            roles = [*self.standing.roles.offers(instances), *self.standing.roles.of_layers(instances)]
+            roles += [*self.repeated, *self._sliced(len(instances))]
             roles += self._spread(len(instances))
             own = [offer for offer in self.alone if offer.variables and len(offer.values) == len(instances)]
             own += self.standing.roles.computed_of(instances) if self.planted is None else ()

@@ -76,9 +76,7 @@ class Known:
         `usual` scales, where it is a multiple of several.
         """
         found = [*map(snapped, self._multiples(values, of_cotangents=True))]
-        return (
-            next((scale for known in (1.0, *usual) for scale in found if scale == known), found[0]) if found else None
-        )
+        return next((scale for scale in (1.0, *usual) if scale in found), found[0]) if found else None
 
     def signs(self, values: tuple[np.ndarray, ...]) -> set[float]:
         """The signs of the cotangents that `values` are multiples of."""

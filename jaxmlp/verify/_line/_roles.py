@@ -5,20 +5,20 @@ follows from what the run reads: beside an activation's output belongs its slope
 comes the cotangent of its input. Where the loss takes all examples at once, what belongs to one is a row.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import prod
+from itertools import islice
 from typing import TypeAlias
 
 import numpy as np
 
-from .._program._sites import results, Site
+from .._program._sites import results
 from .._program._trace import Atom
 from ._bench import Bench
 from ._known import Knowledge, Quantity
 from ._matching import Known
 from ._offers import Instances, Offer
-from ._relate import same
+from ._relate import same, Values
 
 
 _Found: TypeAlias = tuple[Quantity, float]
@@ -32,65 +32,6 @@ Following: TypeAlias = tuple[Quantity, Callable[[np.ndarray, int, int], np.ndarr
 
 _MOST = 16
 """How many quantities of one role are offered: those that are nearest in the loss."""
-
-
-def lengths(sites: Iterable[Site]) -> frozenset[int]:
-    """How often the statements of loops run."""
-    return frozenset(len(site.instances) for site in sites) - {1}
-
-
-def rows(quantities: Sequence[Quantity], lengths: frozenset[int]) -> Iterator[Quantity]:
-    """What is known of each example alone, where what is known of all lies along the first axis or the last.
-
-    Of examples, or of whatever else there are as many as one of the `lengths` says.
-    """
-    for quantity in quantities:
-        shape = quantity.values[0].shape
-        axes = dict.fromkeys((0, -1) if len(shape) > 1 else range(len(shape)))
-        for axis in axes if quantity.kind != "part" else ():
-            for index in range(shape[axis]) if shape[axis] in lengths else ():
-                values = tuple(np.take(value, index, axis) for value in quantity.values)
-                if any(value.any() for value in values):
-                    yield replace(quantity, values=values, terms=(), row=(axis, index))
-
-
-def slices(quantities: Sequence[Quantity], count: int) -> Iterator[Offer]:
-    """What is known of each of `count` runs alone, where the loss has all of them in one array, in either order.
-
-    Of loops in loops the runs lie along the first axes together.
-    """
-    for quantity in quantities:
-        shape = quantity.values[0].shape
-        if quantity.kind not in ("cotangent", "slope"):
-            continue
-        taken = [[np.moveaxis(v, axis, 0) for v in quantity.values] for axis, n in enumerate(shape) if n == count]
-        for depth in range(2, len(shape) + 1):
-            if prod(shape[:depth]) == count:
-                taken.append([v.reshape(count, *shape[depth:]) for v in quantity.values])
-        for values in taken:
-            each = tuple(zip(*values, strict=True))
-            yield from (Offer(each, None, quantity), Offer(each[::-1], None, quantity))
-
-
-def spread(quantities: Sequence[Quantity], count: int) -> Iterator[Offer]:
-    """One number of a row for each of `count` runs of a loop in a loop: by the outer one, or by the inner."""
-    for quantity in quantities:
-        size = quantity.values[0].size
-        if quantity.kind != "value" or max(quantity.values[0].shape, default=0) != size or size < 2 or count % size:
-            continue
-        each = [tuple(np.ravel(value)[n] for value in quantity.values) for n in range(size)]
-        for order in (lambda run, size=size: run * size // count, lambda run, size=size: run % size):
-            yield Offer(tuple(each[order(run)] for run in range(count)), None, quantity)
-
-
-def columns(quantities: Sequence[Quantity], count: int) -> Iterator[Offer]:
-    """A column, or a row, of a value for each of `count` runs; of one more, such as a column of ones, the last ones."""
-    for quantity in quantities:
-        value = quantity.values[0]
-        for axis, size in enumerate(value.shape if quantity.kind == "value" and value.ndim == 2 else ()):
-            if size in (count, count + 1) and count > 1:
-                turned = [np.moveaxis(value, axis, 0)[size - count :] for value in quantity.values]
-                yield Offer(tuple(zip(*turned, strict=True)), None, quantity)
 
 
 class Roles:
@@ -118,6 +59,38 @@ class Roles:
                 if len(kinds) == 1:
                     values = tuple(tuple(scale * v for v in quantity.values) for quantity, scale in options)
                     yield Offer(values, None, options[0][0], fits=True)
+
+    def of_layers(self, instances: Instances) -> Iterator[Offer]:
+        """The cotangents of the shapes that the runs give, if each gives another and multiplies a matrix of the loss:
+        what a loop over layers sends back, the last value of each layer first. Where the first run reads what is not
+        known, the mistake was made before.
+        """
+        program, run = self._bench.program, self._bench.run
+        outs = [results(program, instance) for instance in instances]
+        shapes = [run.at(each[0])[0].shape for each in outs if len(each) == 1]
+        if len(set(shapes)) < len(instances) or not all(map(self._is_a_product, instances)):
+            return
+        if not all(map(self._match, self._atoms(instances[0])[1:])):
+            return
+        given = [run.at(atom) for atom in program.inputs]
+        last = [(v, q) for v, q in self._knowledge.cotangents.items() if not self._is_given(v, given)]
+        last.sort(key=lambda pair: -pair[0])
+        each = [[quantity for _, quantity in last if quantity.values[0].shape == shape] for shape in shapes]
+        for quantities in islice(zip(*each, strict=False), _MOST):
+            yield Offer(tuple(quantity.values for quantity in quantities), None, quantities[0], fits=True)
+
+    def _is_given(self, variable: int, arguments: Sequence[Values]) -> bool:
+        """Whether a variable of the loss is one of the arguments, as the parameters are."""
+        values = self._knowledge.values[variable].values if variable in self._knowledge.values else ()
+        return any(values and a[0].shape == values[0].shape and same(a, values) for a in arguments)
+
+    def _is_a_product(self, instance: tuple[int, ...]) -> bool:
+        """Whether a run is the product of a matrix of the forward pass with something else."""
+        equations = [self._bench.program.equations[index] for index in instance]
+        read = {atom for equation in equations for atom in equation.inputs}
+        found = [self._match(atom) for atom in read if self._bench.run.at(atom)[0].ndim == 2]
+        is_a_product = any(equation.name == "dot_general" for equation in equations)
+        return is_a_product and any(match is not None and match[0].kind == "value" for match in found)
 
     def errors(self, instances: Instances) -> Iterator[Offer]:
         """The errors that come back to the units whose values each run reads: of what they give, then of what they

@@ -13,7 +13,7 @@ from ._known import Knowledge
 from ._matching import Known
 from ._offers import Instances, Offer
 from ._relate import same
-from ._roles import lengths, rows
+from ._rows import lengths, rows
 from ._screen import Screen
 from ._standing import Standing
 

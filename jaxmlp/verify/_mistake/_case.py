@@ -9,7 +9,7 @@ from .._line._bench import Bench
 from .._line._known import ELEMENTWISE, Knowledge, Quantity, Run
 from .._line._matching import Known
 from .._line._relate import is_constant, Values
-from .._line._roles import rows
+from .._line._rows import rows
 from .._program._sites import wholes
 from .._program._source import Source
 from .._program._stacks import Frame

@@ -8,7 +8,7 @@ from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._departures import departed as departed
 from ._explanation import Explanation
-from ._instead import known as known, stale as stale
+from ._instead import known as known
 from ._losses import another_loss, of_a_function_of_it
 from ._names import as_code, joined
 from ._operand import a_neighbour

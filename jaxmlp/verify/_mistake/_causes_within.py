@@ -17,8 +17,8 @@ from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._brackets import brackets as brackets
 from ._calls import gone_through_before
-from ._causes import stale
 from ._explanation import Explanation
+from ._instead import stale
 from ._matrices import edited, elementwise as elementwise, must_be, product as product, turned_before as turned_before
 from ._names import with_name
 from ._operand import operand as operand

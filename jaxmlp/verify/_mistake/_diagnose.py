@@ -18,7 +18,7 @@ from .._line._one_term import one_term
 from .._line._own_activations import with_own_activations
 from .._line._own_jacobians import with_own_jacobians
 from .._line._relate import multiple
-from .._line._roles import lengths, rows
+from .._line._rows import lengths, rows
 from .._line._standing import Standing
 from .._program._call import split
 from .._program._fingerprint import fingerprint, Memory, of_arrays

@@ -5,7 +5,7 @@ import numpy as np
 from .._line import _relate
 from .._line._matching import is_simple
 from .._line._relate import multiple, Values
-from .._line._roles import rows
+from .._line._rows import rows
 from .._program._sites import results
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding

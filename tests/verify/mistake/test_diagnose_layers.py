@@ -166,3 +166,38 @@ def test_a_bias_that_is_summed_from_the_error_of_an_equally_wide_layer(getkey):
     report = check(loss, grads, {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y)
     assert first(report)[1] == "db1 = jnp.sum(d2, axis=0)"
     assert report.findings[0].must == "jnp.sum(d1, axis=0)"
+
+
+def test_errors_that_a_loop_over_layers_sends_back_without_their_slopes(getkey):
+    def loss(params, x, y):
+        a = jax.nn.relu(params["w1"] @ x + params["b1"])
+        a = jax.nn.relu(params["w2"] @ a + params["b2"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(params["w3"] @ a) - y) ** 2)
+
+    def slope(a, is_last):
+        return a * (1 - a) if is_last else jnp.where(a > 0, 1.0, 0.0)
+
+    def grads(params, x, y):
+        weights = [params["w1"], params["w2"], params["w3"]]
+        outs = [x]
+        outs.append(jnp.maximum(params["w1"] @ x + params["b1"], 0))
+        outs.append(jnp.maximum(params["w2"] @ outs[-1] + params["b2"], 0))
+        outs.append(1 / (1 + jnp.exp(-(params["w3"] @ outs[-1]))))
+        errors = [outs[-1] - y]
+        for i in (2, 1):
+            delta = weights[i].T @ errors[0]
+            errors.insert(0, delta)
+        found = {}
+        for i in range(3):
+            d = errors[i] * slope(outs[i + 1], i == 2)
+            found[f"w{i + 1}"] = d @ outs[i].T
+            found[f"b{i + 1}"] = d
+        del found["b3"]
+        return found
+
+    w1, b1, w2, b2, w3, x, y = normals(getkey, (6, 4), (6, 1), (5, 6), (5, 1), (1, 5), (4, 1), (1, 1))
+    params = {"w1": w1, "b1": b1 + 1, "w2": w2, "b2": b2 + 1, "w3": w3}
+    assert first(check(loss, grads, params, x, y)) == (
+        "missing-activation-derivative",
+        "delta = weights[i].T @ errors[0]",
+    )
