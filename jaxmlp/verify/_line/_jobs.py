@@ -194,12 +194,8 @@ class Jobs:
                 yield from of_factors(bench, instances, factors, self.standing.is_innocent, sieve)
         else:
             yield from turned(bench, instances)
-            is_a_value = all(map(self.standing.is_a_value, outs))
-            if (
-                len(instances) == 1
-                and self.planted is None
-                and (is_a_value or self._is_given_twice(instances[0], outs))
-            ):
+            is_alone = len(instances) == 1 and self.planted is None
+            if is_alone and (all(map(self.standing.is_a_value, outs)) or self._is_given_twice(instances[0], outs)):
                 yield from in_each_place(bench, instances, self.cotangents, self.standing.is_innocent, sieve)
         if self.planted is not None:
             yield from masked_otherwise(bench, instances)
@@ -284,10 +280,8 @@ class Jobs:
         if len(outs) != 1 or all(program.equations[index].name != "reduce_sum" for index in instance):
             return False
         values = run.at(outs[0])
-        given = {
-            out for site in self.sites if not site.leaf for each in site.instances for out in results(program, each)
-        }
-        alike = (run.at(out) for out in given - set(outs))
+        runs = (each for site in self.sites if not site.leaf for each in site.instances)
+        alike = (run.at(out) for each in runs for out in results(program, each) if out != outs[0])
         return any(each[0].shape == values[0].shape and same(each, values) for each in alike)
 
     def _is_right_elsewhere(self, instances: Instances) -> bool:

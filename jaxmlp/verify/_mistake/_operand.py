@@ -125,16 +125,20 @@ def _is_given_the_activation(e: Explanation) -> bool:
         return False
     place, position = e.facts["uses"][0]
     atoms = [program.equations[run[place]].inputs[position] for run in e.mistake.instances]
-    used, wanted = ([values[0] for values in each] for each in (map(e.case.bench.run.at, atoms), offer.values))
-    if len(used) < 2 or any(value.size > 1 for value in (*used, *wanted)):
+    used, wanted = [*map(e.case.bench.run.at, atoms)], offer.values
+    if len(used) < 2 or any(values[0].size > 1 for values in (*used, *wanted)):
         return False
-    for out, by in knowledge.slopes:
-        if by != offer.quantity.variable or out not in knowledge.values or out == by:
+    used, wanted = (tuple(np.ravel(np.stack(v)) for v in zip(*each, strict=True)) for each in (used, wanted))
+    for (out, by), slope in knowledge.slopes.items():
+        if by != offer.quantity.variable or out not in knowledge.values or e.case.is_arithmetic(slope):
             continue
-        made, of = (np.ravel(knowledge.values[variable].values[0]) for variable in (out, by))
-        places = [np.flatnonzero(of == value.ravel()[0]) for value in wanted] if made.size == of.size else []
-        if places and all(p.size and np.isclose(made[p[0]], u.ravel()[0]) for p, u in zip(places, used, strict=True)):
-            return True
+        of, made = (tuple(map(np.ravel, knowledge.values[variable].values)) for variable in (by, out))
+        # Which of the numbers each run must read is told at the first point, and holds at all.
+        where = [np.flatnonzero(of[0] == number) for number in wanted[0]]
+        if all(found.size for found in where):
+            numbers = [found[0] for found in where]
+            if _relate.same(used, tuple(value[numbers] for value in made)):
+                return True
     return False
 
 

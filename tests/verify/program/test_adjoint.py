@@ -160,3 +160,12 @@ def test_linearity_is_told_of_some_variables_the_others_held(function, start, ex
     program = traced(function, np.ones((2, 2)), np.ones((2, 2)))
     variables = {program.inputs[position] for position in start}
     assert is_linear(program, range(len(program.equations)), variables) == expected
+
+
+@pytest.mark.parametrize("clip", (jnp.clip, lambda a, low, high: jax.lax.clamp(low, a, high)))
+def test_a_clip_passes_on_what_it_leaves_as_it_is_and_nothing_of_what_it_cuts_off(clip, getkey):
+    random = generator(getkey())
+    program, projections, found = adjoints_of(lambda a: clip(3 * a, -1e6, 1e6), [random.normal(size=5)], random)
+    np.testing.assert_allclose(found[program.inputs[0]], [3 * projection for projection in projections])
+    program, _, found = adjoints_of(lambda a: clip(3 * a, -0.1, 0.1), [1 + random.random(5)], random)
+    assert program.inputs[0] not in found

@@ -87,3 +87,27 @@ def test_a_name_belongs_to_what_a_function_returns_and_not_to_what_it_is_given()
     found = sites(program, source, [])
     named = [(site.statement.target, name_of(program, site)) for site in found if site.statement]
     assert named == [("out", None), ("half", "half"), (None, None), ("z", "z")]
+
+
+def slope(z):
+    a = jnp.tanh(z)
+    square = a * a
+    return 1 - square
+
+
+def beside_a_call(x):
+    d = x / 3 * slope(x)
+    return d
+
+
+def through_a_call(x):
+    d = slope(x / 3) * x
+    return d
+
+
+@pytest.mark.parametrize(("function", "executions"), ((beside_a_call, 1), (through_a_call, 2)))
+def test_a_call_interrupts_a_statement_only_if_it_reads_what_that_has_computed(function, executions):
+    program, source = program_of(function, jnp.ones(3)), Source(function)
+    [site] = [s for s in sites(program, source, []) if s.frame and "d = " in source.text[s.frame.number - 1]]
+    assert len(site.instances) == executions
+    assert sorted(program.equations[index].name for run in site.instances for index in run) == ["div", "mul"]
