@@ -9,8 +9,9 @@ from .._program._sites import results, Site
 from .._program._trace import Atom, Literal
 from ._bench import Bench, Patches
 from ._edits import Edit
+from ._known import Quantity
 from ._matching import snapped
-from ._offers import fitted_to, Instances, Offer
+from ._offers import fitted_to, Instances, Offer, varies_along_all
 from ._patches import after, then_scaled
 from ._relate import is_constant, same
 from ._search import Mistake
@@ -89,6 +90,39 @@ def at_a_constant_slope(bench: Bench, sites: Sequence[Site], mistake: Mistake) -
     if not is_a_part and snapped(mistake.factor * float(number if equation.name == "mul" else 1 / number)) != 1:
         return mistake
     return _at_the_next(bench, sites, mistake, users[0]) or mistake
+
+
+def at_a_part_of_a_slope(
+    bench: Bench, sites: Sequence[Site], mistake: Mistake, slopes: Collection[Quantity]
+) -> Mistake:
+    """The same factor where the slope that has it is multiplied by without it: `d * a * (1 - a)` for `sigmoid(k * z)`,
+    of which the slope is `k * a * (1 - a)`.
+    """
+    program, factor = bench.program, mistake.factor
+    if mistake.edit.kind != "scale" or len(mistake.instances) > 1 or snapped(abs(factor)) in (0, 1):
+        return mistake
+    for site in sites:
+        run = site.instances[0]
+        is_later = mistake.site.first < site.first and set(mistake.leaves) <= set(bench.reached(run))
+        outs = results(program, run)
+        if site.leaf or len(site.instances) > 1 or len(outs) != 1 or not is_later:
+            continue
+        scaled = tuple(factor * value for value in bench.run.at(outs[0]))
+        read = {atom for index in run for atom in program.equations[index].inputs if isinstance(atom, int)}
+        alike = [v for atom in read if (v := bench.run.at(atom))[0].shape == scaled[0].shape]
+        alike = [values for values in alike if values[0].dtype.kind == "f" and not same(values, scaled)]
+        of_scaled = (slope.values for slope in slopes if slope.values[0].shape == scaled[0].shape)
+        if any(
+            varies_along_all(slope[0]) and same(tuple(s * v for s, v in zip(slope, values, strict=True)), scaled)
+            for slope in of_scaled
+            for values in alike
+        ):
+            patches: Patches = {program.makers[outs[0]]: then_scaled(None, factor)}
+            edit = replace(mistake.edit, patches=lambda c, i=program.makers[outs[0]]: {i: then_scaled(None, c)})
+            moved = _moved(bench, sites, mistake, patches, edit)
+            if moved is not None:
+                return moved
+    return mistake
 
 
 def _at_the_next(bench: Bench, sites: Sequence[Site], mistake: Mistake, index: int) -> Mistake | None:

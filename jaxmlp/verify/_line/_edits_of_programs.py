@@ -1,19 +1,23 @@
-"""Corrections of several statements at once: of steps that came too early, and of a number wherever it is used."""
+"""Corrections of several statements at once: of early steps, of a number, an axis or a value wherever it is used."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import combinations
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import combinations, islice
 
 import numpy as np
 
-from .._program._sites import results, Site
+from .._program._sites import name_of, results, Site
 from .._program._trace import Atom, Literal
 from ._bench import Bench, Patch, Patches
 from ._edits import axes_of, Edit
 from ._edits_of_sums import only_the_last, sent_again
-from ._patches import after, divided, with_input, with_inputs
+from ._patches import after, divided, with_input, with_inputs, WithAnother
 
 
 _STEPS = frozenset(("add", "sub", "scatter-add", "scatter", "dynamic_update_slice"))
+
+_PAIRS = 200
+"""How many values are tried, at most, in the place of others that several statements read."""
 
 
 def of_programs(
@@ -31,6 +35,7 @@ def of_programs(
     yield from _everywhere(bench, owners, params)
     yield from _in_each(bench, owners, wrong)
     yield from _along_other_axes(bench, owners)
+    yield from islice(_instead_of_another(bench, owners, wrong), _PAIRS)
     yield from _unrounded(bench, owners)
     yield from sent_again(bench, owners)
     yield from only_the_last(bench, list(dict.fromkeys(owners.values())))
@@ -65,25 +70,76 @@ def _undone(
 
 
 def _along_other_axes(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:
-    """Sums along other axes, in several statements of a function that sum arrays of one shape along the same axes."""
+    """Sums along other axes, in several statements of a function that sum arrays of one shape along the same axes; and
+    with them what that function divides by the length of these axes.
+    """
     found: dict[tuple[object, tuple[int, ...], tuple[int, ...]], list[int]] = {}
     for index, equation in enumerate(bench.program.equations):
-        frame = owners[index].frame if index in owners else None
-        if equation.name == "reduce_sum" and frame is not None:
+        if equation.name == "reduce_sum" and _function_of(owners, index) is not None:
             shape = bench.run.at(equation.inputs[0])[0].shape
-            found.setdefault(((frame.file, frame.function), shape, tuple(equation.params["axes"])), []).append(index)
-    for (_, shape, was), sums in found.items():
+            found.setdefault((_function_of(owners, index), shape, tuple(equation.params["axes"])), []).append(index)
+    for (function, shape, was), sums in found.items():
         where = list(dict.fromkeys(owners[index] for index in sums))
         for axes in axes_of(len(shape)) if len(where) > 1 else ():
             for keep in (False, True) if axes != was else ():
                 summed: Patch = lambda inputs, evaluate, read, point, a=axes, k=keep: [
                     inputs[0].sum(axis=a, keepdims=k)
                 ]
-                patches = dict.fromkeys(sums, summed)
-                yield (
-                    where,
-                    Edit("sums", 1.8, lambda c, p=patches: p, False, {"across": where, "axes": axes, "was": was}),
-                )
+                lengths = [math.prod(shape[axis] for axis in of) for of in (was, axes)]
+                counted = _counted(bench, [i for i in owners if _function_of(owners, i) == function], *lengths)
+                for counts in ({}, counted) if counted else ({},):
+                    patches = {**counts, **dict.fromkeys(sums, summed)}
+                    across = list(dict.fromkeys(owners[index] for index in sorted(patches)))
+                    facts = {"across": across, "sums": where, "axes": axes, "was": was, "lengths": lengths}
+                    cost = 1.8 + 0.1 * bool(counts)
+                    yield across, Edit("sums", cost, lambda c, p=patches: p, False, facts)
+
+
+def _function_of(owners: dict[int, Site], index: int) -> tuple[str, str] | None:
+    """The file and the function that an equation's statement stands in."""
+    frame = owners[index].frame if index in owners else None
+    return None if frame is None else (frame.file, frame.function)
+
+
+def _counted(bench: Bench, indices: Iterable[int], was: int, length: int) -> dict[int, Patch]:
+    """A division by one length, of those at `indices`, as one by another."""
+    another = with_input(1, lambda value: np.full_like(value, length))
+    return {
+        index: another
+        for index in indices
+        for equation in [bench.program.equations[index]]
+        if equation.name == "div" and isinstance(by := equation.inputs[1], Literal) and by.value == was != length
+    }
+
+
+def _instead_of_another(
+    bench: Bench, owners: dict[int, Site], wrong: Collection[str]
+) -> Iterator[tuple[list[Site], Edit]]:
+    """A value of the candidate's in the place of another, in all statements that read that on the way to wrong leaves
+    alone: `x - mean` where `x_norm - mean` stands time after time.
+    """
+    program = bench.program
+    sites = [site for site in dict.fromkeys(owners.values()) if len(site.instances) == 1 and name_of(program, site)]
+    named = [out for site in sites for out in results(program, site.instances[0])]
+    for used in named:
+        uses = [
+            index
+            for index in dict.fromkeys(program.users.get(used, ()))
+            if index in owners and (reached := bench.reached((index,))) and set(reached) <= set(wrong)
+        ]
+        where = list(dict.fromkeys(owners[index] for index in uses))
+        values = bench.run.at(used)
+        for instead in named if len(where) > 1 and values[0].dtype.kind == "f" else ():
+            others = bench.run.at(instead)
+            is_there = instead != used and program.makers[instead] < uses[0] and instead in program.users
+            if not is_there or others[0].shape != values[0].shape or others[0].dtype != values[0].dtype:
+                continue
+            patches: dict[int, Patch] = {}
+            for index in uses:
+                positions = [p for p, atom in enumerate(program.equations[index].inputs) if atom == used]
+                patches[index] = WithAnother(positions, instead)
+            facts = {"across": where, "used": used, "instead": instead}
+            yield where, Edit("another", 1.8, lambda c, p=patches: p, False, facts)
 
 
 def _unrounded(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:

@@ -95,7 +95,9 @@ class Factors:
             number = snapped(edit.facts["number"] / factor if below else edit.facts["number"] * factor)
             if factor == -1:  # a difference is turned round more often than a number has the wrong sign
                 return 1.15
-            if abs(number) in (0.0, 0.5, 1.0, 2.0, *self.batches, *(1 / batch for batch in self.batches)):
+            counts = (*self.batches, *(1 / batch for batch in self.batches))
+            is_a_count = abs(edit.facts["number"]) in counts
+            if abs(number) in (0.0, 1.0, *counts) or (abs(number) in (0.5, 2.0) and not is_a_count):
                 return 0.9
             return 0.2 + scale_cost(factor, self.batches, alone=True)
         cost = scale_cost(factor, self.batches, alone=edit.cost < 1)

@@ -78,9 +78,11 @@ def without_count(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, poin
 
 
 def elementwise(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
-    """The product of two matrices number by number, where they were multiplied as matrices."""
+    """The product of two matrices, or of two rows, number by number, where they were multiplied as matrices."""
     a, b = inputs
-    if a.shape != b.shape or a.ndim != 2:
+    if a.shape != b.shape and a.size == b.size == max(*a.shape, *b.shape):
+        a, b = a.ravel(), b.ravel()
+    if a.shape != b.shape or a.ndim not in (1, 2):
         raise ValueError("these are no two matrices of one shape")
     return [a * b]
 

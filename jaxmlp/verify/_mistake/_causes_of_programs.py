@@ -78,11 +78,20 @@ def _is_a_size(value: ast.AST | None) -> bool:
 
 
 def sums(e: Explanation) -> list[Finding]:
-    """Sums along the wrong axes: each statement that has one."""
+    """Sums along the wrong axes: each statement that has one, and each that divides by the length of these axes."""
+    actual, expected = e.facts["was"], e.facts["axes"]
     return [
-        _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place_of(site))
+        _words.wrong_axis(e.paths, actual=actual, expected=expected, place=e.place_of(site))
+        if site in e.facts["sums"]
+        else _words.another_count(e.paths, *e.facts["lengths"], place=e.place_of(site))
         for site in e.facts["across"]
     ]
+
+
+def another(e: Explanation) -> list[Finding]:
+    """A value that several statements read in the place of another: each of them."""
+    used, instead = (e.case.names.of(e.facts[which]) for which in ("used", "instead"))
+    return [_words.wrong_operand(e.paths, used=used, instead=instead, place=e.place_of(s)) for s in e.facts["across"]]
 
 
 def undone(e: Explanation) -> list[Finding]:

@@ -19,6 +19,7 @@ from ._syntax import (
     first_line,
     function_of,
     functions,
+    is_an_operation,
     is_worth_a_look,
     Statement,
     statements_of,
@@ -150,7 +151,7 @@ class Source:
         for place, equation in zip(self.places(program), program.equations, strict=True):
             stack = next((stack for stack in equation.stacks if place in stack), ())
             inner = stack[: stack.index(place)] if place in stack else ()
-            found.append(next((frame for frame in reversed(inner) if frame), None))
+            found.append(next((f for f in reversed(inner) if f and not is_an_operation(f)), None))
         return found
 
     def _place(self, equation: Equation, called: dict[tuple[str, int], set[Any]]) -> Frame | None:
