@@ -103,9 +103,10 @@ def at_a_part_of_a_slope(
         return mistake
     for site in sites:
         run = site.instances[0]
-        is_later = mistake.site.first < site.first and set(mistake.leaves) <= set(bench.reached(run))
+        leads = set(bench.reached(run))
+        is_for_all = set(mistake.leaves) <= leads if mistake.site.first < site.first else set(mistake.leaves) == leads
         outs = results(program, run)
-        if site.leaf or len(site.instances) > 1 or len(outs) != 1 or not is_later:
+        if site.leaf or len(site.instances) > 1 or len(outs) != 1 or not is_for_all:
             continue
         scaled = tuple(factor * value for value in bench.run.at(outs[0]))
         read = {atom for index in run for atom in program.equations[index].inputs if isinstance(atom, int)}

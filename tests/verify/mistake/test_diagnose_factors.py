@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from jaxmlp import check
 
-from .findings import first, normals, said
+from .findings import first, named, normals, said
 
 
 def hinge(params, x, y):
@@ -240,11 +240,11 @@ def test_the_output_of_a_sigmoid_is_a_factor_and_not_the_slope_of_a_softplus(get
 
     def grads(params, x):
         z = x @ params["w"]
-        return {"w": x.T @ sigmoid_backward(z, 1 / (1 + jnp.exp(-z)))}
+        dz = sigmoid_backward(z, 1 / (1 + jnp.exp(-z)))
+        return {"w": x.T @ dz}
 
     w, x = normals(getkey, (3, 2), (6, 3))
-    found = check(loss, grads, {"w": w}, x).findings[0]
-    assert (found.cause, found.must) == ("extra-factor", "(1 - a) * a")
+    assert said(loss, grads, {"w": w}, x) == [("extra-factor", "dz = sigmoid_backward(z, 1 / (1 + jnp.exp(-z)))")]
 
 
 def test_a_factor_is_lacking_before_a_clip_that_cuts_nothing_off(getkey):
@@ -375,3 +375,63 @@ def test_the_slope_of_what_a_dropout_has_scaled_is_no_factor(getkey):
     mask = jnp.asarray([[1.0, 0, 1, 1, 0]])
     found = said(loss, grads, {"w1": w1, "w2": w2}, x, y, mask)
     assert found == [("wrong-activation-derivative", "slope = slope_of_tanh(a)")]
+
+
+def steep(z):
+    return jax.nn.sigmoid(1.25 * z)
+
+
+def test_the_steepness_that_a_slope_lacks_is_lacking_where_the_slope_stands(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((steep(steep(x @ params["w1"]) @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y):
+        a = steep(x @ params["w1"])
+        p = steep(a @ params["w2"])
+        error = y - p
+        delta2 = error * p * (1 - p)
+        back = delta2 @ params["w2"].T
+        delta1 = back * a * (1 - a)
+        return {"w1": -x.T @ delta1, "w2": -a.T @ delta2}
+
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    assert said(loss, grads, {"w1": w1, "w2": w2}, x, y) == [
+        ("scale-constant", "delta2 = error * p * (1 - p)"),
+        ("scale-constant", "delta1 = back * a * (1 - a)"),
+    ]
+
+
+def test_a_factor_that_no_slope_has_is_lacking_where_it_is_not_multiplied_by(getkey):
+    def loss(params, x, y):
+        return 0.5 * 1.25 * jnp.sum((jax.nn.sigmoid(x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        p = jax.nn.sigmoid(x @ params["w"])
+        error = p - y
+        delta = error * p * (1 - p)
+        return {"w": x.T @ delta}
+
+    w, x, y = normals(getkey, (3, 2), (5, 3), (5, 2))
+    assert said(loss, grads, {"w": w}, x, y)[0][1] == "error = p - y"
+
+
+def test_a_product_of_rows_where_their_numbers_must_be_multiplied(getkey):
+    def units(params, x):
+        return jnp.exp(-((x[:, None] - params["centre"][None]) ** 2))
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((units(params, x) @ params["w"] - y) ** 2)
+
+    def grads(params, x, y):
+        centre, w = params["centre"], params["w"]
+        h = units(params, x)
+        error = h @ w - y
+        total = jnp.zeros_like(centre)
+        for i in range(len(x)):
+            total += error[i] * jnp.dot(w, h[i]) * 2 * (x[i] - centre)
+        return {"centre": total, "w": h.T @ error}
+
+    centre, w, x, y = normals(getkey, (4,), (4,), (6,), (6,))
+    report = check(loss, grads, {"centre": centre, "w": w}, x, y)
+    assert named(report) == [("wrong-operand", "total += error[i] * jnp.dot(w, h[i]) * 2 * (x[i] - centre)")]
+    assert "multiplied one by one" in report.findings[0].message

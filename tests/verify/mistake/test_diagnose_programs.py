@@ -254,3 +254,72 @@ def test_a_size_that_is_right_for_something_else_is_wrong_where_it_is_used(getke
     w, b, c, x, y = normals(getkey, (4, 3), (3,), (3,), (8, 4), (8, 3))
     found = said(loss, grads, {"w": w, "b": b, "c": c}, x, y)
     assert [line for _, line in found] == ["dw = x.T @ d / m", "db = d.sum(0) / m"]
+
+
+def normalised_by(params, x, y, axis=0):
+    """Half the squared error of a linear layer with batch norm along an axis."""
+    z = x @ params["w"] if axis == 0 else params["w"] @ x
+    centred = z - jnp.mean(z, axis, keepdims=True)
+    normed = centred / jnp.sqrt(jnp.mean(centred**2, axis, keepdims=True) + 1e-5)
+    return 0.5 * jnp.sum((params["gamma"] * normed + params["beta"] - y) ** 2)
+
+
+def with_normed_twice(params, x, y):
+    gamma, m = params["gamma"], x.shape[0]
+    z = x @ params["w"]
+    mean = jnp.mean(z, axis=0, keepdims=True)
+    var = jnp.mean((z - mean) ** 2, axis=0, keepdims=True)
+    normed = (z - mean) / jnp.sqrt(var + 1e-5)
+    d = gamma * normed + params["beta"] - y
+    dnormed = d * gamma
+    dvar = jnp.sum(dnormed * (normed - mean), axis=0, keepdims=True) * -0.5 * (var + 1e-5) ** -1.5
+    dmean = -jnp.sum(dnormed, axis=0, keepdims=True) / jnp.sqrt(var + 1e-5)
+    dz = dnormed / jnp.sqrt(var + 1e-5) + dvar * 2 * (normed - mean) / m + dmean / m
+    return {
+        "w": x.T @ dz,
+        "gamma": jnp.sum(d * normed, axis=0, keepdims=True),
+        "beta": jnp.sum(d, axis=0, keepdims=True),
+    }
+
+
+def test_a_value_that_several_lines_read_in_the_place_of_another_is_named_in_each(getkey):
+    w, gamma, beta, x, y = normals(getkey, (4, 3), (1, 3), (1, 3), (7, 4), (7, 3))
+    params = {"w": w, "gamma": gamma, "beta": beta}
+    report = check(normalised_by, with_normed_twice, params, x, y)
+    assert named(report) == [
+        (
+            "wrong-operand",
+            "dvar = jnp.sum(dnormed * (normed - mean), axis=0, keepdims=True) * -0.5 * (var + 1e-5) ** -1.5",
+        ),
+        ("wrong-operand", "dz = dnormed / jnp.sqrt(var + 1e-5) + dvar * 2 * (normed - mean) / m + dmean / m"),
+    ]
+    assert all("`normed` where `z` belongs" in finding.message for finding in report.findings)
+
+
+def over_the_features(params, x, y):
+    z = params["w"] @ x
+    centred = z - jnp.mean(z, axis=1, keepdims=True)
+    std = jnp.sqrt(jnp.mean(centred**2, axis=1, keepdims=True) + 1e-5)
+    normed = centred / std
+    d = params["gamma"] * normed + params["beta"] - y
+    dcentred = d * params["gamma"] / std
+    dmean = -jnp.sum(dcentred, axis=0, keepdims=True)
+    dstd = jnp.sum(-dcentred * normed, axis=0, keepdims=True)
+    dz = dcentred + (dmean + dstd * normed) / z.shape[0]
+    return {
+        "w": dz @ x.T,
+        "gamma": jnp.sum(d * normed, axis=1, keepdims=True),
+        "beta": jnp.sum(d, axis=1, keepdims=True),
+    }
+
+
+def test_sums_over_the_features_and_their_count_where_those_over_the_examples_belong(getkey):
+    w, gamma, beta, x, y = normals(getkey, (4, 3), (4, 1), (4, 1), (3, 7), (4, 7))
+    params = {"w": w, "gamma": gamma, "beta": beta}
+    report = check(partial(normalised_by, axis=1), over_the_features, params, x, y)
+    assert named(report) == [
+        ("wrong-reduction-axis", "dmean = -jnp.sum(dcentred, axis=0, keepdims=True)"),
+        ("wrong-reduction-axis", "dstd = jnp.sum(-dcentred * normed, axis=0, keepdims=True)"),
+        ("scale-batch", "dz = dcentred + (dmean + dstd * normed) / z.shape[0]"),
+    ]
+    assert "divided by 4, and the batch has 7 examples" in report.findings[-1].message
