@@ -116,7 +116,7 @@ def _instead_of_another(
     bench: Bench, owners: dict[int, Site], wrong: Collection[str]
 ) -> Iterator[tuple[list[Site], Edit]]:
     """A value of the candidate's in the place of another, in all statements that read that on the way to wrong leaves
-    alone: `x - mean` where `x_norm - mean` stands time after time.
+    alone: `x - mean` where `x_norm - mean` stands time after time. What nothing else reads is wrong itself.
     """
     program = bench.program
     sites = [site for site in dict.fromkeys(owners.values()) if len(site.instances) == 1 and name_of(program, site)]
@@ -129,7 +129,8 @@ def _instead_of_another(
         ]
         where = list(dict.fromkeys(owners[index] for index in uses))
         values = bench.run.at(used)
-        for instead in named if len(where) > 1 and values[0].dtype.kind == "f" else ():
+        is_right = len(uses) < len(set(program.users.get(used, ())))
+        for instead in named if is_right and len(where) > 1 and values[0].dtype.kind == "f" else ():
             others = bench.run.at(instead)
             is_there = instead != used and program.makers[instead] < uses[0] and instead in program.users
             if not is_there or others[0].shape != values[0].shape or others[0].dtype != values[0].dtype:
@@ -139,7 +140,7 @@ def _instead_of_another(
                 positions = [p for p, atom in enumerate(program.equations[index].inputs) if atom == used]
                 patches[index] = WithAnother(positions, instead)
             facts = {"across": where, "used": used, "instead": instead}
-            yield where, Edit("another", 1.8, lambda c, p=patches: p, False, facts)
+            yield where, Edit("another", 2.2, lambda c, p=patches: p, False, facts)
 
 
 def _unrounded(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:

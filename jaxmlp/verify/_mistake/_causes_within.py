@@ -11,6 +11,7 @@ from .._program._expressions import (
     reduced_otherwise,
     the_other_way_round,
 )
+from .._program._sites import wholes
 from .._program._trace import Literal
 from .._program._tree import leaf_of
 from .._report import _words, _words_of_parts
@@ -101,6 +102,17 @@ def term(e: Explanation) -> Finding | list[Finding]:
         # Without its term nothing is left of `1 - a**2` but the 1.
         if alone and (e.case.slopes.find(made) is not None or _is_usual(e, made)):
             return _words.extra_slope(e.paths, slope=e.case.names.slope(made), place=e.place())
+        moved = next(
+            (
+                v
+                for v in wholes(e.case.bench.program, e.facts["equation"].inputs[1 - e.facts["operand"]])
+                if v in e.case.params
+            ),
+            None,
+        )
+        if moved is not None and not e.case.is_of_params_alone(atom):
+            parameter = e.case.params[moved]
+            return _words.stale_weights(e.paths, used=e.name or parameter, instead=parameter, place=e.place())
         return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor in (1.0, -1.0):
         return _words.sign(e.paths, place=e.place())
