@@ -99,6 +99,17 @@ class Case:
             self._arithmetic[key] = is_arithmetic(program, slope) or is_an_error(program, slope, data)
         return self._arithmetic[key]
 
+    def is_of_data(self, slope: Quantity) -> bool:
+        """Whether a slope is that of a product with data alone, such as the mask of a dropout."""
+        program = self.loss.program
+        if slope.by is None or slope.variable not in program.makers:
+            return False
+        data, moving = program.inputs[len(self.params) :], _moving(program, slope.by, slope.variable)
+        each = [program.equations[program.makers[variable]] for variable in moving - {slope.by}]
+        beside = [atom for e in each for atom in e.inputs if isinstance(atom, int) and atom not in moving]
+        is_a_product = all(equation.name in ("mul", "div", *_COPIES) for equation in each)
+        return is_a_product and bool(beside) and all(_comes_of(program, atom, data) for atom in beside)
+
     def passes_a_parameter(self, slope: Quantity) -> bool:
         """Whether a slope is that of more than an activation: on its way a parameter multiplies."""
         program, params = self.loss.program, set(self.loss.program.inputs[: len(self.params)])

@@ -19,7 +19,7 @@ from ._relations import (
     related,
     related_by_a_usual_slope,
 )
-from ._scales import by_a_factor, times_the_slope
+from ._scales import by_a_factor, of_data, times_the_slope
 from ._shapes import reversed_order as reversed_order, transpose as transpose, unreduced as unreduced
 from ._slopes import wrong_slope
 from ._softmax import has_only_the_diagonal, normalized as normalized
@@ -37,7 +37,7 @@ def scale(e: Explanation) -> list[Finding]:
     return by_a_factor(e, e.mistake.factor)
 
 
-def times(e: Explanation) -> Finding:
+def times(e: Explanation) -> Finding | list[Finding]:
     offer: Offer = e.facts["offer"]
     what, must = e.described(offer), None
     of_each_run = len(offer.values) > 1 and offer.name is None
@@ -48,6 +48,10 @@ def times(e: Explanation) -> Finding:
     if _lacks_upstream(e, offer):
         return of_a_function_of_it(e) or _words.missing_upstream(e.paths, upstream=what, place=place)
     corrected = e.corrected()
+    if (found := _of_another_value(e, offer)) is not None:
+        return found
+    if offer.quantity is not None and offer.quantity.kind == "slope" and (found := of_data(e)):
+        return found
     if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
         if corrected is not None and _stands_for_an_error(e, corrected):
             upstream = e.case.names.equal(corrected)
@@ -68,6 +72,24 @@ def times(e: Explanation) -> Finding:
     if decides_nothing(e, offer):
         return _words.wrong_mask(e.paths, place=e.place())
     return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=place)
+
+
+def _of_another_value(e: Explanation, offer: Offer) -> Finding | None:
+    """That an operand is used in the place of a value of the forward pass, if what is missing makes it that: `z` times
+    the slope of a leaky relu is its output, and the mask of a relu times that output the output itself.
+    """
+    equations, run = e.case.bench.program.equations, e.case.bench.run
+    made = {out for index in e.run for out in equations[index].outputs}
+    for atom in dict.fromkeys(atom for index in e.run for atom in equations[index].inputs if atom not in made):
+        values = run.at(atom)
+        if len(offer.values) > 1 or values[0].shape != offer.shape:
+            continue
+        then = tuple(v * offer.at(0, k) for k, v in enumerate(values))
+        if not _relate.same(then, values) and e.case.forward.find(then) is not None:
+            used, instead = e.case.names.of(atom), e.case.names.equal(then)
+            used, instead = (used, instead) if used != instead else (None, None)
+            return _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
+    return None
 
 
 def matrix(e: Explanation) -> Finding:

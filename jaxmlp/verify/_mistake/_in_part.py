@@ -41,7 +41,9 @@ def of_one_part(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if part is None:
         return findings
     must = None if part.old is None or part.new is None else e.rewritten(part.old, part.new)
-    cause = finding.cause if finding.cause == "wrong-regularization" else _cause(e, part)
+    is_an_operand = finding.cause == "wrong-operand" and e.within is not None
+    is_said = is_an_operand or finding.cause == "wrong-regularization"
+    cause = finding.cause if is_said else _cause(e, part)
     said = replace(part.said(cause, e.place(must)), line=finding.line)
     if finding.cause == "extra-activation-derivative" or (said.cause == finding.cause and _names_code(finding)):
         return [replace(finding, fix=said.fix, computes=said.computes, must=said.must)]

@@ -25,7 +25,7 @@ from ._relations import (
     related_by_a_slope,
     related_term,
 )
-from ._scales import by_a_factor, factor_of_a_number
+from ._scales import by_a_factor, factor_of_a_number, of_data
 from ._slopes import computes_no_slope, is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._softmax import has_only_the_diagonal, lacks_the_softmax
 from ._terms import lacks_a_term, penalty_among, stale_operand
@@ -56,6 +56,8 @@ def known(e: Explanation) -> Finding | list[Finding]:
         return _words.wrong_mask(e.paths, place=e.place())
     if (number := factor_of_a_number(e, expected)) is not None:
         return by_a_factor(e, number)
+    if quantity.kind == "slope" and (found := of_data(e)):
+        return found
     if e.facts.get("swallows"):
         return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(what))
     if quantity.kind == "slope" and _relate.is_constant(e.actual) and not computes_no_slope(e):

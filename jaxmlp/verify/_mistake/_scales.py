@@ -35,6 +35,8 @@ def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -
         if size in (batch, snapped(1 / batch)) and not _is_repeated(e, size):
             must = must or (None if signs else rewritten(e.text, lambda node: multiplied(node, size)))
             return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
+    if (entries := _entries(e, size)) is not None and not signs:
+        return [_words.counted_entries(e.paths, **entries, too_large=size < 1, place=e.place())]
     if (other := _another_count(e, size)) is not None:
         return [*signs, _words.another_count(e.paths, *other, place=e.place())]
     is_short = len(f"{size:g}") < 6 and not signs
@@ -51,10 +53,44 @@ def factor_of_a_number(e: Explanation, expected: _relate.Values) -> float | None
     return None if times is None else 1 / times
 
 
+def of_data(e: Explanation) -> list[Finding]:
+    """What the loss multiplies by that is data, such as the mask of a dropout, if it is all that is missing."""
+    corrected = e.corrected()
+    for slope in e.case.knowledge.slopes.values() if corrected is not None and e.out is not None else ():
+        if slope.values[0].shape == e.actual[0].shape and not _relate.is_constant(slope.values):
+            times = tuple(a * s for a, s in zip(e.actual, slope.values, strict=True))
+            if _relate.same(times, corrected or ()) and e.case.is_of_data(slope):
+                what = e.case.names.known(slope) or _in_terms_of_an_argument(e, slope.values)
+                return [_words.missing_factor(e.paths, what=what, place=e.place())]
+    return []
+
+
+def _in_terms_of_an_argument(e: Explanation, values: _relate.Values) -> str | None:
+    """An argument of which something is a multiple, and the number: `mask * 1.25`."""
+    for variable in e.case.bench.program.inputs:
+        factor, name = _relate.multiple(values, e.case.bench.run.at(variable)), e.case.names.of(variable)
+        if factor is not None and name:
+            return name if snapped(factor) == 1 else f"{name} * {float(f'{factor:.6g}'):g}"
+    return None
+
+
+def _entries(e: Explanation, size: float) -> dict[str, int] | None:
+    """The count of all numbers of the output, and that of the examples, if it is the factor or divides by it."""
+    program = e.case.loss.program
+    last = max([equation.outputs[0] for equation in program.equations if equation.name == "dot_general"], default=None)
+    shape = () if last is None else e.case.loss.at(last)[0].shape
+    count = math.prod(shape)
+    batch = next((length for length in shape if length in e.batches), None)
+    is_it = batch is not None and count > batch and size in (count, snapped(1 / count))
+    return {"count": count, "batch": batch} if is_it and batch is not None else None
+
+
 def _another_count(e: Explanation, size: float) -> tuple[int, int] | None:
     """The length of another axis that divides where the number of examples ought to, and that number."""
     bench, equations = e.case.bench, e.case.bench.program.equations
     read = [bench.run.at(atom)[0].shape for index in e.run for atom in equations[index].inputs]
+    given = [bench.run.at(atom)[0].shape for atom in bench.program.inputs if atom not in e.case.params]
+    read += [shape for shape in given if len(shape) == 2 and not e.batches.isdisjoint(shape)]
     for index in e.run if size else ():
         equation = equations[index]
         positions = {"div": (1,), "mul": (0, 1)}.get(equation.name, ())

@@ -124,6 +124,14 @@ def another_count(paths: tuple[str, ...], number: int, batch: int, *, place: Pla
     return finding("scale-batch", paths, place, table="another-count", number=number, batch=batch)
 
 
+def counted_entries(
+    paths: tuple[str, ...], *, count: int, batch: int, too_large: bool, place: Place | None = None
+) -> Finding:
+    """It sums over all `count` numbers of the output where the loss takes the mean, or the other way round."""
+    table = "sum-over-entries" if too_large else "mean-over-entries"
+    return finding("scale-batch", paths, place, table=table, count=count, batch=batch, each=count // batch)
+
+
 def scale_constant(paths: tuple[str, ...], factor: float, *, part: bool = False, place: Place | None = None) -> Finding:
     return finding("scale-constant", paths, place, factor=factor, sentence=_whole_or(part))
 

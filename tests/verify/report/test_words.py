@@ -69,6 +69,8 @@ FINDINGS = [
     ("wrong-activation-derivative", _words.matrix_product, {"of_a_slope": True}),
     ("scale-batch", _words.counted_batch, {"batch": 7}),
     ("scale-batch", _words.another_count, {"number": 4, "batch": 7}),
+    ("scale-batch", _words.counted_entries, {"count": 21, "batch": 7, "too_large": True}),
+    ("scale-batch", _words.counted_entries, {"count": 21, "batch": 7, "too_large": False}),
     ("wrong-operand", _words.wrong_operand, SWAP),
     ("wrong-operand", _words.wrong_operand, {"used": None, "instead": None}),
     ("wrong-operand", _words.wrong_operand, {"used": "a2", "instead": None}),
@@ -124,7 +126,10 @@ REASONS = [
 ]
 
 
-UNSAID = (_words.transposed, _words.scale_batch, _words.matrix_product, _words_of_parts.another_reduction)
+UNSAID = (
+    *(_words.transposed, _words.scale_batch, _words.counted_entries, _words.matrix_product),
+    _words_of_parts.another_reduction,
+)
 """Of these not every fact is said: the shape of a square, a mean's factor, what is multiplied, which of two it is."""
 
 
