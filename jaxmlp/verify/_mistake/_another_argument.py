@@ -7,7 +7,7 @@ from .._line._bench import Evaluate, Patch, Patches, Read
 from .._line._patches import with_inputs
 from .._program._source import caller
 from .._program._stacks import Frame
-from .._program._syntax import reads_its_object
+from .._program._syntax import function_of, reads_its_object
 from .._program._trace import Equation
 from ._explanation import Explanation
 
@@ -116,3 +116,22 @@ def _within(frame: Frame, equation: Equation) -> Frame | None:
     """Where an equation stands in the function of a frame."""
     frames = [each for stack in equation.stacks for each in stack if each]
     return next((f for f in reversed(frames) if (f.file, f.function) == (frame.file, frame.function)), None)
+
+
+def is_given_a_factor(e: Explanation) -> bool:
+    """Whether a function is given a value for nothing but to multiply a slope by it, where the slope alone belongs."""
+    expected, bench = e.corrected(), e.case.bench
+    is_own = e.frame is None or e.case.source.is_own(e.frame)
+    if expected is None or e.frame is None or is_own or e.case.slopes.find(expected) is None:
+        return False
+    formula, equations = function_of(e.frame), bench.program.equations
+    inside = [i for i, frame in enumerate(e.case.places) if frame is not None and function_of(frame) == formula]
+    made = {out for index in inside for out in equations[index].outputs}
+    read = [atom for index in inside for atom in equations[index].inputs if isinstance(atom, int) and atom not in made]
+    given = [atom for index in e.run for atom in equations[index].inputs if isinstance(atom, int)]
+    for atom in (atom for atom in given if read.count(atom) == 1):
+        values = bench.run.at(atom)
+        alike = values[0].shape == expected[0].shape == e.actual[0].shape
+        if alike and _relate.same(tuple(v * x for v, x in zip(values, expected, strict=True)), e.actual):
+            return True
+    return False

@@ -15,7 +15,13 @@ from .._program._stacks import Frame
 from .._program._syntax import calls_on, function_of, is_one_line
 from .._report import _words
 from .._report._gradient_report import Finding
-from ._another_argument import is_given_another, is_given_the_other_way_round, is_given_zeros, is_right_of_another
+from ._another_argument import (
+    is_given_a_factor,
+    is_given_another,
+    is_given_the_other_way_round,
+    is_given_zeros,
+    is_right_of_another,
+)
 from ._explanation import Explanation
 from ._formulas import gives_of_another, slopes_of_others
 from ._names import line_of
@@ -47,7 +53,7 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
         is_right = is_right or (_causes(findings) <= _OF_ARGUMENTS and e.frame is not None and is_one_line(e.frame))
         is_right = is_right or (_causes(findings) <= _OF_NUMBERS and _is_right_as_it_stands(e))
         is_right = is_right or (_causes(findings) <= _OF_A_CALL and is_right_of_another(e))
-        is_right = is_right or (is_extra and _is_for_the_factor(e))
+        is_right = is_right or (is_extra and is_given_a_factor(e))
     is_right = is_right or _returns_a_slope(e, findings)
     is_right = is_right or (_causes(findings) == {"wrong-activation-derivative"} and _is_of_another_layer(e))
     if not is_right and _causes(findings) <= _OF_THE_SAME_AGAIN and is_given_the_same_again(e):
@@ -241,24 +247,6 @@ def _is_called_in_vain(e: Explanation) -> bool:
     made = {out for equation in own for out in equation.outputs}
     given = {atom for equation in own for atom in equation.inputs if isinstance(atom, int)} - made
     return any(_relate.multiple(e.case.bench.run.at(atom), expected) is not None for atom in given)
-
-
-def _is_for_the_factor(e: Explanation) -> bool:
-    """Whether a function is given a value for nothing but to multiply a slope by it, where the slope alone belongs."""
-    expected, bench = e.corrected(), e.case.bench
-    is_own = e.frame is None or e.case.source.is_own(e.frame)
-    if expected is None or e.frame is None or is_own or e.case.slopes.find(expected) is None:
-        return False
-    formula, equations = function_of(e.frame), bench.program.equations
-    inside = [i for i, frame in enumerate(e.case.places) if frame is not None and function_of(frame) == formula]
-    made = {out for index in inside for out in equations[index].outputs}
-    read = [atom for index in inside for atom in equations[index].inputs if isinstance(atom, int) and atom not in made]
-    for atom in (atom for index in e.run for atom in equations[index].inputs if read.count(atom) == 1):
-        values = bench.run.at(atom)
-        alike = values[0].shape == expected[0].shape == e.actual[0].shape
-        if alike and _relate.same(tuple(v * x for v, x in zip(values, expected, strict=True)), e.actual):
-            return True
-    return False
 
 
 def _is_right_in_the_forward_pass(e: Explanation) -> bool:

@@ -102,16 +102,8 @@ def term(e: Explanation) -> Finding | list[Finding]:
         # Without its term nothing is left of `1 - a**2` but the 1.
         if alone and (e.case.slopes.find(made) is not None or _is_usual(e, made)):
             return _words.extra_slope(e.paths, slope=e.case.names.slope(made), place=e.place())
-        moved = next(
-            (
-                v
-                for v in wholes(e.case.bench.program, e.facts["equation"].inputs[1 - e.facts["operand"]])
-                if v in e.case.params
-            ),
-            None,
-        )
-        if moved is not None and not e.case.is_of_params_alone(atom):
-            parameter = e.case.params[moved]
+        parameter = _parameter_beside(e)
+        if parameter is not None and not e.case.is_of_params_alone(atom):
             return _words.stale_weights(e.paths, used=e.name or parameter, instead=parameter, place=e.place())
         return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor in (1.0, -1.0):
@@ -119,6 +111,17 @@ def term(e: Explanation) -> Finding | list[Finding]:
     if _is_taken_from_one(e) and not e.case.is_of_params_alone(e.facts["equation"].outputs[0]):
         return wrong_slope(e, place=replace(e.place(), name=None))
     return by_a_factor(e, e.mistake.factor)
+
+
+def _parameter_beside(e: Explanation) -> str | None:
+    """The parameter that the term is added to, or to a number of it."""
+    rest = e.facts["equation"].inputs[1 - e.facts["operand"]]
+    found = (
+        e.case.params[atom]
+        for atom in wholes(e.case.bench.program, rest)
+        if isinstance(atom, int) and atom in e.case.params
+    )
+    return next(found, None)
 
 
 def _is_taken_from_one(e: Explanation) -> bool:

@@ -44,6 +44,7 @@ from ._formulas import in_a_formula
 from ._in_part import of_one_part
 from ._loss_statements import repeated, targets
 from ._names import line_of, Names
+from ._of_a_multiple import of_a_multiple
 from ._patient import argument_names, named_inputs, Patient
 from ._plain import born_nonfinite, swapped
 from ._purpose import rephrased
@@ -91,6 +92,7 @@ def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: P
         elsewhere = _found(patient, wrong, program, paths, loss, but=lines)
         if {finding.cause for finding in elsewhere} <= _OF_OWN_VALUES and any(finding.must for finding in elsewhere):
             return elsewhere  # the right values are at hand, and other lines read wrong ones
+    found = of_a_multiple(patient, program, paths, found, lambda p, wrong, of: _found(p, wrong, program, paths, of))
     unknown = [path for finding in found if finding.cause == "unknown" for path in finding.leaves]
     apart = [path for path in dict.fromkeys(unknown) if 1 < patient.truth[0][path].size <= _MOST]
     arrays = [split((params, *patient.args))[0] for params in patient.points]
