@@ -55,6 +55,53 @@ def of_factors(
                         yield _edit(instances, (place, position), kind, offer, get, dearer)
 
 
+def moved_inside(bench: Bench, instances: Instances) -> Iterator[Edit]:
+    """What multiplies all that a statement gives, as a factor of a value that it sums: `n * g * d - sum(g * d)` for
+    `g * (n * d - sum(d))`, where `g` is not the same all along the sum.
+    """
+    equations, run = bench.program.equations, instances[0]
+    if len(instances) > 1 or all(equations[index].name not in ("reduce_sum", "dot_general") for index in run):
+        return
+    uses: dict[int, list[tuple[int, int]]] = {}
+    made = {out for index in run for out in equations[index].outputs}
+    for index in run:
+        for position, atom in enumerate(equations[index].inputs):
+            if isinstance(atom, int) and atom not in made and _varies(bench.run.at(atom)[0]):
+                uses.setdefault(atom, []).append((index, position))
+    for factor in (atom for atom, places in uses.items() if len(places) == 1):
+        for inside in (atom for atom, places in uses.items() if len(places) > 1):
+            shapes = bench.run.at(factor)[0].shape, bench.run.at(inside)[0].shape
+            if shapes[0] != shapes[1][len(shapes[1]) - len(shapes[0]) :]:
+                continue
+            patches: dict[int, Patch] = {}
+            for index in {index for index, _ in (*uses[factor], *uses[inside])}:
+                atoms = equations[index].inputs
+                patches[index] = _with_factor(
+                    [p for p, atom in enumerate(atoms) if atom == factor],
+                    [p for p, atom in enumerate(atoms) if atom == inside],
+                    factor,
+                )
+            yield Edit("inside", 2.0, lambda c, p=patches: p, False, {"factor": factor, "inside": inside})
+
+
+def _varies(value: np.ndarray) -> bool:
+    return value.dtype.kind == "f" and value.size > 1 and bool(np.ptp(value) > 0)
+
+
+def _with_factor(without: Sequence[int], inside: Sequence[int], factor: int) -> Patch:
+    """An equation with ones for a factor where it stands, and the factor where it belongs."""
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        return evaluate(
+            [
+                np.ones_like(value) if p in without else value * read(factor) if p in inside else value
+                for p, value in enumerate(inputs)
+            ]
+        )
+
+    return patch
+
+
 def _edit(instances: Instances, where: tuple[int, int], kind: str, offer: Offer, get: Get, dearer: float) -> Edit:
     place, position = where
 

@@ -15,7 +15,7 @@ from ._edits_of_parts import elsewhere, of_parts
 from ._edits_of_programs import of_programs
 from ._edits_of_results import AsKnown, of_result
 from ._edits_of_returns import of_return
-from ._edits_within import of_factors
+from ._edits_within import moved_inside, of_factors
 from ._forward import forward
 from ._job import Job
 from ._offers import Instances, Offer
@@ -189,6 +189,7 @@ class Jobs:
             yield from of_equations(bench, instances, offers, self.standing.is_innocent, sieve)
             if self.planted is None:
                 yield from of_brackets(bench, instances)
+                yield from moved_inside(bench, instances)
                 yield from weighed(bench, instances)
                 factors = [*offers, *self._columns(len(instances))]
                 yield from of_factors(bench, instances, factors, self.standing.is_innocent, sieve)

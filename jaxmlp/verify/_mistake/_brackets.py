@@ -5,7 +5,7 @@ import numpy as np
 from .._line._relate import Values
 from .._program._expressions import with_brackets, without_brackets
 from .._program._trace import Atom, Literal
-from .._report import _words
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 
@@ -21,6 +21,12 @@ def brackets(e: Explanation) -> Finding:
     if e.case.slopes.find(factor) is not None:
         return (_words.extra_slope if is_too_much else _words.missing_slope)(e.paths, slope=name, place=place)
     return (_words.extra_factor if is_too_much else _words.missing_factor)(e.paths, what=name, place=place)
+
+
+def inside(e: Explanation) -> Finding:
+    """A factor of all that the statement gives, which belongs to a value that it sums."""
+    by, value = (e.case.names.of(e.facts[which]) for which in ("factor", "inside"))
+    return _words_of_parts.factor_inside(e.paths, by=by, value=value, place=e.place())
 
 
 def _is_of_a_penalty(e: Explanation, term: int) -> bool:

@@ -16,7 +16,7 @@ from .._program._trace import Literal
 from .._program._tree import leaf_of
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
-from ._brackets import brackets as brackets
+from ._brackets import brackets as brackets, inside as inside
 from ._calls import gone_through_before
 from ._explanation import Explanation
 from ._instead import stale

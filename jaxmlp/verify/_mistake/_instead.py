@@ -124,7 +124,7 @@ def _not_that_cotangent(
     found = found or related(e, e.actual, expected)
     if found is not None:
         return found
-    if _is_another_leaf(e):
+    if _is_another_leaf(e) or _is_the_total_of_another(e):
         return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
     if e.mistake.innocent and e.name and as_code(what) and what != e.name:
         return _words.wrong_operand(e.paths, used=e.name, instead=what, place=place)
@@ -151,6 +151,19 @@ def _must_be_zero_beside(e: Explanation, expected: tuple[np.ndarray, ...]) -> bo
         return False
     beside = ~touched(e.case.bench, puts[0])
     return any(a[beside].any() for a in e.actual) and not any(x[beside].any() for x in expected)
+
+
+def _is_the_total_of_another(e: Explanation) -> bool:
+    """Whether what is given is one number, over and over, that all of a cotangent adds up to, or the mean of it."""
+    if e.actual[0].size == 1 or any(np.ptp(values) > 0 for values in e.actual):
+        return False
+    given = tuple(values.flat[0] for values in e.actual)
+    usual = {1.0, *map(float, e.batches), *(snapped(1 / batch) for batch in e.batches)}
+    for cotangent in e.case.knowledge.cotangents.values():
+        total = tuple(np.sum(values) for values in cotangent.values)
+        if cotangent.values[0].size > 1 and (times := _relate.multiple(given, total)) and snapped(times) in usual:
+            return True
+    return False
 
 
 def _is_another_leaf(e: Explanation) -> bool:

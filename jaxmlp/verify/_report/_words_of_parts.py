@@ -90,6 +90,12 @@ def missing_factor_of(
     return finding(cause, paths, place, table="missing-factor", what=phrase("factor", what=part))
 
 
+def factor_inside(paths: tuple[str, ...], *, by: str | None, value: str | None, place: Place | None = None) -> Finding:
+    """`by` multiplies a sum, and belongs to `value`, which is summed; None where one has no name."""
+    table = "factor-inside" if by and value else "factor-inside-somewhere"
+    return finding("missing-factor", paths, place, table=table, by=by, value=value)
+
+
 def reshaped(paths: tuple[str, ...], *, order: tuple[int, ...], place: Place | None = None) -> Finding:
     """`order` is that of the axes which must be there before the array is given another shape."""
     return finding("transposed", paths, place, table="reshaped", order=order)

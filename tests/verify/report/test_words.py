@@ -113,6 +113,8 @@ FINDINGS = [
     ("missing-term", _words_of_parts.missing_part, {"part": "b1"}),
     ("wrong-regularization", _words_of_parts.missing_factor_of, {"part": "w1", "cause": "wrong-regularization"}),
     ("wrong-operand", _words_of_parts.another_name, SWAP),
+    ("missing-factor", _words_of_parts.factor_inside, {"by": "gamma", "value": "dy"}),
+    ("missing-factor", _words_of_parts.factor_inside, {"by": None, "value": None}),
 ]
 REASONS = [
     _words.no_truth(float("nan")),
