@@ -93,12 +93,12 @@ def at_a_constant_slope(bench: Bench, sites: Sequence[Site], mistake: Mistake) -
 
 
 def at_a_part_of_a_slope(
-    bench: Bench, sites: Sequence[Site], mistake: Mistake, slopes: Collection[Quantity], cotangents: Known
+    bench: Bench, sites: Sequence[Site], mistake: Mistake, slopes: Collection[Quantity]
 ) -> Mistake:
-    """The same factor where a cotangent is multiplied by the slope that has it, and lacks it there: `d * a * (1 - a)`
-    for `sigmoid(k * z)`, of which the slope is `k * a * (1 - a)`.
+    """The same factor where something else is multiplied by the slope that has it, and lacks it: `d * a * (1 - a)` for
+    `sigmoid(k * z)`, of which the slope is `k * a * (1 - a)`.
     """
-    program, factor = bench.program, mistake.factor
+    program, factor, known = bench.program, mistake.factor, Known(slopes)
     if mistake.edit.kind != "scale" or len(mistake.instances) > 1 or snapped(abs(factor)) in (0, 1):
         return mistake
     for site in sites:
@@ -111,7 +111,7 @@ def at_a_part_of_a_slope(
         scaled = tuple(factor * value for value in bench.run.at(outs[0]))
         read = {atom for index in run for atom in program.equations[index].inputs if isinstance(atom, int)}
         alike = [v for atom in read if (v := bench.run.at(atom))[0].shape == scaled[0].shape]
-        alike = [values for values in alike if values[0].dtype.kind == "f" and cotangents.scale(values) is not None]
+        alike = [values for values in alike if values[0].dtype.kind == "f" and known.find(values) is None]
         of_scaled = (slope.values for slope in slopes if slope.values[0].shape == scaled[0].shape)
         if any(
             varies_along_all(slope[0]) and same(tuple(s * v for s, v in zip(slope, values, strict=True)), scaled)

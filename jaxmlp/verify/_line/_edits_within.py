@@ -15,6 +15,9 @@ from ._sieve import Get, Sieve
 _MIXES = frozenset(("dot_general", "reduce_sum", "add", "add_any", "sub", "scatter-add"))
 """Operations that a factor on an operand does not pass through, so that it is none of their result."""
 
+_SCALES = frozenset(("mul", "broadcast_in_dim", "reshape"))
+"""Operations by which a factor comes into a product."""
+
 _INSIDE, _READ = 0.15, 0.6
 """What a factor costs more than on all that the statement gives: on what it makes on its way, and on what it reads."""
 
@@ -68,7 +71,8 @@ def moved_inside(bench: Bench, instances: Instances) -> Iterator[Edit]:
         for position, atom in enumerate(equations[index].inputs):
             if isinstance(atom, int) and atom not in made and _varies(bench.run.at(atom)[0]):
                 uses.setdefault(atom, []).append((index, position))
-    for factor in (atom for atom, places in uses.items() if len(places) == 1):
+    multiplied = (atom for atom, [(index, _), *more] in uses.items() if not more and equations[index].name in _SCALES)
+    for factor in multiplied:
         for inside in (atom for atom, places in uses.items() if len(places) > 1):
             shapes = bench.run.at(factor)[0].shape, bench.run.at(inside)[0].shape
             if shapes[0] != shapes[1][len(shapes[1]) - len(shapes[0]) :]:

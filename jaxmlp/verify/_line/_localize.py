@@ -45,7 +45,7 @@ def localized(
             moved = in_its_pieces(bench, statements, moved, cotangents, [*knowledge.values.values()])
             moved = at_what_cuts(bench, statements, at_a_count(bench, statements, moved, batches))
             moved = at_a_constant_slope(bench, statements, at_another_slope(bench, statements, moved))
-            moved = at_a_part_of_a_slope(bench, statements, moved, knowledge.slopes.values(), cotangents)
+            moved = at_a_part_of_a_slope(bench, statements, moved, knowledge.slopes.values())
             moved = where_it_turns(bench, statements, moved, cotangents, values)
             if moved is not found:  # what is put in place there may make more leaves right
                 others = (path for path in left if path not in moved.leaves and bench.is_right(path, moved.patches))

@@ -225,13 +225,13 @@ def is_an_error(program: Program, slope: Quantity, data: Collection[int]) -> boo
 
 def _comes_of(program: Program, variable: int, data: Collection[int]) -> bool:
     """Whether a value comes of the data alone."""
-    read, pending = set[int](), [variable]
+    seen, pending = set[int](), [variable]
     while pending:
         atom = pending.pop()
-        if atom in program.makers:
+        if atom not in seen and atom in program.makers:
             pending += [each for each in program.equations[program.makers[atom]].inputs if isinstance(each, int)]
-        else:
-            read.add(atom)
+        seen.add(atom)
+    read = seen.difference(program.makers)
     return bool(read) and read.issubset(data)
 
 

@@ -3,7 +3,9 @@
 import ast
 
 from .._line import _relate
+from .._line._bench import Patch
 from .._line._offers import Offer
+from .._line._patches import with_inputs
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._departures import departed as departed
@@ -78,14 +80,21 @@ def _of_another_value(e: Explanation, offer: Offer) -> Finding | None:
     """That an operand is used in the place of a value of the forward pass, if what is missing makes it that: `z` times
     the slope of a leaky relu is its output, and the mask of a relu times that output the output itself.
     """
-    equations, run = e.case.bench.program.equations, e.case.bench.run
+    equations, bench = e.case.bench.program.equations, e.case.bench
     made = {out for index in e.run for out in equations[index].outputs}
     for atom in dict.fromkeys(atom for index in e.run for atom in equations[index].inputs if atom not in made):
-        values = run.at(atom)
+        values = bench.run.at(atom)
         if len(offer.values) > 1 or values[0].shape != offer.shape:
             continue
         then = tuple(v * offer.at(0, k) for k, v in enumerate(values))
-        if not _relate.same(then, values) and e.case.forward.find(then) is not None:
+        if _relate.same(then, values) or e.case.forward.find(then) is None:
+            continue
+        patches: dict[int, Patch] = {}
+        for index in e.run:
+            positions = [p for p, each in enumerate(equations[index].inputs) if each == atom]
+            if positions:
+                patches[index] = with_inputs(positions, lambda point, then=then: then[point])
+        if all(bench.is_right(path, patches) for path in e.paths):
             used, instead = e.case.names.of(atom), e.case.names.equal(then)
             used, instead = (used, instead) if used != instead else (None, None)
             return _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())

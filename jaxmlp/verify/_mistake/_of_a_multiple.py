@@ -41,11 +41,11 @@ def of_a_multiple(
     rest = [path for path in patient.truth[0] if path not in scaled]
     of_loss = program_of(loss, patient.points[0], *patient.args)
     others = again(replace(patient, loss=loss, truth=truth), rest, of_loss)
-    if any(finding.cause == "unknown" for finding in others) or len(others) + 1 >= len(found):
+    if any(finding.cause == "unknown" for finding in others) or len(others) + len(of_the_factor) >= len(found):
         return found
     # Neither alone makes those leaves right that have both.
-    others = [replace(finding, evidence=None) for finding in others]
-    return [*others, replace(of_the_factor[0], leaves=tuple(patient.truth[0]), evidence=None)]
+    of_the_factor[0] = replace(of_the_factor[0], leaves=(*of_the_factor[0].leaves, *rest))
+    return [replace(finding, evidence=None) for finding in (*others, *of_the_factor)]
 
 
 _MANY = 3
@@ -53,7 +53,7 @@ _MANY = 3
 
 
 def _factor(patient: Patient, program: Program, paths: Sequence[str]) -> tuple[float | None, set[str]]:
-    """The factor that several leaves have and no leaf lacks that is right but for one, and those leaves."""
+    """The factor of all leaves that are right but for one, weights among them, and those leaves."""
     run = Run(program, [split((params, *patient.args))[0] for params in patient.points])
     factors = {}
     for path, out in zip(paths, program.outputs, strict=True):
@@ -62,5 +62,7 @@ def _factor(patient: Patient, program: Program, paths: Sequence[str]) -> tuple[f
             factors[path] = None if factor is None else snapped(factor)
     known = set(factors.values()) - {None}
     scaled = {path for path, factor in factors.items() if factor is not None}
-    is_one = len(known) == 1 and 1.0 not in known and 1 < len(scaled) < len(factors)
+    # A bias may be summed, or averaged, on its own.
+    is_of_weights = any(min(patient.truth[0][path].shape, default=1) > 1 for path in scaled)
+    is_one = len(known) == 1 and 1.0 not in known and is_of_weights and 1 < len(scaled) < len(factors)
     return (known.pop(), scaled) if is_one else (None, set())

@@ -1,5 +1,7 @@
 """The diagnosis where the wrong factor stands already: a count, a slope that is none, a mask that is misused."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -435,3 +437,62 @@ def test_a_product_of_rows_where_their_numbers_must_be_multiplied(getkey):
     report = check(loss, grads, {"centre": centre, "w": w}, x, y)
     assert named(report) == [("wrong-operand", "total += error[i] * jnp.dot(w, h[i]) * 2 * (x[i] - centre)")]
     assert "multiplied one by one" in report.findings[0].message
+
+
+def test_a_factor_is_no_other_number_of_a_reciprocal(getkey):
+    def sigmoid_slope(z):
+        s = 1 / (1 + jnp.exp(-z))
+        return s * (1 - s)
+
+    def loss(params, x, y):
+        return jnp.mean((jax.nn.sigmoid(x @ params["w"] + params["b"]) - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["w"] + params["b"]
+        p = 1 / (1 + jnp.exp(-z))
+        error = p - y
+        delta = error * (1 / (1 + jnp.exp(-z))) * (1 - p)
+        return {"w": x.T @ delta / len(x), "b": jnp.mean(delta, axis=0, keepdims=True)}
+
+    w, b, x, y = normals(getkey, (3, 1), (1, 1), (8, 3), (8, 1))
+    found = said(loss, grads, {"w": w, "b": b}, x, y)
+    assert found in ([("scale-constant", "error = p - y")], [("scale-constant", found[0][1])])
+
+
+def of_all_numbers(reduce):
+    def loss(params, x, y):
+        return reduce((x @ params["w"] + params["b"] - y) ** 2)
+
+    return loss
+
+
+def summed_over_all(params, x, y, divide=1):
+    d = 2 * (x @ params["w"] + params["b"] - y) / divide
+    return {"w": x.T @ d, "b": jnp.sum(d, axis=0, keepdims=True)}
+
+
+def test_a_sum_over_all_numbers_of_the_output_where_the_mean_belongs_and_the_other_way_round(getkey):
+    w, b, x, y = normals(getkey, (3, 2), (1, 2), (7, 3), (7, 2))
+    params = {"w": w, "b": b}
+    report = check(of_all_numbers(jnp.mean), summed_over_all, params, x, y)
+    assert first(report)[0] == "scale-batch"
+    assert "14 times too large, and the output is 2 numbers for each of 7 examples" in report.findings[0].message
+    report = check(of_all_numbers(jnp.sum), partial(summed_over_all, divide=14), params, x, y)
+    assert first(report)[0] == "scale-batch" and "14 times too small" in report.findings[0].message
+
+
+def test_the_length_of_the_inputs_is_no_count_of_the_examples_that_lie_in_columns(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((params["w2"] @ jnp.tanh(params["w1"] @ x) - y) ** 2) / x.shape[1]
+
+    def grads(params, x, y):
+        a = jnp.tanh(params["w1"] @ x)
+        d2 = (params["w2"] @ a - y) / x.shape[1]
+        d1 = params["w2"].T @ d2 * (1 - a**2)
+        dw2 = 1 / len(x) * ((d2 * x.shape[1]) @ a.T)
+        return {"w1": d1 @ x.T, "w2": dw2}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (3, 4), (5, 8), (3, 8))
+    report = check(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert named(report) == [("scale-batch", "dw2 = 1 / len(x) * ((d2 * x.shape[1]) @ a.T)")]
+    assert "divided by 5, and the batch has 8 examples" in report.findings[0].message

@@ -201,3 +201,20 @@ def test_errors_that_a_loop_over_layers_sends_back_without_their_slopes(getkey):
         "missing-activation-derivative",
         "delta = weights[i].T @ errors[0]",
     )
+
+
+def test_the_total_of_another_layer_s_error_is_no_gradient_of_a_bias(getkey):
+    def loss(params, x, y):
+        return jnp.sum((jnp.tanh(x @ params["w1"] + params["b1"]) @ params["w2"] - y) ** 2) / len(x)
+
+    def grads(params, x, y):
+        m = len(x)
+        a = jnp.tanh(x @ params["w1"] + params["b1"])
+        d2 = 2 * (a @ params["w2"] - y)
+        d1 = d2 @ params["w2"].T * (1 - a**2)
+        db1 = jnp.full((1, a.shape[1]), jnp.sum(d2)) / m
+        return {"w1": x.T @ d1 / m, "b1": db1, "w2": a.T @ d2 / m}
+
+    w1, b1, w2, x, y = normals(getkey, (3, 4), (1, 4), (4, 2), (6, 3), (6, 2))
+    report = check(loss, grads, {"w1": w1, "b1": b1, "w2": w2}, x, y)
+    assert [finding.cause for finding in report.findings] == ["wrong-operand"]

@@ -196,3 +196,24 @@ def test_what_is_left_in_the_other_places_where_only_zeros_belong(getkey):
 
     w1, w2, x, target = normals(getkey, (5, 4), (3, 5), (4,), (3,))
     assert said(loss, grads, {"w1": w1, "w2": w2}, x, target) == [("wrong-mask", "dq = q.copy()")]
+
+
+def dropped(params, x, y, mask):
+    h = jax.nn.relu(x @ params["w1"]) * mask / 0.8
+    return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2)
+
+
+def test_the_mask_of_a_dropout_beside_a_slope_that_is_there_is_a_factor(getkey):
+    def grads(params, x, y, mask):
+        z = x @ params["w1"]
+        h = jnp.maximum(z, 0) * mask / 0.8
+        d = h @ params["w2"] - y
+        dh = d @ params["w2"].T
+        dz = jnp.where(z > 0, dh, 0)
+        return {"w1": x.T @ dz, "w2": h.T @ d}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (7, 4), (7, 2))
+    mask = jax.random.bernoulli(getkey(), 0.8, (7, 5)).astype(x.dtype)
+    report = check(dropped, grads, {"w1": w1, "w2": w2}, x, y, mask)
+    assert first(report)[0] == "missing-factor"
+    assert "the factor `mask * 1.25`" in report.findings[0].message

@@ -232,3 +232,22 @@ def test_an_error_that_is_multiplied_by_the_number_of_examples_again_is_told_the
     w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (7, 5), (7, 3))
     found = said(loss, grads, {"w1": w1, "w2": w2}, x, y)
     assert found == [("scale-batch", 'dh = d2 @ params["w2"].T * m')]
+
+
+def test_single_weights_that_are_moved_before_the_error_goes_back_through_them(getkey):
+    def grads(params, x, y):
+        h, out = units(params, x)
+        delta = (out - y) * out * (1 - out)
+        weights, d_output = [params["output"][j] for j in range(2)], []
+        for j in range(2):
+            d_output.append(delta * h[j])
+            weights[j] = weights[j] - 0.5 * d_output[j]
+        deltas = [delta * weights[j] * h[j] * (1 - h[j]) for j in range(2)]
+        hidden = jnp.stack([jnp.stack([deltas[j] * x[i] for j in range(2)]) for i in range(2)])
+        return {"hidden": hidden, "output": jnp.stack(d_output)}
+
+    hidden, output, x = normals(getkey, (2, 2), (2,), (2,))
+    params = {"hidden": hidden, "output": output}
+    assert said(of_one, grads, params, x, jnp.asarray(0.9)) == [
+        ("stale-weights", "weights[j] = weights[j] - 0.5 * d_output[j]")
+    ]

@@ -323,3 +323,21 @@ def test_sums_over_the_features_and_their_count_where_those_over_the_examples_be
         ("scale-batch", "dz = dcentred + (dmean + dstd * normed) / z.shape[0]"),
     ]
     assert "divided by 4, and the batch has 7 examples" in report.findings[-1].message
+
+
+def test_what_nothing_else_reads_is_wrong_itself_though_another_value_belongs_wherever_it_is_read(getkey):
+    def loss(params, x, y):
+        p = jax.nn.sigmoid(x @ params["w"] + params["b"])
+        return -jnp.sum(y * jnp.log(p) + (1 - y) * jnp.log(1 - p))
+
+    def grads(params, x, y):
+        p = jax.nn.sigmoid(x @ params["w"] + params["b"])
+        error = p - y
+        delta = error * p * (1 - p)
+        dw = x.T @ delta
+        db = jnp.sum(delta, axis=0, keepdims=True)
+        return {"w": dw, "b": db}
+
+    w, b, x, y = normals(getkey, (3, 2), (1, 2), (5, 3), (5, 2))
+    report = check(loss, grads, {"w": w, "b": b}, x, jax.nn.sigmoid(y))
+    assert named(report) == [("extra-activation-derivative", "delta = error * p * (1 - p)")]

@@ -392,3 +392,63 @@ def test_nothing_is_written_with_a_name_that_is_not_there_yet(getkey):
 
     (finding,) = check(network, grads, *network_inputs(getkey)).findings
     assert finding.cause == "missing-upstream" and finding.must is None
+
+
+def leaky(params, x, y):
+    h = jax.nn.leaky_relu(x @ params["w1"], 0.1)
+    return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2)
+
+
+def test_what_an_activation_takes_in_the_place_of_what_it_gives_is_another_value_and_lacks_no_slope(getkey):
+    def grads(params, x, y):
+        z = x @ params["w1"]
+        slope = jnp.where(z > 0, 1.0, 0.1)
+        h = z * slope
+        d = h @ params["w2"] - y
+        return {"w1": x.T @ (d @ params["w2"].T * slope), "w2": z.T @ d}
+
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    report = check(leaky, grads, {"w1": w1, "w2": w2}, x, y)
+    assert [finding.cause for finding in report.findings] == ["wrong-operand"]
+    assert "uses `z` where `h` belongs" in report.findings[0].message
+
+
+def test_the_mask_of_a_relu_in_the_place_of_its_output_is_another_value_and_lacks_no_factor(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((params["w2"] @ jax.nn.relu(params["w1"] @ x) - y) ** 2)
+
+    def grads(params, x, y):
+        hidden = jnp.maximum(params["w1"] @ x, 0)
+        error = params["w2"] @ hidden - y
+        hidden = jnp.where(hidden > 0, 1.0, hidden)
+        dw2 = jnp.outer(error, hidden)
+        return {"w1": jnp.outer(params["w2"].T @ error * hidden, x), "w2": dw2}
+
+    w1, w2, x, y = normals(getkey, (5, 3), (2, 5), (3,), (2,))
+    assert said(loss, grads, {"w1": w1, "w2": w2}, x, y) == [("wrong-operand", "dw2 = jnp.outer(error, hidden)")]
+
+
+def scaled_norm(params, x, y):
+    z = x @ params["w"]
+    centred = z - jnp.mean(z, axis=1, keepdims=True)
+    normed = centred / jnp.sqrt(jnp.mean(centred**2, axis=1, keepdims=True) + 1e-5)
+    return 0.5 * jnp.sum((params["gamma"] * normed - y) ** 2)
+
+
+def test_a_factor_that_differs_along_a_sum_belongs_inside_of_it(getkey):
+    def grads(params, x, y):
+        gamma, n = params["gamma"], y.shape[1]
+        z = x @ params["w"]
+        centred = z - jnp.mean(z, axis=1, keepdims=True)
+        r = 1 / jnp.sqrt(jnp.mean(centred**2, axis=1, keepdims=True) + 1e-5)
+        normed = centred * r
+        d = gamma * normed - y
+        means = jnp.sum(d, axis=1, keepdims=True), jnp.sum(d * normed, axis=1, keepdims=True)
+        dz = gamma * r * (d - jnp.sum(d, axis=1, keepdims=True) / n - normed * jnp.mean(d * normed, 1, keepdims=True))
+        return {"w": x.T @ dz, "gamma": jnp.sum(d * normed, axis=0, keepdims=True) + 0 * means[0][0]}
+
+    w, gamma, x, y = normals(getkey, (4, 5), (1, 5), (6, 4), (6, 5))
+    report = check(scaled_norm, grads, {"w": w, "gamma": gamma}, x, y)
+    [finding] = report.findings
+    assert finding.cause == "missing-factor" and "`gamma` is not the same along what is summed" in finding.message
+    assert finding.fix == "Multiply `d` by `gamma` before it is summed."
