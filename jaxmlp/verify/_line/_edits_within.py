@@ -74,8 +74,7 @@ def moved_inside(bench: Bench, instances: Instances) -> Iterator[Edit]:
     multiplied = (atom for atom, [(index, _), *more] in uses.items() if not more and equations[index].name in _SCALES)
     for factor in multiplied:
         for inside in (atom for atom, places in uses.items() if len(places) > 1):
-            shapes = bench.run.at(factor)[0].shape, bench.run.at(inside)[0].shape
-            if shapes[0] != shapes[1][len(shapes[1]) - len(shapes[0]) :]:
+            if not _spreads(bench.run.at(factor)[0].shape, bench.run.at(inside)[0].shape):
                 continue
             patches: dict[int, Patch] = {}
             for index in {index for index, _ in (*uses[factor], *uses[inside])}:
@@ -86,6 +85,12 @@ def moved_inside(bench: Bench, instances: Instances) -> Iterator[Edit]:
                     factor,
                 )
             yield Edit("inside", 2.0, lambda c, p=patches: p, False, {"factor": factor, "inside": inside})
+
+
+def _spreads(shape: tuple[int, ...], over: tuple[int, ...]) -> bool:
+    """Whether an array of one shape is broadcast to another."""
+    ends = over[len(over) - len(shape) :]
+    return len(ends) == len(shape) and all(n in (1, m) for n, m in zip(shape, ends, strict=True))
 
 
 def _varies(value: np.ndarray) -> bool:
@@ -139,9 +144,6 @@ def _widened(offer: Offer, shape: tuple[int, ...]) -> Get | None:
     fitted = fitted_to(offer, shape)
     if fitted is not None or len(offer.values) > 1:
         return fitted
-    try:
-        if np.broadcast_shapes(offer.shape, shape) != shape:
-            return None
-    except ValueError:
+    if not _spreads(offer.shape, shape):
         return None
     return lambda i, point: np.broadcast_to(offer.at(i, point), shape)

@@ -95,7 +95,8 @@ class Factors:
             number = snapped(edit.facts["number"] / factor if below else edit.facts["number"] * factor)
             if factor == -1:  # a difference is turned round more often than a number has the wrong sign
                 return 1.15
-            is_a_quotient = edit.kind == "number" and edit.facts["equation"].name == "div" and not below
+            equation = edit.facts.get("equation")
+            is_a_quotient = equation is not None and equation.name == "div" and not below
             if edit.facts["number"] == 1 and is_a_quotient:  # `1 / (1 + exp(-z))`: no factor that somebody got wrong
                 return 0.2 + scale_cost(factor, self.batches, alone=True)
             counts = (*self.batches, *(1 / batch for batch in self.batches))

@@ -42,19 +42,24 @@ def test_sums_for_means_are_told_once_beside_a_wrong_slope(getkey):
 
 
 def test_biases_that_are_averaged_on_their_own_are_no_sign_of_another_loss(getkey):
-    def grads(params, x, y):
-        found = summed(params, x, y, lambda a: a * (1 - a))
-        found = {name: value / len(x) for name, value in found.items()}
-        db3 = found["b3"] / len(x)
-        db2 = found["b2"] / len(x)
-        dw1 = found["w1"] + 0.1 * params["w1"]
-        return {**found, "b3": db3, "b2": db2, "w1": dw1}
+    def loss(params, x, y):
+        out = jnp.tanh(x @ params["w1"] + params["b1"]) @ params["w2"] + params["b2"]
+        return 0.5 * jnp.sum((out - y) ** 2) + 0.05 * (jnp.sum(params["w1"] ** 2) + jnp.sum(params["w2"] ** 2))
 
-    w1, b1, w2, b2, w3, b3 = normals(getkey, (3, 4), (1, 4), (4, 5), (1, 5), (5, 2), (1, 2))
-    x, y = normals(getkey, (7, 3), (7, 2))
-    params = {"w1": w1, "b1": b1, "w2": w2, "b2": b2, "w3": w3, "b3": b3}
-    assert named(check(penalized, grads, params, x, y)) == [
-        ("scale-batch", 'db3 = found["b3"] / len(x)'),
-        ("scale-batch", 'db2 = found["b2"] / len(x)'),
-        ("wrong-regularization", 'dw1 = found["w1"] + 0.1 * params["w1"]'),
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w1"] + params["b1"])
+        d2 = a @ params["w2"] + params["b2"] - y
+        dw2 = a.T @ d2 + 0.2 * params["w2"]
+        db2 = jnp.mean(d2, axis=0, keepdims=True)
+        d1 = d2 @ params["w2"].T * (1 - a**2)
+        dw1 = x.T @ d1 + 0.2 * params["w1"]
+        db1 = jnp.mean(d1, axis=0, keepdims=True)
+        return {"w1": dw1, "b1": db1, "w2": dw2, "b2": db2}
+
+    w1, b1, w2, b2, x, y = normals(getkey, (3, 4), (1, 4), (4, 2), (1, 2), (7, 3), (7, 2))
+    assert named(check(loss, grads, {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y)) == [
+        ("wrong-regularization", 'dw2 = a.T @ d2 + 0.2 * params["w2"]'),
+        ("scale-batch", "db2 = jnp.mean(d2, axis=0, keepdims=True)"),
+        ("wrong-regularization", 'dw1 = x.T @ d1 + 0.2 * params["w1"]'),
+        ("scale-batch", "db1 = jnp.mean(d1, axis=0, keepdims=True)"),
     ]
