@@ -449,5 +449,5 @@ def test_a_factor_that_differs_along_a_sum_belongs_inside_of_it(getkey):
     w, gamma, x, y = normals(getkey, (4, 5), (1, 5), (6, 4), (6, 5))
     report = check(scaled_norm, grads, {"w": w, "gamma": gamma}, x, y)
     [finding] = report.findings
-    assert finding.cause == "missing-factor" and "`gamma` is not the same along what is summed" in finding.message
-    assert finding.fix == "Multiply `d` by `gamma` before it is summed."
+    assert finding.cause == "missing-factor" and "is not the same along what is summed there" in finding.message
+    assert finding.fix == 'Multiply `d` by `params["gamma"]` before it is summed.'
