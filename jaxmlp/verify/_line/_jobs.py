@@ -1,6 +1,6 @@
 """What may be tried: the corrections of each statement, of all its executions and of some."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from itertools import chain, islice
 
@@ -56,14 +56,16 @@ class Jobs:
         self._columns = cache(lambda count: list(columns(quantities, count)))
         self._sliced = cache(lambda count: list(slices(quantities, count)))
 
-    def by_reach(self) -> Iterator[list[Job]]:
-        """The corrections, those of statements that lead to most leaves first."""
+    def by_reach(self, is_spent: Callable[[], bool]) -> Iterator[list[Job]]:
+        """The corrections, those of statements that lead to most leaves first; once the time is spent, those of what is
+        returned alone.
+        """
         reach = {site: self._reach(chain(*site.instances)) for site in self.sites}
-        several = self._of_programs()
+        several = [] if is_spent() else self._of_programs()
         for count in sorted({len(paths) for paths in reach.values()} - {0}, reverse=True):
             jobs = [job for job in several if len(job.wrong) == count]
             for site in self.sites:
-                if len(reach[site]) == count:
+                if len(reach[site]) == count and (site.leaf or not is_spent()):
                     jobs += self._of_site(site, reach[site])
             yield jobs
 

@@ -95,7 +95,7 @@ class Search:
         The cheapest are tried first, of all statements that lead to as many leaves; when the budget is spent, only
         whether the leaves themselves can be put right.
         """
-        for jobs in self.jobs.by_reach():
+        for jobs in self.jobs.by_reach(lambda: self.bench.evaluations >= _LAST):
             guesses = []
             for job in sorted(jobs, key=lambda job: (not job.fits, job.cost, job.first)):
                 if self._is_worth_a_trial(job):

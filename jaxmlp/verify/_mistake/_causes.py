@@ -84,7 +84,7 @@ def _of_another_value(e: Explanation, offer: Offer) -> Finding | None:
     made = {out for index in e.run for out in equations[index].outputs}
     for atom in dict.fromkeys(atom for index in e.run for atom in equations[index].inputs if atom not in made):
         values = bench.run.at(atom)
-        if len(offer.values) > 1 or values[0].shape != offer.shape:
+        if len(offer.values) > 1 or values[0].shape != offer.shape or values[0].size < 2:
             continue
         then = tuple(v * offer.at(0, k) for k, v in enumerate(values))
         if _relate.same(then, values) or e.case.forward.find(then) is None:
