@@ -58,7 +58,7 @@ def _undone(
             continue
         [out] = equation.outputs
         first = results(program, owners[index].instances[0])
-        if bench.run.at(out)[0].shape != bench.run.at(start)[0].shape or any(map(is_a_value, first)):
+        if bench.run.at(out)[0].shape != bench.run.at(start)[0].shape or any(map(is_a_value, (out, *first))):
             continue
         moved[out] = start
         values = bench.run.at(start)

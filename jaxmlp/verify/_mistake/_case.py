@@ -165,6 +165,8 @@ class Case:
             is_a_slope
             and self.bench.run.at(variable)[0].shape == slope.values[0].shape
             and slope.by in set(self.loss.program.inputs)
+            and slope.variable is not None
+            and _comes_of(self.loss.program, slope.variable, self.loss.program.inputs[: len(self.params)])
         )
 
     def has_a_penalty(self, path: str) -> bool:
@@ -223,8 +225,8 @@ def is_an_error(program: Program, slope: Quantity, data: Collection[int]) -> boo
     return is_a_sum and is_compared
 
 
-def _comes_of(program: Program, variable: int, data: Collection[int]) -> bool:
-    """Whether a value comes of the data alone."""
+def _comes_of(program: Program, variable: int, inputs: Collection[int]) -> bool:
+    """Whether a value comes of some of the inputs alone, and not of numbers alone."""
     seen, pending = set[int](), [variable]
     while pending:
         atom = pending.pop()
@@ -232,7 +234,7 @@ def _comes_of(program: Program, variable: int, data: Collection[int]) -> bool:
             pending += [each for each in program.equations[program.makers[atom]].inputs if isinstance(each, int)]
         seen.add(atom)
     read = seen.difference(program.makers)
-    return bool(read) and read.issubset(data)
+    return bool(read) and read.issubset(inputs)
 
 
 def _roots(program: Program, atoms: Iterable[Atom], moving: set[int]) -> set[int]:

@@ -1,11 +1,15 @@
 """Which mistakes: what corrects several statements at once, in words."""
 
 import ast
+from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
+from .._line import _relate
 from .._line._matching import snapped
 from .._program._renamed import assignment_of, readers_of
-from .._program._sites import Site
+from .._program._sites import results, Site
 from .._program._stacks import Frame
 from .._program._syntax import is_name, names_in
 from .._report import _words, _words_of_parts
@@ -15,6 +19,7 @@ from ._elsewhere import at_its_sign
 from ._explanation import Explanation
 from ._matrices import edited
 from ._names import line_of
+from ._relations import lacks_the_slope
 from ._scales import by_a_factor
 
 
@@ -90,6 +95,9 @@ def sums(e: Explanation) -> list[Finding]:
 
 def another(e: Explanation) -> list[Finding]:
     """A value that several statements read in the place of another: each of them."""
+    read = [e.case.bench.run.at(e.facts[which]) for which in ("used", "instead")]
+    if lacks_the_slope(e, *read):
+        return [_words.missing_slope(e.paths, place=e.place_of(site)) for site in e.facts["across"]]
     used, instead = (e.case.names.of(e.facts[which]) for which in ("used", "instead"))
     return [_words.wrong_operand(e.paths, used=used, instead=instead, place=e.place_of(s)) for s in e.facts["across"]]
 
@@ -152,10 +160,31 @@ def forward(e: Explanation) -> list[Finding]:
     that all of them call.
     """
     found = []
-    for site in e.facts["formula"] or e.facts["across"]:
+    formulas = [] if all(_is_a_usual_one(e, site) for site in e.facts["formula"]) else e.facts["formula"]
+    for site in formulas or e.facts["across"]:
         if site in e.facts["swapped"]:
             used, instead = map(e.case.names.of, e.facts["swapped"][site])
             found.append(_words.wrong_operand(e.paths, used=used, instead=instead, place=e.place_of(site)))
         else:
             found.append(_words.wrong_forward(e.paths, place=e.place_of(site)))
     return found
+
+
+_USUAL: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
+    lambda z: np.maximum(z, 0),
+    np.tanh,
+    lambda z: 1 / (1 + np.exp(-z)),
+    lambda z: np.log1p(np.exp(z)),
+)
+"""Activations that are right by themselves, whatever the loss has in their place."""
+
+
+def _is_a_usual_one(e: Explanation, site: Site) -> bool:
+    """Whether a formula is that of a usual activation of what it reads: then it is called where another belongs."""
+    bench, run = e.case.bench, site.instances[0]
+    outs = results(bench.program, run)
+    read = {atom for index in run for atom in bench.program.equations[index].inputs if isinstance(atom, int)}
+    alike = [v for atom in read if (v := bench.run.at(atom))[0].shape == bench.run.at(outs[0])[0].shape]
+    with np.errstate(all="ignore"):
+        usual = [tuple(map(function, values)) for function in _USUAL for values in alike if values[0].dtype.kind == "f"]
+    return len(outs) == 1 and any(_relate.same(bench.run.at(outs[0]), values) for values in usual)

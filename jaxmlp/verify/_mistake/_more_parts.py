@@ -1,15 +1,18 @@
 """Parts of a statement that may be wrong: an exponent, what does not belong there, what is lacking or is another."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from .._line._bench import Evaluate, Patch, Read
+from .._line._known import Quantity
+from .._line._matching import Known
 from .._line._patches import after, with_inputs
+from .._line._relate import is_constant, same, Values
 from .._report import _words_of_parts as _words
 from .._report._gradient_report import Finding
-from .._report._words import Place
+from .._report._words import extra_slope, Place
 from ._explanation import Explanation
 from ._names import with_name
 from ._parts import everywhere, is_within, Part
@@ -60,8 +63,42 @@ def extras(e: Explanation) -> Iterator[Part]:
         for kept in (0,) if name in ("div", "sub") else (0, 1):
             patches = everywhere(e, index, _only(kept))
             new, gone = (node.left, node.right) if kept == 0 else (node.right, node.left)
-            text = ast.unparse(gone)
-            yield Part(index, patches, node, new, lambda cause, place, n=name, g=text: _extra(e, cause, g, n, place))
+            text, is_a_slope = ast.unparse(gone), name == "mul" and _is_a_slope_in_each_run(e, index, 1 - kept)
+            if is_a_slope:
+                said = lambda cause, place, g=text: extra_slope(e.paths, slope=g, place=place)
+            else:
+                said = lambda cause, place, n=name, g=text: _extra(e, cause, g, n, place)
+            yield Part(index, patches, node, new, said)
+
+
+def _is_a_slope_in_each_run(e: Explanation, index: int, position: int) -> bool:
+    """Whether an operand is the slope of an activation in the loss, or that of one example in each run; or that of a
+    sigmoid or a tanh of which the statement reads the output.
+    """
+    bench, place = e.case.bench, e.run.index(index)
+    slopes = Known(q for q in e.case.each if q.kind == "slope" and not is_constant(q.values) and _is_curved(e, q))
+    for run in e.mistake.instances:
+        operand = bench.program.equations[run[place]].inputs[position]
+        read = {atom for each in run for atom in bench.program.equations[each].inputs if isinstance(atom, int)}
+        values = bench.run.at(operand)
+        alike = [outputs for atom in read if (outputs := bench.run.at(atom))[0].shape == values[0].shape]
+        usual = (form(outputs) for outputs in alike if outputs[0].dtype.kind == "f" for form in _OF_OUTPUTS)
+        if not isinstance(operand, int) or (
+            slopes.find(values) is None and not any(same(values, slope) for slope in usual)
+        ):
+            return False
+    return True
+
+
+_OF_OUTPUTS: tuple[Callable[[Values], Values], ...] = (
+    lambda outputs: tuple(a * (1 - a) for a in outputs),
+    lambda outputs: tuple(1 - a**2 for a in outputs),
+)
+"""The slopes of a sigmoid and a tanh, from what they give."""
+
+
+def _is_curved(e: Explanation, slope: Quantity) -> bool:
+    return slope.variable is not None and slope.by is not None and not e.case.is_arithmetic(slope)
 
 
 def _only(position: int) -> Patch:

@@ -90,6 +90,7 @@ def operand(e: Explanation) -> Finding:
     if (
         not isinstance(atom, Literal)
         and _is_sent_back(e, atom)
+        and e.case.forward.find(offer.values[0]) is None
         and lacks_the_slope(e, e.case.bench.run.at(atom), offer.values[0])
     ):
         return _words.missing_slope(e.paths, slope=None, place=_with_operand(e, used, instead))

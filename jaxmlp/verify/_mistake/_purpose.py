@@ -41,6 +41,8 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     used = _parameter_for_a_leaf(e) if causes == {"unknown"} and e.out is not None and e.actual[0].size > 1 else None
     if used is not None:
         return [_words_of_parts.parameter_itself(e.paths, used=used, place=e.place())]
+    if causes == {"wrong-forward"} and reads_an_error(e):  # an error is no argument of the forward pass
+        return [wrong_slope(e, place=e.place())]
     if causes <= set(_OF_SIGNS) and e.differs_in_signs():
         return [_words.sign(e.paths, place=e.place())]
     if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e) and not is_used_as_a_value(e):
