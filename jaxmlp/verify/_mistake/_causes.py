@@ -53,8 +53,6 @@ def times(e: Explanation) -> Finding | list[Finding]:
     corrected = e.corrected()
     if (found := _of_another_value(e, offer)) is not None:
         return found
-    if corrected is not None and _has_that_value(e, corrected):
-        return _words.wrong_operand(e.paths, used=None, instead=None, place=e.place())
     if offer.quantity is not None and offer.quantity.kind == "slope" and (found := of_data(e)):
         return found
     if offer.quantity is None or offer.quantity.kind != "slope" or e.is_a_factor(offer):
@@ -102,15 +100,6 @@ def _of_another_value(e: Explanation, offer: Offer) -> Finding | None:
             used, instead = (used, instead) if used != instead else (None, None)
             return _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
     return None
-
-
-def _has_that_value(e: Explanation, corrected: _relate.Values) -> bool:
-    """Whether a helper function gives, once it is corrected, a value of the forward pass that the candidate has."""
-    is_a_value = corrected[0].size > 1 and e.case.forward.find(corrected) is not None
-    if not is_a_value or e.within is not None or e.frame is None or e.case.source.is_own(e.frame):
-        return False
-    each = map(e.case.bench.run.at, e.case.bench.program.makers)
-    return any(values[0].shape == corrected[0].shape and _relate.same(values, corrected) for values in each)
 
 
 def matrix(e: Explanation) -> Finding:

@@ -41,7 +41,8 @@ def of_a_multiple(
     rest = [path for path in patient.truth[0] if path not in scaled]
     of_loss = program_of(loss, patient.points[0], *patient.args)
     others = again(replace(patient, loss=loss, truth=truth), rest, of_loss)
-    if any(finding.cause == "unknown" for finding in others) or len(others) + len(of_the_factor) >= len(found):
+    is_vague = any(finding.cause == "unknown" or finding.line is None for finding in others)
+    if is_vague or len(others) + len(of_the_factor) >= len(found):
         return found
     # Neither alone makes those leaves right that have both.
     of_the_factor[0] = replace(of_the_factor[0], leaves=(*of_the_factor[0].leaves, *rest))

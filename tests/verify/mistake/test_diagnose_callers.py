@@ -490,3 +490,69 @@ def test_what_a_function_returns_and_another_line_renames_lacks_its_slope_there(
     w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (6, 5), (6, 3))
     found = said(relu_network, grads, {"w1": w1, "w2": w2}, x, y)
     assert found == [("missing-activation-derivative", line)]
+
+
+def wide(rows):
+    return jnp.concatenate([jnp.ones((len(rows), 1), rows.dtype), rows], axis=1)
+
+
+def weighted(rows, weights):
+    return weights @ wide(rows).T
+
+
+def gradient_of_weights(rows, d):
+    ones = jnp.ones((len(rows), 1), rows.dtype)
+    with_ones = jnp.concatenate([ones, rows], axis=1)
+    return d @ with_ones
+
+
+def test_a_helper_that_is_given_what_an_activation_takes_lacks_no_slope(getkey):
+    def loss(params, x, y):
+        h = jax.nn.relu(weighted(x, params["w1"])).T
+        h = jax.nn.relu(weighted(h, params["w2"])).T
+        return 0.5 * jnp.sum((weighted(h, params["w3"]) - y) ** 2)
+
+    def grads(params, x, y):
+        z1 = weighted(x, params["w1"])
+        z2 = weighted(jnp.maximum(z1, 0).T, params["w2"])
+        d3 = weighted(jnp.maximum(z2, 0).T, params["w3"]) - y
+        dw3 = gradient_of_weights(z2.T, d3)
+        d2 = jnp.where(z2 > 0, 1.0, 0.0) * (params["w3"].T[1:] @ d3)
+        dw2 = gradient_of_weights(z1.T, d2)
+        d1 = jnp.where(z1 > 0, 1.0, 0.0) * (params["w2"].T[1:] @ d2)
+        return {"w1": gradient_of_weights(x, d1), "w2": dw2, "w3": dw3}
+
+    w1, w2, w3, x, y = normals(getkey, (4, 4), (5, 5), (1, 6), (7, 3), (1, 7))
+    report = check(loss, grads, {"w1": w1, "w2": w2, "w3": w3}, x, y)
+    # The helper makes a value of the forward pass of what it is given, and it is that which is another.
+    causes, lines = zip(*named(report), strict=True)
+    assert lines == ("dw3 = gradient_of_weights(z2.T, d3)", "dw2 = gradient_of_weights(z1.T, d2)")
+    assert set(causes) <= {"wrong-operand", "wrong-forward"}
+
+
+class Sigmoid:
+    """An activation that computes its output anew on the way back, of the wrong thing."""
+
+    def forward(self, z):
+        self.a = jax.nn.sigmoid(z)
+        return self.a
+
+    def backward(self, d):
+        self.forward(d)
+        return d * self.a * (1 - self.a)
+
+
+def test_an_activation_of_the_error_is_no_value_of_the_forward_pass(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jax.nn.sigmoid(jax.nn.sigmoid(x @ params["w1"]) @ params["w2"]) - y) ** 2)
+
+    def grads(params, x, y):
+        first, second = Sigmoid(), Sigmoid()
+        a = first.forward(x @ params["w1"])
+        d2 = second.backward(second.forward(a @ params["w2"]) - y)
+        d1 = first.backward(d2 @ params["w2"].T)
+        return {"w1": x.T @ d1, "w2": a.T @ d2}
+
+    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (6, 3), (6, 2))
+    report = check(loss, grads, {"w1": w1, "w2": w2}, x, y)
+    assert {finding.cause for finding in report.findings} == {"wrong-activation-derivative"}

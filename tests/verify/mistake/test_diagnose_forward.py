@@ -191,3 +191,27 @@ def test_an_activation_of_another_formula_is_one_mistake_where_the_loss_takes_lo
     # Logits of both signs: where all are negative, `logaddexp` computes `exp(z)` on its way.
     found = said(loss, grads, {"w1": w1, "w2": w2 - w2.mean()}, x, (y > 0).astype(y.dtype))
     assert found == [("wrong-forward", "return 1 / jnp.exp(-z)")]
+
+
+def rectified(z):
+    return jnp.maximum(z, 0)
+
+
+def test_an_activation_that_is_right_by_itself_is_called_where_another_belongs(getkey):
+    def loss(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w1"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(a @ params["w2"]) @ params["w3"] - y) ** 2)
+
+    def grads(params, x, y):
+        a1 = rectified(x @ params["w1"])
+        a2 = rectified(a1 @ params["w2"])
+        d3 = a2 @ params["w3"] - y
+        d2 = d3 @ params["w3"].T * a2 * (1 - a2)
+        d1 = d2 @ params["w2"].T * a1 * (1 - a1)
+        return {"w1": x.T @ d1, "w2": a1.T @ d2, "w3": a2.T @ d3}
+
+    w1, w2, w3, x, y = normals(getkey, (3, 4), (4, 5), (5, 2), (6, 3), (6, 2))
+    assert said(loss, grads, {"w1": w1, "w2": w2, "w3": w3}, x, y) == [
+        ("wrong-forward", 'a1 = rectified(x @ params["w1"])'),
+        ("wrong-forward", 'a2 = rectified(a1 @ params["w2"])'),
+    ]

@@ -235,19 +235,65 @@ def test_an_error_that_is_multiplied_by_the_number_of_examples_again_is_told_the
 
 
 def test_single_weights_that_are_moved_before_the_error_goes_back_through_them(getkey):
-    def grads(params, x, y):
-        h, out = units(params, x)
-        delta = (out - y) * out * (1 - out)
-        weights, d_output = [params["output"][j] for j in range(2)], []
-        for j in range(2):
-            d_output.append(delta * h[j])
-            weights[j] = weights[j] - 0.5 * d_output[j]
-        deltas = [delta * weights[j] * h[j] * (1 - h[j]) for j in range(2)]
-        hidden = jnp.stack([jnp.stack([deltas[j] * x[i] for j in range(2)]) for i in range(2)])
-        return {"hidden": hidden, "output": jnp.stack(d_output)}
+    def loss(params, x, y, rate):
+        h = jax.nn.relu(params["hidden"] @ x + params["bias"])
+        return 0.5 * (jax.nn.sigmoid(params["output"][0] @ h) - y) ** 2
 
-    hidden, output, x = normals(getkey, (2, 2), (2,), (2,))
-    params = {"hidden": hidden, "output": output}
-    assert said(of_one, grads, params, x, jnp.asarray(0.9)) == [
-        ("stale-weights", "weights[j] = weights[j] - 0.5 * d_output[j]")
+    def grads(params, x, y, rate):
+        h = []
+        for i in range(5):
+            total = params["bias"][i]
+            for j in range(2):
+                total = total + params["hidden"][i, j] * x[j]
+            h.append(jnp.maximum(total, 0))
+        out = jax.nn.sigmoid(sum(params["output"][0, j] * h[j] for j in range(5)))
+        delta = (out - y) * out * (1 - out)
+        weights, d_output = [params["output"][0, j] for j in range(5)], []
+        for j in range(5):
+            d_output.append(delta * h[j])
+            weights[j] = weights[j] - rate * d_output[j]
+        d_hidden, d_bias = [], []
+        for i in range(5):
+            error = delta * weights[i]
+            error = jnp.where(h[i] > 0, error, 0.0)
+            d_hidden.append(jnp.stack([error * x[j] for j in range(2)]))
+            d_bias.append(error)
+        return {"hidden": jnp.stack(d_hidden), "bias": jnp.stack(d_bias), "output": jnp.stack(d_output)[None, :]}
+
+    hidden, bias, output, x = normals(getkey, (5, 2), (5,), (1, 5), (2,))
+    params = {"hidden": hidden, "bias": bias, "output": output}
+    assert said(loss, grads, params, x, jnp.asarray(0.9), jnp.asarray(0.4)) == [
+        ("stale-weights", "weights[j] = weights[j] - rate * d_output[j]")
+    ]
+
+
+def test_a_slope_too_much_is_told_as_one_where_each_example_has_one_number(getkey):
+    def loss(params, x, y):
+        z = jax.nn.sigmoid(x @ params["w1"] + params["b1"]) @ params["w2"] + params["b2"]
+        return jnp.sum(jnp.logaddexp(0.0, z) - y * z)
+
+    def activation(a, backward=False):
+        if backward:
+            return a * (1 - a)
+        return 1 / (1 + jnp.exp(-a))
+
+    def grads(params, x, y):
+        dw1 = dw2 = db1 = db2 = 0
+        for n in range(len(x)):
+            row = x[n].reshape(1, -1)
+            a = activation(row @ params["w1"] + params["b1"])
+            out = activation(a @ params["w2"] + params["b2"])
+            error = y[n : n + 1] - out
+            d = error * activation(out, backward=True)
+            back = (d @ params["w2"].T) * activation(a, backward=True)
+            dw1 += row.T @ back
+            dw2 += a.T @ d
+            db1 += back
+            db2 += d
+        return {"w1": -dw1, "b1": -db1, "w2": -dw2, "b2": -db2}
+
+    w1, b1, w2, b2, x = normals(getkey, (3, 4), (1, 4), (4, 1), (1, 1), (6, 3))
+    y = jnp.array([[0], [1], [1], [0], [1], [0]], x.dtype)
+    assert said(loss, grads, {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y) == [
+        ("extra-activation-derivative", "d = error * activation(out, backward=True)")
     ]

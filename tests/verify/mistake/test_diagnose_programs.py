@@ -341,3 +341,23 @@ def test_what_nothing_else_reads_is_wrong_itself_though_another_value_belongs_wh
     w, b, x, y = normals(getkey, (3, 2), (1, 2), (5, 3), (5, 2))
     report = check(loss, grads, {"w": w, "b": b}, x, jax.nn.sigmoid(y))
     assert named(report) == [("extra-activation-derivative", "delta = error * p * (1 - p)")]
+
+
+def test_weights_that_are_moved_number_by_number_beside_a_bias_of_one_example(getkey):
+    def loss(params, x, y, rate):
+        a = jnp.tanh(x @ params["w1"])
+        return -jnp.sum(y * jax.nn.log_softmax(a @ params["w2"] + params["b2"]))
+
+    def grads(params, x, y, rate):
+        a, w2 = jnp.tanh(x @ params["w1"]), params["w2"]
+        d2 = jax.nn.softmax(a @ w2 + params["b2"]) - y
+        dw2 = jnp.outer(a, d2)
+        for i in range(w2.shape[0]):
+            w2 = w2.at[i].add(-rate * dw2[i])
+        d1 = w2 @ d2 * (1 - a**2)
+        return {"w1": jnp.outer(x, d1), "w2": dw2, "b2": d2}
+
+    w1, w2, b2, x = normals(getkey, (3, 4), (4, 2), (2,), (3,))
+    y = jnp.array([0, 1], x.dtype)
+    found = said(loss, grads, {"w1": w1, "w2": w2, "b2": b2}, x, y, jnp.asarray(0.2))
+    assert found == [("stale-weights", "w2 = w2.at[i].add(-rate * dw2[i])")]

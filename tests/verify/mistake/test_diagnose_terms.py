@@ -350,3 +350,23 @@ def test_a_penalty_of_the_wrong_sign_beside_a_slope_that_is_missing_are_two_mist
     penalty = ("wrong-regularization", "step = step + sign * strength / m * w")
     found = said(loss, grads, {"w": w}, x, y, jnp.asarray(0.7))
     assert found == ([slope] if sign > 0 else [penalty, slope])
+
+
+def test_a_parameter_in_the_place_of_what_it_multiplies_is_no_penalty(getkey):
+    def loss(params, xs, y):
+        return sum(0.5 * jnp.sum(((params["scale"] * jnp.tanh(x)) @ params["w"] - y) ** 2) for x in xs)
+
+    def grads(params, xs, y):
+        total = {name: jnp.zeros_like(value) for name, value in params.items()}
+        for x in xs:
+            h = jnp.tanh(x)
+            out = params["scale"] * h
+            d = out @ params["w"] - y
+            dout = d @ params["w"].T
+            total["w"] += out.T @ d
+            total["scale"] += dout * params["scale"]
+        return total
+
+    scale, w, xs, y = normals(getkey, (1, 4), (4, 2), (3, 1, 4), (1, 2))
+    found = said(loss, grads, {"scale": scale, "w": w}, xs, y)
+    assert found == [("wrong-operand", 'total["scale"] += dout * params["scale"]')]

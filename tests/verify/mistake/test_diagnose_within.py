@@ -394,23 +394,29 @@ def test_nothing_is_written_with_a_name_that_is_not_there_yet(getkey):
     assert finding.cause == "missing-upstream" and finding.must is None
 
 
+def leaky_slope(z):
+    return jnp.where(z > 0, 1.0, 0.1)
+
+
 def leaky(params, x, y):
     h = jax.nn.leaky_relu(x @ params["w1"], 0.1)
-    return 0.5 * jnp.sum((h @ params["w2"] - y) ** 2)
+    return 0.5 * jnp.sum((jax.nn.leaky_relu(h @ params["w2"], 0.1) - y) ** 2)
 
 
 def test_what_an_activation_takes_in_the_place_of_what_it_gives_is_another_value_and_lacks_no_slope(getkey):
     def grads(params, x, y):
-        z = x @ params["w1"]
-        slope = jnp.where(z > 0, 1.0, 0.1)
-        h = z * slope
-        d = h @ params["w2"] - y
-        return {"w1": x.T @ (d @ params["w2"].T * slope), "w2": z.T @ d}
+        z1 = x @ params["w1"]
+        h = jax.nn.leaky_relu(z1, 0.1)
+        z2 = h @ params["w2"]
+        d = (jax.nn.leaky_relu(z2, 0.1) - y) * leaky_slope(z2)
+        dw2 = z1.reshape((1, 6)).T.dot(d.reshape((1, 2)))
+        dz1 = d @ params["w2"].T * leaky_slope(z1)
+        return {"w1": x.reshape((1, 3)).T @ dz1.reshape((1, 6)), "w2": dw2}
 
-    w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
+    w1, w2, x, y = normals(getkey, (3, 6), (6, 2), (3,), (2,))
     report = check(leaky, grads, {"w1": w1, "w2": w2}, x, y)
     assert [finding.cause for finding in report.findings] == ["wrong-operand"]
-    assert "uses `z` where `h` belongs" in report.findings[0].message
+    assert "uses `z1` where `h` belongs" in report.findings[0].message
 
 
 def test_the_mask_of_a_relu_in_the_place_of_its_output_is_another_value_and_lacks_no_factor(getkey):
