@@ -59,7 +59,8 @@ def _factor(patient: Patient, program: Program, paths: Sequence[str]) -> tuple[f
     factors = {}
     for path, out in zip(paths, program.outputs, strict=True):
         if path in patient.truth[0] and isinstance(out, int):
-            factor = multiple(run.at(out), tuple(leaves[path] for leaves in patient.truth))
+            truth = tuple(leaves[path] for leaves in patient.truth)
+            factor = multiple(run.at(out), truth) if run.at(out)[0].shape == truth[0].shape else None
             factors[path] = None if factor is None else snapped(factor)
     known = set(factors.values()) - {None}
     scaled = {path for path, factor in factors.items() if factor is not None}

@@ -57,10 +57,13 @@ def multiplies_in_vain(e: Explanation, expected: Values) -> Finding | None:
 
 
 def multiplies_by_itself(e: Explanation) -> Finding | None:
-    """That a line makes the gradient of a parameter of that parameter, of which it does not depend."""
-    [path, *others] = e.paths
+    """That a line multiplies by a parameter to make its gradient, which does not depend on it; what is added may be
+    meant for a penalty.
+    """
+    [path, *others], equations = e.paths, [e.case.bench.program.equations[index] for index in e.run]
     own = [variable for variable, of in e.case.paths.items() if of == path]
-    read = {atom for index in e.run for atom in e.case.bench.program.equations[index].inputs}
-    if others or not own or own[0] not in read or e.case.has_a_penalty(path):
+    read = {atom for equation in equations for atom in equation.inputs}
+    is_a_sum = any(equation.name in ("add", "add_any", "sub") for equation in equations)
+    if others or is_a_sum or not own or own[0] not in read or e.case.has_a_penalty(path):
         return None
     return _words.wrong_operand(e.paths, used=e.case.params[own[0]], instead=None, place=e.place())
