@@ -151,6 +151,8 @@ def _must_be_zero_beside(e: Explanation, expected: tuple[np.ndarray, ...]) -> bo
     if len(puts) != 1 or len(users) != 1 or e.actual[0].shape != expected[0].shape:
         return False
     beside = ~touched(e.case.bench, puts[0])
+    if beside.shape != e.actual[0].shape:  # it is what is put in
+        return False
     return any(a[beside].any() for a in e.actual) and not any(x[beside].any() for x in expected)
 
 
