@@ -161,12 +161,14 @@ class Case:
     def is_of_the_penalty(self, variable: int, slope: Quantity) -> bool:
         """Whether a value that comes from parameters alone stands where the slope of a penalty by them belongs."""
         is_a_slope = slope.kind == "slope" and self.is_of_params_alone(variable)
+        program = self.loss.program
+        numbers = [v for n, v in enumerate(program.inputs) if n < len(self.params) or self.loss.at(v)[0].ndim == 0]
         return (
             is_a_slope
             and self.bench.run.at(variable)[0].shape == slope.values[0].shape
-            and slope.by in set(self.loss.program.inputs)
+            and slope.by in set(program.inputs)
             and slope.variable is not None
-            and _comes_of(self.loss.program, slope.variable, self.loss.program.inputs[: len(self.params)])
+            and _comes_of(program, slope.variable, numbers)
         )
 
     def has_a_penalty(self, path: str) -> bool:
