@@ -16,7 +16,7 @@ from ._explanation import Explanation
 from ._losses import another_loss, of_a_function_of_it, wrong_output_and_sign
 from ._names import as_code
 from ._on_its_way import lacks_a_slope_on_its_way, multiplies_by_itself, multiplies_in_vain
-from ._penalty import of_another_form
+from ._penalty import beside_the_data, of_another_form
 from ._purpose import is_before_the_loss, reads_an_error
 from ._relations import (
     another_value,
@@ -140,7 +140,7 @@ def _not_that_cotangent(
     found = found or lacks_its_matrix(e) or lacks_a_slope_on_its_way(e, expected) or multiplies_in_vain(e, expected)
     if found is None and e.ignores_an_argument() and not reads_an_error(e):
         return _words.missing_upstream(e.paths, place=e.place())
-    return found or multiplies_by_itself(e) or _words.unknown(e.paths, place=place)
+    return found or multiplies_by_itself(e) or beside_the_data(e) or _words.unknown(e.paths, place=place)
 
 
 def _must_be_zero_beside(e: Explanation, expected: tuple[np.ndarray, ...]) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._line import _relate
 from .._line._bench import Patch, RIGHT
+from .._line._matching import snapped
 from .._line._patches import with_input
 from .._line._relate import Values
 from .._program._trace import Literal
@@ -78,6 +79,26 @@ def of_another_form(e: Explanation, expected: Values) -> Finding | None:
                 term = e.case.names.of(terms[0]) if len(terms) == 1 else None
                 return _words.wrong_regularization(e.paths, term=term, place=e.place())
     return None
+
+
+def beside_the_data(e: Explanation) -> list[Finding]:
+    """A sum of what the data add to a gradient, right but for a factor, and of something that is no penalty's gradient:
+    `g + lam * g` for `g + lam * w`.
+    """
+    [path, *others], equations, run = e.paths, e.case.bench.program.equations, e.case.bench.run
+    terms = e.case.terms(path) if not others else ()
+    added = [atom for i in e.run if equations[i].name == "add" for atom in equations[i].inputs if isinstance(atom, int)]
+    for atom in added if len(terms) > 1 else ():
+        values = run.at(atom)
+        alike = [term for term in terms if term[0].shape == values[0].shape and term[0].size > 1]
+        factor = next((c for term in alike if (c := _relate.multiple(values, term)) is not None), None)
+        if factor is None or e.case.is_of_params_alone(atom) or e.case.depends_on(atom) <= set(e.case.params):
+            continue
+        found = [_words.wrong_regularization(e.paths, place=e.place())]
+        batch = next((b for b in e.batches if snapped(factor) in (b, snapped(1 / b))), None)
+        more = [] if batch is None else [_words.scale_batch(e.paths, snapped(factor), batch, place=e.place())]
+        return [*found, *more]
+    return []
 
 
 def _is_of_its_own(e: Explanation, variable: int) -> bool:

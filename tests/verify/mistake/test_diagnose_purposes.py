@@ -326,3 +326,18 @@ def test_one_number_made_of_all_parameters_is_no_gradient_of_their_penalty(getke
     w, b, x, y = normals(getkey, (4,), (), (9, 4), (9,))
     found = said(loss, grads, {"w": w, "b": b}, x, (y > 0).astype(y.dtype))
     assert found == [("wrong-regularization", 'dw = x.T @ error + jnp.sum(params["w"]) + params["b"]')]
+
+
+def test_a_penalty_of_the_gradient_itself_is_no_penalty_of_the_parameter(getkey):
+    def loss(params, x, y, lam, of_signs):
+        penalty = lam / 2 * jnp.sum(params["w"] ** 2) + of_signs * jnp.sum(jnp.abs(params["w"]))
+        return 0.5 * jnp.sum((x @ params["w"] - y) ** 2) + penalty
+
+    def grads(params, x, y, lam, of_signs):
+        g = x.T @ (x @ params["w"] - y)
+        g += lam * g + of_signs * jnp.sign(g)
+        return {"w": g}
+
+    w, x, y = normals(getkey, (4, 2), (7, 4), (7, 2))
+    found = said(loss, grads, {"w": w}, x, y, jnp.asarray(0.3), jnp.asarray(0.2))
+    assert found == [("wrong-regularization", "g += lam * g + of_signs * jnp.sign(g)")]

@@ -62,6 +62,20 @@ def test_an_error_that_is_handed_on_is_multiplied_by_nothing(getkey):
     assert said(loss, grads, {"w": w}, x, y) == [("extra-factor", "dz = error * jnp.exp(z) / jnp.sum(jnp.exp(z))")]
 
 
+def test_a_product_of_which_no_factor_is_the_error_has_no_factor_too_much(getkey):
+    def loss(params, x, y):
+        return -jnp.sum(y * jax.nn.log_softmax(x @ params["w"], axis=1)) / len(x)
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        dz = jnp.exp(z) * jnp.sin(z) / jnp.sum(jnp.exp(z))
+        return {"w": x.T @ dz}
+
+    w, x = normals(getkey, (3, 4), (6, 3))
+    y = jax.nn.one_hot(jnp.array([0, 1, 2, 3, 1, 0]), 4, dtype=x.dtype)
+    assert said(loss, grads, {"w": w}, x, y)[0][0] != "extra-factor"
+
+
 def test_the_gradient_of_a_bias_is_none_of_the_bias(getkey):
     def loss(params, x, y):
         return 0.5 * jnp.sum((jnp.tanh(x @ params["w1"]) @ params["w2"] + params["b"] - y) ** 2)
