@@ -21,15 +21,11 @@ from ._names import line_of
 
 def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, at the statements that use a value which is right where they ought to use another of the
-    candidate's own: `dh`, where `dz = dh * (1 - h**2)` is computed and not used; or at those that use a value of the
-    forward pass without what has to be added to it, as `p` for `p - y`.
+    candidate's own: `dh`, where `dz = dh * (1 - h**2)` is computed and not used.
     """
     bench, program = e.case.bench, e.case.bench.program
     corrected = e.corrected() if e.mistake.innocent and e.alias is None else None
-    if e.out is None or corrected is None:
-        return findings
-    is_a_value = {finding.cause for finding in findings} == {"missing-term"} and e.is_forward(e.actual)
-    if not is_a_value and not any(_relate.same(bench.run.at(v), corrected) for v in _of_it(e)):
+    if e.out is None or corrected is None or not any(_relate.same(bench.run.at(v), corrected) for v in _of_it(e)):
         return findings
     users = [i for i in program.users.get(e.out, ()) if i not in e.run and set(bench.reached((i,))) & set(e.paths)]
     frames = dict.fromkeys(e.case.places[i] for i in users)
