@@ -297,3 +297,29 @@ def test_a_slope_too_much_is_told_as_one_where_each_example_has_one_number(getke
     assert said(loss, grads, {"w1": w1, "b1": b1, "w2": w2, "b2": b2}, x, y) == [
         ("extra-activation-derivative", "d = error * activation(out, backward=True)")
     ]
+
+
+def test_the_error_of_its_own_neuron_in_the_place_of_that_which_a_weight_leads_to(getkey):
+    def loss(params, x, y):
+        h = jax.nn.sigmoid(x @ params["first"])
+        return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["second"]) - y) ** 2)
+
+    def grads(params, x, y):
+        weights = [params["first"], params["second"]]
+        results = [x]
+        for layer in weights:
+            results.append(jax.nn.sigmoid(results[-1] @ layer))
+        errors = [(results[2] - y) * results[2] * (1 - results[2])]
+        for layer in reversed(range(2)):
+            errors.insert(0, weights[layer] @ errors[0] * results[layer] * (1 - results[layer]))
+        deltas = [jnp.zeros_like(layer) for layer in weights]
+        for i in (2, 1):
+            for j in range(len(results[i - 1])):
+                for k in range(len(results[i])):
+                    step = results[i - 1][j] * errors[i - 1][j]
+                    deltas[i - 1] = deltas[i - 1].at[j, k].set(step)
+        return {"first": deltas[0], "second": deltas[1]}
+
+    first, second, x, y = normals(getkey, (2, 3), (3, 2), (2,), (2,))
+    found = said(loss, grads, {"first": first, "second": second}, x, y)
+    assert found[0][1] == "step = results[i - 1][j] * errors[i - 1][j]"
