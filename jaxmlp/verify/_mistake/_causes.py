@@ -8,6 +8,7 @@ from .._line._offers import Offer
 from .._line._patches import with_inputs
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
+from ._conditions import decides_nothing, masked_otherwise
 from ._departures import departed as departed
 from ._explanation import Explanation
 from ._instead import known as known
@@ -19,7 +20,6 @@ from ._penalty import beside_the_data
 from ._purpose import reads_its_mask
 from ._relations import (
     another_factor,
-    decides_nothing,
     related,
     related_by_a_usual_slope,
 )
@@ -128,8 +128,9 @@ def slope(e: Explanation) -> Finding | list[Finding]:
     factor = None if corrected is None else _relate.multiple(corrected, e.actual)
     if factor is not None:  # the slope is there, in the wrong scale
         return by_a_factor(e, factor)
-    masked = corrected is not None and _relate.is_another_mask(e.actual, corrected)
-    if masked or reads_its_mask(e, offer.values[0]):
+    if corrected is not None and (masked := masked_otherwise(e, e.actual, corrected)) is not None:
+        return masked
+    if reads_its_mask(e, offer.values[0]):
         return _words.wrong_mask(e.paths, place=e.place())
     found = None if corrected is None else related_by_a_usual_slope(e, e.actual, corrected)
     if found is not None and found.cause == "extra-activation-derivative":

@@ -205,7 +205,11 @@ def axes(e: Explanation) -> Finding:
     if not e.facts["axes"]:
         return _words.wrong_axis(e.paths, place=e.place())
     must = must_be(e, lambda node: along(node, e.facts["axes"]))
-    return _words.wrong_axis(e.paths, actual=e.facts["was"], expected=e.facts["axes"], place=e.place(must))
+    patched = [e.case.bench.program.equations[index] for index in e.run if index in e.mistake.patches]
+    within = all(e.out not in equation.outputs for equation in patched)
+    return _words.wrong_axis(
+        e.paths, actual=e.facts["was"], expected=e.facts["axes"], within=within, place=e.place(must)
+    )
 
 
 def _read_by(e: Explanation, index: int) -> list[int]:

@@ -17,10 +17,12 @@ from ._names import line_of
 
 
 _OF_A_SLOPE = frozenset(
+    "unknown missing-term double-counted-term scale-constant wrong-forward sign wrong-reduction-axis".split()
+).union(
     f"{word}-{what}"
     for word in ("missing", "extra", "wrong")
     for what in ("activation-derivative", "factor", "operand")
-) | {"unknown", "missing-term", "double-counted-term", "scale-constant", "wrong-forward", "sign"}
+)
 """What is said of a statement that calls the slope of an activation, where that is wrong."""
 
 
@@ -47,8 +49,10 @@ def in_a_formula(e: Explanation, findings: list[Finding]) -> list[Finding]:
         return findings
     line = line_of(inner, e.case.source)
     of_a_value = {finding.cause for finding in findings} == {"wrong-forward"} and e.edit.kind in ("known", "normalized")
-    inside = set(e.mistake.patches).issubset(everywhere) and e.edit.kind in ("term", "number")
-    if of_a_value or (inside and (e.case.forward.find(expected) is not None or _is_a_slope_of_one(e, expected))):
+    inside = set(e.mistake.patches).issubset(everywhere) and e.edit.kind in ("term", "number", "axes")
+    # Which axes a sum goes over is written nowhere else.
+    is_its_own = e.edit.kind == "axes" or e.case.forward.find(expected) is not None or _is_a_slope_of_one(e, expected)
+    if of_a_value or (inside and is_its_own):
         return [replace(finding, line=line, computes=None, must=None) for finding in findings]
     if e.case.slopes.find(expected) is None:
         return findings

@@ -11,6 +11,7 @@ from .._report import _words
 from .._report._gradient_report import Finding
 from ._another_pair import another_pair
 from ._carried import adds_in_every_run, lacks_its_matrix
+from ._conditions import is_of_another_condition, is_right_on_part_of_a_branch, masked_otherwise
 from ._every_run import a_slope_in_each_run, another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss, of_a_function_of_it, wrong_output_and_sign
@@ -20,8 +21,6 @@ from ._penalty import beside_the_data, of_another_form
 from ._purpose import is_before_the_loss, reads_an_error
 from ._relations import (
     another_value,
-    is_of_another_condition,
-    is_right_on_part_of_a_branch,
     related,
     related_by_a_slope,
     related_term,
@@ -69,8 +68,10 @@ def known(e: Explanation) -> Finding | list[Finding]:
     if is_a_cotangent and (found := slope_alone(e, expected)):
         return found
     if quantity.kind == "slope":
-        if (_is_mask(expected) and _relate.is_masked_constant(e.actual)) or _relate.is_another_mask(e.actual, expected):
+        if _is_mask(expected) and _relate.is_masked_constant(e.actual):
             return _words.wrong_mask(e.paths, place=e.place(what))
+        if (masked := masked_otherwise(e, e.actual, expected, place=e.place(what))) is not None:
+            return masked
         if _relate.is_constant(e.actual):
             return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=e.place(what))
         if e.is_a_factor(offer) and not _relate.is_constant(quantity.values):
@@ -102,8 +103,8 @@ def _not_that_cotangent(
     old = stale_operand(e)
     if old:
         return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=e.place())
-    if _relate.is_another_mask(e.actual, expected):
-        return _words.wrong_mask(e.paths, place=e.place())
+    if (masked := masked_otherwise(e, e.actual, expected)) is not None:
+        return masked
     if lacks_a_term(e, quantity):
         parameter = penalty_among(e, quantity)
         if parameter is not None:

@@ -13,9 +13,9 @@ from .._line._relate import Values
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from .._verdict._accuracy import norm
+from ._conditions import is_masked_in_vain
 from ._explanation import Explanation
 from ._penalty import of_a_penalty
-from ._relations import is_masked_in_vain
 from ._slopes import wrong_slope
 
 

@@ -170,12 +170,14 @@ def wrong_axis(
     *,
     actual: int | Sequence[int] | None = None,
     expected: int | Sequence[int] | None = None,
+    within: bool = False,
     place: Place | None = None,
 ) -> Finding:
-    """`actual` and `expected` are axes."""
+    """`actual` and `expected` are axes, `within` that the line does more than sum over them."""
     facts: dict[str, Any] = {}
     if actual is not None and expected is not None:
-        facts = {"sentence": "axes", "actual": _axes(actual), "expected": _axes(expected)}
+        sentence = "within" if within else "axes"
+        facts = {"sentence": sentence, "actual": _axes(actual), "expected": _axes(expected)}
     return finding("wrong-reduction-axis", paths, place, table="wrong-axis", **facts)
 
 

@@ -217,3 +217,25 @@ def test_the_mask_of_a_dropout_beside_a_slope_that_is_there_is_a_factor(getkey):
     report = check(dropped, grads, {"w1": w1, "w2": w2}, x, y, mask)
     assert first(report)[0] == "missing-factor"
     assert "the factor `mask * 1.25`" in report.findings[0].message
+
+
+def test_the_slope_of_a_relu_is_another_slope_than_that_of_a_leaky_one(getkey):
+    def leaky(z):
+        return jnp.where(z > 0, z, 0.3 * z)
+
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((leaky(x @ params["w1"]) @ params["w2"] - y) ** 2)
+
+    def slope(z):
+        return (z > 0).astype(z.dtype)
+
+    def grads(params, x, y):
+        z = x @ params["w1"]
+        h = leaky(z)
+        d = h @ params["w2"] - y
+        dz = (d @ params["w2"].T) * slope(z)
+        return {"w1": x.T @ dz, "w2": h.T @ d}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
+    found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
+    assert found == ("wrong-activation-derivative", 'dz = (d @ params["w2"].T) * slope(z)')

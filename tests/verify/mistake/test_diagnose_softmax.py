@@ -90,6 +90,37 @@ def test_a_softmax_over_the_examples_beside_a_wrong_sign_are_two_mistakes(getkey
     ]
 
 
+class Softmax:
+    def forward(self, x):
+        e = jnp.exp(x - jnp.max(x))
+        return e / jnp.sum(e)
+
+
+class CrossEntropy:
+    def __init__(self):
+        self.softmax = Softmax()
+
+    def gradient(self, logits, y):
+        return (self.softmax.forward(logits) - y) / y.shape[0]
+
+
+def test_a_softmax_of_all_examples_is_told_in_its_own_class(getkey):
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["w"])
+        d = CrossEntropy().gradient(h @ params["v"], y)
+        dz = (d @ params["v"].T) * (1 - h**2)
+        return {"w": x.T @ dz, "v": h.T @ d}
+
+    x, w, v = normals(getkey, (6, 4), (4, 5), (5, 3))
+
+    def loss(params, x, y):
+        return _cross_entropy(params, x, y) / 6
+
+    report = check(loss, grads, {"w": w, "v": v}, x, jnp.eye(3)[jnp.arange(6) % 3])
+    assert named(report) == [("wrong-reduction-axis", "return e / jnp.sum(e)")]
+    assert "comes of a sum over axis 0, 1 instead of axis 1" in report.findings[0].message
+
+
 def slope_of_softmax(z):
     e = jnp.exp(z - z.max())
     p = e / e.sum()

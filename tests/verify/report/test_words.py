@@ -57,6 +57,7 @@ FINDINGS = [
     ("missing-reduction", _words.missing_reduction, SHAPES | {"axis": 0}),
     ("wrong-reduction-axis", _words.wrong_axis, {}),
     ("wrong-reduction-axis", _words.wrong_axis, {"actual": 1, "expected": (0, 2)}),
+    ("wrong-reduction-axis", _words.wrong_axis, {"actual": 1, "expected": (0, 2), "within": True}),
     ("transposed", _words.reversed_order, {"axes": (0, 1)}),
     ("transposed", _words_of_parts.reshaped, {"order": (1, 0)}),
     ("off-by-one-layer", _words_of_parts.another_pair, {"one": "a1", "other": "d2", "first": "a2", "second": "d3"}),
@@ -175,7 +176,7 @@ def test_a_finding_is_said_in_every_language(cause, words, facts, place):
         assert (finding.computes, finding.must, finding.evidence) == (PLACE.computes, PLACE.must, PLACE.evidence)
     else:
         assert "`w1`" in finding.message or words is _words.wrong_value
-        for fact in () if None in facts.values() or words in UNSAID else (facts | {"cause": ""}).values():
+        for fact in () if None in facts.values() or words in UNSAID else (facts | {"cause": "", "within": ""}).values():
             numbers = f"{fact:g}" if isinstance(fact, float) else str(fact).strip("()")
             assert numbers in f"{finding.message} {finding.fix}"
 
