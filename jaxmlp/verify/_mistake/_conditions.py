@@ -1,0 +1,105 @@
+"""Which mistake: what is let through by conditions and masks, beside what must be."""
+
+import numpy as np
+
+from .._line import _relate
+from .._line._bench import RIGHT
+from .._line._offers import Offer
+from .._line._patches import after
+from .._line._relate import Values
+from .._report import _words
+from .._report._gradient_report import Finding
+from .._report._words import Place
+from ._explanation import Explanation
+
+
+_ORDERS = ("gt", "ge", "lt", "le")
+_CONDITIONS = (*_ORDERS, "eq", "ne")
+
+
+def is_of_another_condition(e: Explanation) -> bool:
+    """Whether the statement gives what it must, once its conditions are turned at the entries that are wrong."""
+    bench, expected = e.case.bench, e.corrected()
+    conditions = [i for i in e.run if bench.program.equations[i].name in _CONDITIONS]
+    if expected is None or not conditions or expected[0].shape != e.actual[0].shape:
+        return False
+    wrong = [np.abs(a - b) > RIGHT * np.abs(b).max(initial=0) for a, b in zip(e.actual, expected, strict=True)]
+    if all(w.all() for w in wrong):
+        return False
+    turned = {index: after(0, lambda value, point: value ^ wrong[point]) for index in conditions}
+    found = [bench.values(e.run, turned, k) for k in range(bench.count)]
+    given = tuple(values[e.out] for values in found if values is not None and e.out in values)
+    return len(given) == bench.count and _relate.same(given, expected)
+
+
+def decides_nothing(e: Explanation, slope: Offer) -> bool:
+    """Whether the statement compares numbers, which comes out alike for all of them, and lacks a slope that is one of
+    two numbers: that of a leaky relu, where it asks for the sign of something that has none.
+    """
+    bench = e.case.bench
+    compared = [equation for equation in map(bench.program.equations.__getitem__, e.run) if equation.name in _ORDERS]
+    asked = [values for equation in compared for values in map(bench.run.at, equation.outputs)]
+    asked = [values for values in asked if values[0].shape == slope.shape]
+    return bool(asked) and len(np.unique(slope.values[0])) == 2 and all(len(np.unique(values)) == 1 for values in asked)
+
+
+def is_right_on_part_of_a_branch(e: Explanation, expected: Values) -> bool:
+    """Whether a statement with two branches gives what it must at some of the entries of one, and not at the others."""
+    bench = e.case.bench
+    wrong = [np.abs(a - b) > RIGHT * np.abs(b).max(initial=0) for a, b in zip(e.actual, expected, strict=True)]
+    for index in e.run:
+        equation = bench.program.equations[index]
+        if equation.name != "select_n" or bench.run.at(equation.outputs[0])[0].shape != wrong[0].shape:
+            continue
+        conditions = bench.run.at(equation.inputs[0])
+        if conditions[0].shape != wrong[0].shape:
+            continue
+        in_branch = [np.concatenate([w[c == b] for w, c in zip(wrong, conditions, strict=True)]) for b in (0, 1)]
+        if any(branch.any() and not branch.all() for branch in in_branch):
+            return True
+    return False
+
+
+def is_masked_in_vain(e: Explanation, expected: Values) -> bool:
+    """Whether a mask of the data, such as that of a dropout, makes zeros where none belong; classes are no mask."""
+    program, bench, actual = e.case.bench.program, e.case.bench, e.actual
+    if actual[0].shape != expected[0].shape:
+        return False
+    wrong = [(a == 0) & (x != 0) for a, x in zip(actual, expected, strict=True)]
+    if not any(w.any() for w in wrong):
+        return False
+    for variable in (*program.inputs, *program.makers):
+        mask = bench.run.at(variable)
+        if mask[0].shape != actual[0].shape or mask[0].dtype.kind not in "fb" or not _relate.is_masked_constant(mask):
+            continue
+        hidden = [(m == 0) & (x != 0) for m, x in zip(mask, expected, strict=True)]
+        if all(np.array_equal(w, h) for w, h in zip(wrong, hidden, strict=True)) and not _is_one_of_each(mask[0]):
+            if e.case.depends_on(variable).isdisjoint(e.case.params):
+                return True
+    return False
+
+
+def _is_one_of_each(mask: np.ndarray) -> bool:
+    """Whether along some axis one number alone is not zero everywhere, as where classes are one-hot."""
+    return any((np.count_nonzero(mask, axis) == 1).all() for axis in range(mask.ndim) if mask.shape[axis] > 2)
+
+
+def masked_otherwise(e: Explanation, actual: Values, expected: Values, *, place: Place | None = None) -> Finding | None:
+    """That the two differ in where they are zero alone: a wrong mask, or the slope of a relu where a leaky one has a
+    smaller slope.
+    """
+    if not _relate.is_another_mask(actual, expected):
+        return None
+    slopes = [s.values for s in e.case.knowledge.slopes.values() if s.values[0].shape == actual[0].shape]
+    if any(_is_open_where(slope, actual) for slope in slopes):
+        return _words.wrong_slope(e.paths, place=place or e.place())
+    return _words.wrong_mask(e.paths, place=place or e.place())
+
+
+def _is_open_where(slope: Values, kept: Values) -> bool:
+    """Whether a slope is one number wherever `kept` is not zero, and others, but nowhere zero, elsewhere."""
+    flat = lambda values: np.concatenate([np.ravel(value) for value in values])
+    is_kept, slopes = flat(kept) != 0, flat(slope)
+    if is_kept.all() or not is_kept.any() or not slopes.all():
+        return False
+    return bool(np.ptp(slopes[is_kept]) == 0 and (slopes[~is_kept] != slopes[is_kept][0]).all())
