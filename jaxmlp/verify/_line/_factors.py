@@ -12,6 +12,9 @@ from ._matching import Known, scale_cost, snapped
 from ._offers import Instances
 
 
+_OF_A_MASK = 1.1
+"""What the number costs by which a dropout of the loss multiplies what it keeps."""
+
 _USUAL = 0.7
 """What a sign, the batch size and 2 cost at most: any other scale is a likelier reading of a later statement."""
 
@@ -22,6 +25,7 @@ class Factors:
     def __init__(self, bench: Bench, known: Known, batches: frozenset[int]) -> None:
         self.bench, self.known, self.batches = bench, known, batches
         self.zeros: dict[object, np.ndarray | None] = {}
+        self.kept = known.kept()
 
     def of(self, instances: Instances, edit: Edit, path: str) -> float | None:
         """The factor with which `edit` makes the leaf right at the first point."""
@@ -105,6 +109,8 @@ class Factors:
                 return 0.9
             return 0.2 + scale_cost(factor, self.batches, alone=True)
         cost = scale_cost(factor, self.batches, alone=edit.cost < 1)
+        if edit.kind == "scale" and factor in self.kept:
+            cost = min(cost, _OF_A_MASK)
         # A known quantity may come in a scale of the author's own, and a mean has another divisor over other axes.
         if edit.kind == "known" and edit.facts["offer"].quantity.kind in ("cotangent", "part"):
             return 0.0 if cost <= _USUAL else 0.05

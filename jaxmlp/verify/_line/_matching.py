@@ -9,6 +9,7 @@ import numpy as np
 
 from ._bench import RIGHT
 from ._known import Quantity
+from ._relate import is_masked_constant
 
 
 _SHIFT = 1e-9
@@ -81,6 +82,12 @@ class Known:
     def signs(self, values: tuple[np.ndarray, ...]) -> set[float]:
         """The signs of the cotangents that `values` are multiples of."""
         return {math.copysign(1.0, scale) for scale in self._multiples(values, of_cotangents=True)}
+
+    def kept(self) -> set[float]:
+        """The numbers by which slopes of several numbers multiply what they let through, as those of a dropout do."""
+        slopes = [quantity.values[0] for quantity in self._quantities if quantity.kind == "slope"]
+        masks = [slope for slope in slopes if not slope.all() and is_masked_constant((slope,))]
+        return {snapped(float(mask[mask != 0][0])) for mask in masks} - {1.0}
 
     def is_simple_multiple(self, values: tuple[np.ndarray, ...]) -> bool:
         """Whether `values` are several numbers that a value or a slope is, up to a factor of few digits."""

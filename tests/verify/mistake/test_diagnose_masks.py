@@ -239,3 +239,45 @@ def test_the_slope_of_a_relu_is_another_slope_than_that_of_a_leaky_one(getkey):
     w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (9, 4), (9, 2))
     found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
     assert found == ("wrong-activation-derivative", 'dz = (d @ params["w2"].T) * slope(z)')
+
+
+class Linear:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.w
+
+    def backward(self, d):
+        self.grad = self.x.T @ d
+        return d @ self.w.T
+
+
+class Dropout:
+    def __init__(self, mask):
+        self.mask = mask
+
+    def forward(self, x):
+        return x * self.mask / 0.8
+
+    def backward(self, d):
+        return d * self.mask
+
+
+def test_the_number_of_a_dropout_is_told_where_the_mask_is(getkey):
+    def loss(params, x, y, mask):
+        return jnp.sum((jnp.tanh(x @ params["w1"]) * mask / 0.8 @ params["w2"] - y) ** 2)
+
+    def grads(params, x, y, mask):
+        below, above, dropout = Linear(params["w1"]), Linear(params["w2"]), Dropout(mask)
+        a = jnp.tanh(below.forward(x))
+        d = above.backward(2 * (above.forward(dropout.forward(a)) - y))
+        below.backward(dropout.backward(d) * (1 - a**2))
+        return {"w1": below.grad, "w2": above.grad}
+
+    w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (7, 4), (7, 2))
+    mask = jax.random.bernoulli(getkey(), 0.8, (7, 5)).astype(x.dtype)
+    report = check(loss, grads, {"w1": w1, "w2": w2}, x, y, mask)
+    assert first(report) == ("scale-constant", "return d * self.mask")
+    assert report.findings[0].factor == 0.8
