@@ -12,7 +12,6 @@ from ._stacks import Frame, Stack
 from ._syntax import (
     argument_passed_as,
     functions,
-    is_name,
     is_passed_in_a_call,
     last_line,
     names_in,
@@ -29,8 +28,10 @@ def alias_after(
     """
     definition = source.definition_of(frame)
     found = _aliases(statements_of(definition) if definition else [], name)
-    if alone and definition and len(found) < len(_readers(definition, name)):
-        return None
+    if alone and definition:
+        spared = _branches_not_taken(definition, after)
+        if len(found) < sum(all(node.lineno not in lines for lines in spared) for node in _readers(definition, name)):
+            return None
     below = [statement for statement in found if statement.first > after]
     nodes = ast.walk(definition) if definition else ()
     loops = [node for node in nodes if isinstance(node, ast.For | ast.While)]
@@ -106,10 +107,27 @@ def readers_of(source: Source, frame: Frame, name: str) -> list[Statement]:
 
 def _aliases(statements: Iterable[Statement], name: str) -> list[Statement]:
     plain = [s for s in statements if isinstance(s.node, ast.Assign | ast.AnnAssign)]
-    return [s for s in plain if s.target and is_name(getattr(s.node, "value", None), name)]
+    return [s for s in plain if s.target and _is_read_as(getattr(s.node, "value", None), name)]
 
 
-def _readers(definition: Any, name: str) -> list[ast.Name]:
+def _readers(definition: Any, name: str) -> list[Any]:
     """Where a function reads a name."""
-    names = (node for node in ast.walk(definition) if isinstance(node, ast.Name))
-    return [node for node in names if node.id == name and isinstance(node.ctx, ast.Load)]
+    return [node for node in ast.walk(definition) if _is_read_as(node, name)]
+
+
+def _branches_not_taken(definition: Any, line: int) -> list[range]:
+    """The lines of the branches that a function does not go through where it goes through a line."""
+    found = []
+    for node in ast.walk(definition):
+        branches = [node.body, node.orelse] if isinstance(node, ast.If) and node.orelse else []
+        spans = [range(branch[0].lineno, last_line(branch[-1]) + 1) for branch in branches]
+        if any(line in span for span in spans):
+            found += [span for span in spans if line not in span]
+    return found
+
+
+def _is_read_as(node: ast.AST | None, name: str) -> bool:
+    """Whether an expression reads what is called `name`, which may be a part of an object too: `layer.error`."""
+    if not isinstance(node, ast.Name | ast.Attribute | ast.Subscript) or not isinstance(node.ctx, ast.Load):
+        return False
+    return node.id == name if isinstance(node, ast.Name) else not name.isidentifier() and ast.unparse(node) == name

@@ -104,3 +104,35 @@ def test_what_is_returned_with_others_at_once_is_named_where_it_comes_from(getke
     report = check(loss, grads, {"w": w, "b": jnp.asarray(0.2)}, x, 0.7)
     assert named(report) == [("missing-upstream", 'dw, db = _local_slopes(error, x, params["b"])')]
     assert set(report.findings[0].leaves) == {"w", "b"}
+
+
+class Layer:
+    def __init__(self, w):
+        self.w = w
+
+    def forward(self, x):
+        self.x = x
+        self.out = jnp.tanh(x @ self.w)
+        return self.out
+
+
+def test_an_error_that_an_object_holds_gets_its_other_name_there(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(jnp.tanh(x @ params["w"]) @ params["v"]) - y) ** 2)
+
+    def grads(params, x, y):
+        layers = [Layer(params["w"]), Layer(params["v"])]
+        out = layers[1].forward(layers[0].forward(x))
+        for i in (1, 0):
+            layer = layers[i]
+            if i == 1:
+                layer.error = out - y
+                layer.delta = layer.error
+            else:
+                layer.error = layers[i + 1].delta @ layers[i + 1].w.T
+                layer.delta = layer.error * (1 - layer.out**2)
+        return {"w": layers[0].x.T @ layers[0].delta, "v": layers[1].x.T @ layers[1].delta}
+
+    w, v, x, y = normals(getkey, (3, 2), (2, 4), (5, 3), (5, 4))
+    found = said(loss, grads, {"w": w, "v": v}, x, y)
+    assert found == [("missing-activation-derivative", "layer.delta = layer.error")]
