@@ -214,7 +214,7 @@ def test_the_imports_of_verify_point_down(path):
 )
 def test_a_planted_import_from_a_higher_room_is_caught(source, rooms):
     assert above_in_verify(source, *rooms)
-    assert not above_in_verify("from .._program._trace import traced\nfrom ._known import Run", "_line", "_bench")
+    assert not above_in_verify("from .._program._trace import traced\nfrom ._quantities import Run", "_line", "_bench")
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 
 from .._program._sites import results, Site
 from ._bench import Bench
-from ._known import Quantity
 from ._matching import Known
 from ._offers import Offer
+from ._quantities import Quantity
 from ._relate import same, Values
 from ._relocate import at_what_makes, corrected
 from ._search import Mistake

@@ -9,10 +9,10 @@ from .._program._sites import results, Site
 from .._program._trace import Atom, Literal
 from ._bench import Bench, Patches
 from ._edits import Edit
-from ._known import Quantity
 from ._matching import Known, snapped
 from ._offers import fitted_to, Instances, Offer, varies_along_all
 from ._patches import after, then_scaled
+from ._quantities import Quantity
 from ._relate import is_constant, same
 from ._search import Mistake
 

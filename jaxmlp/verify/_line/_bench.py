@@ -12,7 +12,7 @@ from .._program._adjoint import adjoints
 from .._program._operations import applied as computed
 from .._program._trace import Atom, Equation, Literal, Program
 from .._verdict._accuracy import norm
-from ._known import Run
+from ._quantities import Run
 
 
 RIGHT = 1e-6

@@ -9,9 +9,9 @@ from .._program._sites import results, Site, wholes
 from .._program._trace import Atom
 from ._bench import Bench, Patches
 from ._edits import Edit
-from ._known import Quantity
 from ._matching import Known
 from ._patches import after
+from ._quantities import Quantity
 from ._relate import same, Values
 from ._relocate import corrected, gives
 from ._search import Mistake

@@ -10,9 +10,9 @@ from .._program._sites import results
 from .._program._trace import Atom, Equation, Literal as Number
 from ._bench import Bench, Patches
 from ._edits import axes_of, Edit
-from ._known import Quantity
 from ._offers import fitted_to, Instances, is_there, Offer, varies_along_all
 from ._patches import after, divided
+from ._quantities import Quantity
 from ._relate import Values
 from ._sieve import Get, Sieve
 

@@ -10,7 +10,7 @@ import numpy as np
 from .._program._operations import evaluated
 from .._program._trace import Atom, Equation, Literal, Program
 from .._program._tree import element
-from ._known import Run
+from ._quantities import Run
 
 
 _TAKES = frozenset(

@@ -8,10 +8,11 @@ import numpy as np
 from .._program._sites import results, Site
 from ._bench import Bench, Patch, Patches
 from ._edits import Edit
-from ._known import ELEMENTWISE, Kind, Knowledge, Quantity
+from ._elementwise import ELEMENTWISE
 from ._matching import Known
 from ._own_activations import chain_to
 from ._patches import after, WithAnother
+from ._quantities import Kind, Knowledge, Quantity
 from ._relate import same, Values
 from ._rows import rows
 

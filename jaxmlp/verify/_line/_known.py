@@ -2,94 +2,16 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._program._operations import computed
 from .._program._trace import Atom, Equation, Literal as Number, Program, traced
-
-
-Kind: TypeAlias = Literal["value", "cotangent", "slope", "part"]
-
-ELEMENTWISE = frozenset(
-    "add sub mul div neg exp exp2 log log1p expm1 tanh sin cos tan sinh cosh asinh acosh atanh asin acos atan atan2 erf"
-    " erfc erf_inv logistic sqrt rsqrt cbrt abs square integer_pow pow max min select_n clamp convert_element_type copy"
-    " copy_p name lgamma digamma".split()
-)
-"""Operations that work element by element, so that their derivative is an array of slopes."""
-
-_SAME = 1e-7
-"""Two quantities are one if they agree so far, at every point."""
-
-
-@dataclass(frozen=True, eq=False)
-class Quantity:
-    """An array that is known, at each point.
-
-    Attributes:
-      kind: a value of the loss (or a parameter or an argument), the cotangent of one, the slope of one by another,
-        or a part: something that the reference's own backward program computes on the way.
-      values: the array at each point.
-      variable: the number of the value in the program of the loss; of a slope, that of its numerator.
-      by: of a slope, the number of its denominator.
-      terms: of a cotangent that is a sum over several uses of its value, the terms.
-      is_negative: of a slope, whether it is that of `-a` or `y - a`, or by it, where that of or by `a` is known too.
-      is_inside: whether it is a value on the way through a function of one number, as `exp(-z)` is in a sigmoid; or
-        the slope of such a value, or by it.
-      row: of what belongs to one example alone, the axis of the examples and the number of this one.
-    """
-
-    kind: Kind
-    values: tuple[np.ndarray, ...]
-    variable: int | None = None
-    by: int | None = None
-    terms: tuple[tuple[np.ndarray, ...], ...] = field(default=(), repr=False)
-    row: tuple[int, int] | None = None
-    is_negative: bool = False
-    is_inside: bool = False
-
-    def equals(self, other: "Quantity") -> bool:
-        """Whether the values are the same."""
-        return all(
-            a.shape == b.shape and np.linalg.norm(a - b) <= _SAME * np.linalg.norm(a)
-            for a, b in zip(self.values, other.values, strict=True)
-        )
-
-
-class Run:
-    """A program with the value of every variable at each of a few points."""
-
-    def __init__(self, program: Program, points: Sequence[Sequence[Any]]) -> None:
-        self.program = program
-        self.values = [computed(program, arrays) for arrays in points]
-
-    def at(self, atom: Atom) -> tuple[np.ndarray, ...]:
-        """The value of a variable or literal at each point."""
-        if isinstance(atom, Number):
-            return (atom.value,) * len(self.values)
-        return tuple(values[atom] for values in self.values)
-
-
-@dataclass(frozen=True, eq=False)
-class Knowledge:
-    """What is known of a loss at a few points: every quantity once, the cotangent of every variable, and its slope
-    by every other.
-    """
-
-    quantities: tuple[Quantity, ...]
-    cotangents: dict[int, Quantity]
-    slopes: dict[tuple[int, int], Quantity]
-    values: dict[int, Quantity]
-
-    def alike(self, quantity: Quantity) -> Iterator[int]:
-        """The variables of the loss with the same value, or cotangent, as that of a quantity."""
-        every = self.values if quantity.kind == "value" else self.cotangents
-        mine = every[quantity.variable] if quantity.variable in every else quantity
-        return (variable for variable, other in every.items() if mine.equals(other))
+from ._elementwise import ELEMENTWISE, slopes_between
+from ._quantities import Knowledge, Quantity, Run, SAME
 
 
 def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]]) -> Knowledge:
@@ -118,7 +40,7 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
     negatives = {out for equation in loss.equations if equation.name == "neg" for out in equation.outputs}
     quantities += [cotangent for variable, cotangent in cotangents.items() if variable not in negatives]
     slopes = {}
-    for slope in _slopes(run, floating, active, points):
+    for slope in slopes_between(run, floating, active, points):
         assert slope.variable is not None and slope.by is not None
         slopes[slope.variable, slope.by] = slope
     slopes = {
@@ -206,67 +128,6 @@ def _maker(program: Program, atom: Atom) -> Equation | None:
     return None if index is None else program.equations[index]
 
 
-def _slopes(run: Run, floating: Sequence[int], active: Sequence[int], points: Sequence[Any]) -> Iterator[Quantity]:
-    """The slope of every value by every value of its shape that it depends on element by element."""
-    loss, moving = run.program, {*floating, *active}
-    pairs = [
-        (index, position)
-        for index, equation in enumerate(loss.equations)
-        if equation.name in ELEMENTWISE and equation.outputs[0] in moving
-        for position, atom in enumerate(equation.inputs)
-        if isinstance(atom, int) and atom in moving
-        if loss.shapes[atom].shape == loss.shapes[equation.outputs[0]].shape
-    ]
-
-    def local_slopes(values: list[Any]) -> list[Any]:
-        return [_local_slope(loss.equations[i], p, v) for (i, p), v in zip(pairs, values, strict=True)]
-
-    inputs = [[run.at(atom) for atom in loss.equations[index].inputs] for index, _ in pairs]
-    first = [[values[0] for values in row] for row in inputs]
-    program = traced(local_slopes, first)
-    flat = [[values[k] for row in inputs for values in row] for k in range(len(points))]
-    local = Run(program, flat)
-    users: dict[int, list[tuple[int, tuple[np.ndarray, ...]]]] = {}
-    for (index, position), out in zip(pairs, program.outputs, strict=True):
-        variable = loss.equations[index].inputs[position]
-        assert isinstance(variable, int)
-        users.setdefault(variable, []).append((index, local.at(out)))
-    for start in users:
-        yield from _slopes_by(loss, start, users)
-
-
-def _slopes_by(loss: Program, start: int, users: dict[int, list[Any]]) -> Iterator[Quantity]:
-    slopes: dict[int, tuple[np.ndarray, ...]] = {}
-    pending, seen = [start], {start}
-    reached: dict[int, list[tuple[int, Any]]] = {}
-    while pending:
-        variable = pending.pop()
-        for index, local in users.get(variable, ()):
-            out = loss.equations[index].outputs[0]
-            reached.setdefault(out, []).append((variable, local))
-            if out not in seen:
-                seen.add(out)
-                pending.append(out)
-    for out in sorted(reached):  # variables are numbered in the order of execution
-        total: tuple[np.ndarray, ...] | None = None
-        for variable, local in reached[out]:
-            upstream = slopes.get(variable)
-            with np.errstate(all="ignore"):  # what is not finite is left out of what is known
-                term = local if variable == start else tuple(a * b for a, b in zip(upstream or (), local, strict=True))
-            total = term if total is None else tuple(a + b for a, b in zip(total, term, strict=True))
-        assert total is not None
-        slopes[out] = total
-        yield Quantity("slope", total, out, start)
-
-
-def _local_slope(equation: Equation, position: int, values: Sequence[Any]) -> Any:
-    def function(operand: Any) -> Any:
-        return equation.bind(*[operand if p == position else value for p, value in enumerate(values)])[0]
-
-    operand = values[position]
-    return jax.jvp(function, (operand,), (jnp.ones_like(operand),))[1]
-
-
 def _distinct(quantities: Sequence[Quantity], arguments: set[int]) -> Iterator[Quantity]:
     """Each array once, by the first that has it; no integers, nothing that is not finite, no slope or part that is
     one number throughout. What multiplies, such as a mask, is an argument and a slope; `out - y` may be a value and a
@@ -280,16 +141,16 @@ def _distinct(quantities: Sequence[Quantity], arguments: set[int]) -> Iterator[Q
             continue
         flat = np.concatenate([v.ravel() for v in quantity.values]).astype(np.float64)
         size = float(np.linalg.norm(flat))
-        if size == 0 or (quantity.kind in ("slope", "part") and np.ptp(flat) <= _SAME * size):
+        if size == 0 or (quantity.kind in ("slope", "part") and np.ptp(flat) <= SAME * size):
             continue
-        shape, step = quantity.values[0].shape, math.floor(math.log(size) / (2 * _SAME))
+        shape, step = quantity.values[0].shape, math.floor(math.log(size) / (2 * SAME))
         others = [
             other
             for near in (step - 1, step, step + 1)
             for other, first in seen.get((shape, near), ())
             if not _may_be_both(first, quantity, arguments)
         ]
-        if others and (np.linalg.norm(np.stack(others) - flat, axis=1) <= _SAME * size).any():
+        if others and (np.linalg.norm(np.stack(others) - flat, axis=1) <= SAME * size).any():
             continue
         seen.setdefault((shape, step), []).append((flat, quantity))
         yield quantity

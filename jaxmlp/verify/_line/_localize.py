@@ -9,9 +9,9 @@ from ._at_a_factor import at_a_constant_slope, at_a_count, at_a_part_of_a_slope,
 from ._bench import Bench
 from ._carried import handed_on
 from ._collected import in_its_pieces, where_it_was_put_in
-from ._known import Knowledge
 from ._matching import Known
 from ._offers import Offer
+from ._quantities import Knowledge
 from ._relocate import where_it_is_made
 from ._search import Mistake as Mistake, Search
 from ._signs import where_it_turns

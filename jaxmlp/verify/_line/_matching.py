@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from ._bench import RIGHT
-from ._known import Quantity
+from ._quantities import Quantity
 from ._relate import is_masked_constant
 
 

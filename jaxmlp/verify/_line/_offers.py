@@ -8,8 +8,8 @@ import numpy as np
 
 from .._program._sites import given, name_of, Site
 from ._bench import Bench
-from ._known import Knowledge, Quantity
 from ._matching import Known
+from ._quantities import Knowledge, Quantity
 
 
 Instances: TypeAlias = tuple[tuple[int, ...], ...]

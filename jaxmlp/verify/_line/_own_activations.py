@@ -13,8 +13,9 @@ import numpy as np
 
 from .._program._sites import results, Site
 from .._program._trace import Equation, Literal, Program, traced
-from ._known import ELEMENTWISE, Knowledge, Quantity, Run
+from ._elementwise import ELEMENTWISE
 from ._matching import Known
+from ._quantities import Knowledge, Quantity, Run
 from ._relate import same
 
 

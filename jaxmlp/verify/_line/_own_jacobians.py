@@ -13,9 +13,10 @@ import numpy as np
 
 from .._program._sites import results, Site
 from .._program._trace import Equation, Program, traced
-from ._known import ELEMENTWISE, Knowledge, Quantity, Run
+from ._elementwise import ELEMENTWISE
 from ._matching import Known, snapped
 from ._own_activations import Chain, chain_to, made, next_number, with_cotangents
+from ._quantities import Knowledge, Quantity, Run
 from ._relate import multiple
 
 

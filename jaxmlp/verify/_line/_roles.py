@@ -15,9 +15,9 @@ import numpy as np
 from .._program._sites import results
 from .._program._trace import Atom
 from ._bench import Bench
-from ._known import Knowledge, Quantity
 from ._matching import Known
 from ._offers import Instances, Offer
+from ._quantities import Knowledge, Quantity
 from ._relate import same, Values
 
 

@@ -7,8 +7,8 @@ from math import prod
 import numpy as np
 
 from .._program._sites import Site
-from ._known import Quantity
 from ._offers import Offer
+from ._quantities import Quantity
 
 
 def lengths(sites: Iterable[Site]) -> frozenset[int]:

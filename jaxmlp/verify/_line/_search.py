@@ -9,9 +9,9 @@ from ._edits import Edit
 from ._factors import Factors
 from ._job import Job
 from ._jobs import Jobs
-from ._known import Knowledge
 from ._matching import Known
 from ._offers import Instances, Offer
+from ._quantities import Knowledge
 from ._relate import same
 from ._rows import lengths, rows
 from ._screen import Screen

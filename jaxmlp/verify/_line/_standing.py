@@ -6,8 +6,8 @@ from functools import cached_property
 from .._program._sites import results, Site, wholes
 from .._program._trace import Atom, Literal
 from ._bench import Bench
-from ._known import Knowledge, Quantity
 from ._matching import Known, snapped
+from ._quantities import Knowledge, Quantity
 from ._relate import is_constant, multiple
 from ._roles import Roles
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from .._line import _relate
 from .._line._bench import Bench
-from .._line._known import known, Run
+from .._line._known import known
 from .._line._localize import localized
 from .._line._matching import snapped
 from .._line._offers import Offer, offered
+from .._line._quantities import Run
 from .._line._relate import Values
 from .._program._call import split
 from .._program._sites import Site, sites

@@ -6,8 +6,9 @@ from functools import cached_property
 from typing import Any
 
 from .._line._bench import Bench
-from .._line._known import ELEMENTWISE, Knowledge, Quantity, Run
+from .._line._elementwise import ELEMENTWISE
 from .._line._matching import Known
+from .._line._quantities import Knowledge, Quantity, Run
 from .._line._relate import is_constant, Values
 from .._line._rows import rows
 from .._program._sites import wholes

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from .._line import _relate
 from .._line._bench import Patch, Patches
-from .._line._known import Quantity
 from .._line._patches import product_of, with_inputs
+from .._line._quantities import Quantity
 from .._line._relate import Values
 from .._report import _words
 from .._report._gradient_report import Finding

@@ -10,13 +10,14 @@ import numpy as np
 from .._line._bench import Bench, Patches, RIGHT
 from .._line._departed import departed
 from .._line._elements import in_elements
-from .._line._known import known, Run
+from .._line._known import known
 from .._line._localize import localized, Mistake
 from .._line._matching import Known, snapped
 from .._line._offers import offered
 from .._line._one_term import one_term
 from .._line._own_activations import with_own_activations
 from .._line._own_jacobians import with_own_jacobians
+from .._line._quantities import Run
 from .._line._relate import multiple
 from .._line._rows import lengths, rows
 from .._line._standing import Standing

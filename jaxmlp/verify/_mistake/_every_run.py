@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .._line import _relate
-from .._line._known import Quantity
+from .._line._quantities import Quantity
 from .._line._relate import Values
 from .._program._sites import results
 from .._report import _words

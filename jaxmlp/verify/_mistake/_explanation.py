@@ -7,9 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from .._line import _relate
-from .._line._known import Quantity
 from .._line._localize import Mistake
 from .._line._offers import Offer
+from .._line._quantities import Quantity
 from .._program._expressions import expression_at, with_expression
 from .._program._sites import results, Site
 from .._program._stacks import Frame

@@ -3,10 +3,10 @@
 import numpy as np
 
 from .._line import _relate
-from .._line._known import Quantity
 from .._line._matching import snapped
 from .._line._offers import Offer
 from .._line._overwritten import PUTS, touched
+from .._line._quantities import Quantity
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._another_pair import another_pair

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._line._known import Quantity
+from .._line._quantities import Quantity
 from .._line._relate import is_constant, multiple, Values
 from .._report import _words
 from .._report._gradient_report import Finding

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from .._line._bench import Evaluate, Patch, Read
-from .._line._known import Quantity
 from .._line._matching import Known
 from .._line._patches import after, with_inputs
+from .._line._quantities import Quantity
 from .._line._relate import is_constant, same, Values
 from .._report import _words_of_parts as _words
 from .._report._gradient_report import Finding

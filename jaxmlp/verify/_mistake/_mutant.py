@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from .._line import _relate
-from .._line._known import Quantity
 from .._line._localize import Mistake
 from .._line._offers import Offer
+from .._line._quantities import Quantity
 from .._line._relate import Values
 from .._program._stacks import Frame
 from .._program._trace import Atom

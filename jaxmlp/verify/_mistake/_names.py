@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._line._bench import Bench, RIGHT
-from .._line._known import Knowledge, Quantity
+from .._line._quantities import Knowledge, Quantity
 from .._program._sites import given, name_of, Site
 from .._program._source import Source
 from .._program._stacks import Frame

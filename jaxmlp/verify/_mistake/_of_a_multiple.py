@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from .._line._known import Run
 from .._line._matching import snapped
+from .._line._quantities import Run
 from .._line._relate import multiple
 from .._program._call import split
 from .._program._trace import Program, program_of

@@ -6,8 +6,8 @@ import numpy as np
 
 from .._line import _relate
 from .._line._bench import Patch, Patches
-from .._line._known import Quantity
 from .._line._offers import Offer
+from .._line._quantities import Quantity
 from .._program._sites import results, wholes
 from .._program._trace import Literal
 from ._carried import carries_what_is_wrong

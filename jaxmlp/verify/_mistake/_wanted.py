@@ -7,8 +7,8 @@ import numpy as np
 
 from .._line import _relate
 from .._line._bench import RIGHT
-from .._line._known import Quantity
 from .._line._patches import with_inputs
+from .._line._quantities import Quantity
 from .._line._relate import Values
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding

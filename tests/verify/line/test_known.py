@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmlp.verify._line._known import known, Run
+from jaxmlp.verify._line._known import known
+from jaxmlp.verify._line._quantities import Run
 from jaxmlp.verify._program._trace import Literal, traced
 
 from ...helpers import generator

@@ -109,6 +109,7 @@ def test_what_is_returned_with_others_at_once_is_named_where_it_comes_from(getke
 class Layer:
     def __init__(self, w):
         self.w = w
+        self.error = self.delta = jnp.zeros(())
 
     def forward(self, x):
         self.x = x

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxmlp.verify._line._known import Run
+from jaxmlp.verify._line._quantities import Run
 from jaxmlp.verify._program._adjoint import adjoints, is_linear
 from jaxmlp.verify._program._trace import Literal, traced
 

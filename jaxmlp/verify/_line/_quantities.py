@@ -1,0 +1,82 @@
+"""What may be known at a few points: a program's values there, and the quantities of a loss."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from .._program._operations import computed
+from .._program._trace import Atom, Literal as Number, Program
+
+
+Kind: TypeAlias = Literal["value", "cotangent", "slope", "part"]
+
+SAME = 1e-7
+"""Two quantities are one if they agree so far, at every point."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """An array that is known, at each point.
+
+    Attributes:
+      kind: a value of the loss (or a parameter or an argument), the cotangent of one, the slope of one by another,
+        or a part: something that the reference's own backward program computes on the way.
+      values: the array at each point.
+      variable: the number of the value in the program of the loss; of a slope, that of its numerator.
+      by: of a slope, the number of its denominator.
+      terms: of a cotangent that is a sum over several uses of its value, the terms.
+      is_negative: of a slope, whether it is that of `-a` or `y - a`, or by it, where that of or by `a` is known too.
+      is_inside: whether it is a value on the way through a function of one number, as `exp(-z)` is in a sigmoid; or
+        the slope of such a value, or by it.
+      row: of what belongs to one example alone, the axis of the examples and the number of this one.
+    """
+
+    kind: Kind
+    values: tuple[np.ndarray, ...]
+    variable: int | None = None
+    by: int | None = None
+    terms: tuple[tuple[np.ndarray, ...], ...] = field(default=(), repr=False)
+    row: tuple[int, int] | None = None
+    is_negative: bool = False
+    is_inside: bool = False
+
+    def equals(self, other: "Quantity") -> bool:
+        """Whether the values are the same."""
+        return all(
+            a.shape == b.shape and np.linalg.norm(a - b) <= SAME * np.linalg.norm(a)
+            for a, b in zip(self.values, other.values, strict=True)
+        )
+
+
+class Run:
+    """A program with the value of every variable at each of a few points."""
+
+    def __init__(self, program: Program, points: Sequence[Sequence[Any]]) -> None:
+        self.program = program
+        self.values = [computed(program, arrays) for arrays in points]
+
+    def at(self, atom: Atom) -> tuple[np.ndarray, ...]:
+        """The value of a variable or literal at each point."""
+        if isinstance(atom, Number):
+            return (atom.value,) * len(self.values)
+        return tuple(values[atom] for values in self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """What is known of a loss at a few points: every quantity once, the cotangent of every variable, and its slope
+    by every other.
+    """
+
+    quantities: tuple[Quantity, ...]
+    cotangents: dict[int, Quantity]
+    slopes: dict[tuple[int, int], Quantity]
+    values: dict[int, Quantity]
+
+    def alike(self, quantity: Quantity) -> Iterator[int]:
+        """The variables of the loss with the same value, or cotangent, as that of a quantity."""
+        every = self.values if quantity.kind == "value" else self.cotangents
+        mine = every[quantity.variable] if quantity.variable in every else quantity
+        return (variable for variable, other in every.items() if mine.equals(other))
