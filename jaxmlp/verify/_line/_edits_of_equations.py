@@ -15,6 +15,7 @@ from ._offers import Instances, Offer
 from ._patches import (
     added,
     aligned,
+    changed_by_each,
     divided,
     elementwise,
     product_of,
@@ -238,6 +239,8 @@ def _of_equation(
         yield edit("mask", 1.5, lambda c: flipped)
     if name in _PUTS:
         yield edit("added", 1.2, lambda c: then_scaled(added(equation), c), factor=True)
+    if name == "scatter" and len(equation.inputs) == 3:
+        yield edit("put_twice", 1.3, lambda c: changed_by_each(equation))
     if name.startswith("reduce_"):
         functions: dict[str, Any] = {"reduce_sum": np.sum, "reduce_max": np.max, "reduce_min": np.min}
         function: Any = functions.get(name)

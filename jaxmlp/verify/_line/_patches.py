@@ -114,6 +114,20 @@ def added(equation: Equation) -> Patch:
     return patch
 
 
+def changed_by_each(equation: Equation) -> Patch:
+    """A scatter that sets `x[i] + d`: now each `d` changes `x[i]`, where several are put at one place."""
+    adds = replace(equation, name="scatter-add")
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        before, where, after = inputs
+        often = evaluated(adds, [np.zeros_like(before), where, np.ones_like(after)])[0]
+        if often.max(initial=0) <= 1:
+            raise ValueError("nothing is put over another")
+        return [evaluated(adds, [np.zeros_like(before), where, after])[0] + (1 - often) * before]
+
+    return patch
+
+
 def _without_copies(value: np.ndarray) -> np.ndarray:
     """What was broadcast to `value`: one of each axis along which it is all the same."""
     for axis in range(value.ndim):

@@ -12,7 +12,7 @@ from .._line._relate import Values
 from .._program._sites import results
 from .._program._source import caller
 from .._program._stacks import Frame
-from .._program._syntax import calls_on, function_of, is_one_line
+from .._program._syntax import calls_on, function_of, is_name, is_one_line
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._another_argument import (
@@ -184,9 +184,15 @@ def is_of_the_loss(e: Explanation) -> bool:
 
 
 def _returns_what_is_right(e: Explanation) -> bool:
-    """Whether a function returns a known cotangent as it stands, which only its caller uses wrongly."""
-    is_returned = e.site.statement is not None and isinstance(e.site.statement.node, ast.Return)
-    return e.mistake.innocent and is_returned and e.frame is not None and not e.case.source.is_own(e.frame)
+    """Whether a function returns a known cotangent as it stands, at once or by its name, which only its caller uses
+    wrongly.
+    """
+    if not e.mistake.innocent or e.site.statement is None or e.frame is None or e.case.source.is_own(e.frame):
+        return False
+    node, function = e.site.statement.node, function_of(e.frame)
+    returns = [each.value for each in ast.walk(function) if isinstance(each, ast.Return)] if function else []
+    is_named = e.name is not None and len(returns) == 1 and is_name(returns[0], e.name)
+    return isinstance(node, ast.Return) or is_named
 
 
 def _returns_a_slope(e: Explanation, findings: list[Finding]) -> bool:

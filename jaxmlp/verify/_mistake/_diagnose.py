@@ -43,6 +43,7 @@ from ._elsewhere import (
 from ._explanation import Explanation
 from ._formulas import in_a_formula
 from ._in_part import of_one_part
+from ._last_for_first import last_for_first
 from ._loss_statements import repeated, targets
 from ._names import line_of, Names
 from ._of_a_multiple import of_a_multiple
@@ -201,6 +202,8 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     itself = loss_for_its_derivative(explanation)
     if itself is not None:
         return where_it_is_called(explanation, [itself]) if is_of_the_loss(explanation) else [itself]
+    if (last := last_for_first(explanation)) is not None:
+        return [last]
     found = words(explanation)
     found = rephrased(explanation, found if isinstance(found, list) else [found])
     found = in_a_formula(explanation, found)

@@ -173,7 +173,7 @@ def where_terms_are_added(e: Explanation, findings: list[Finding]) -> list[Findi
     is_near = frame is not None and e.frame is not None and frame.function == e.frame.function
     if is_a_sum or not is_near or statement is None or statement.target is None or e.statement is None:
         return findings
-    if len(e.mistake.instances) > 1 or statement.first <= e.statement.last:  # what a loop carries to its next run
+    if statement.first <= e.statement.last or _is_carried(e):
         return findings
     if not all(isinstance(atom, int) for atom in program.equations[users[0]].inputs):
         return findings
@@ -182,6 +182,13 @@ def where_terms_are_added(e: Explanation, findings: list[Finding]) -> list[Findi
 
 
 _SUMS = frozenset(("add", "add_any"))
+
+
+def _is_carried(e: Explanation) -> bool:
+    """Whether a loop carries what the statement gives to its next run."""
+    program, runs = e.case.bench.program, e.mistake.instances
+    users = [program.users.get(out, ()) for run in runs for out in results(program, run)]
+    return any(user > later[0] for used, later in zip(users, runs[1:], strict=False) for user in used)
 
 
 def _has_the_factor(e: Explanation, variable: int) -> bool:

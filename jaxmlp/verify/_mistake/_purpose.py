@@ -1,10 +1,13 @@
 """What a statement is for: a slope of the loss, or the gradient of a penalty; and what is said of it then."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from .._line import _relate
+from .._line._edits import axes_of
+from .._line._matching import snapped
 from .._line._offers import Offer
 from .._program._adjoint import is_added
 from .._program._sites import results
@@ -32,6 +35,8 @@ _OF_A_PENALTY = (
 def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings, in the words of what the statement is for: a penalty's gradient, or an activation's slope."""
     causes = {finding.cause for finding in findings}
+    if causes <= {"scale-constant", "scale-batch"} and _divides_by_another_count(e):
+        return findings
     if causes <= set(_OF_A_PENALTY) and is_of_a_penalty(e):
         if _parameter_for_a_leaf(e):
             return [_words_of_parts.penalty_alone(e.paths, place=e.place())]
@@ -54,6 +59,17 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if causes == {"scale-constant"} and e.edit.kind == "number" and _multiplies_by_a_slope(e):
         return [wrong_slope(e, place=e.place(findings[0].must))]
     return findings
+
+
+def _divides_by_another_count(e: Explanation) -> bool:
+    """Whether a divisor is the length of one axis of what the statement gives, or of some, and must be that of others:
+    neither has anything to do with a slope.
+    """
+    if e.edit.kind != "number" or not e.facts["below"] or not e.mistake.factor or e.out is None:
+        return False
+    shape = e.actual[0].shape
+    counts = {math.prod(shape[axis] for axis in axes) for axes in axes_of(len(shape))} - {1}
+    return {abs(e.facts["number"]), snapped(abs(e.facts["number"] / e.mistake.factor))} <= counts
 
 
 def _multiplies_by_a_slope(e: Explanation) -> bool:

@@ -138,7 +138,11 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
             ):
                 continue
             maker = program.equations[program.makers[atom]] if atom in program.makers else None
-            if maker is None or maker.name not in ("sub", "add") or e.case.bench.is_corrected(program.makers[atom]):
+            if (
+                maker is None
+                or maker.name not in ("sub", "add", "scatter-add")
+                or e.case.bench.is_corrected(program.makers[atom])
+            ):
                 continue
             for term in maker.inputs:
                 for whole in wholes(program, term):

@@ -152,6 +152,10 @@ def overwritten(paths: tuple[str, ...], *, place: Place | None = None) -> Findin
     return finding("missing-term", paths, place, table="overwritten")
 
 
+def last_for_first(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    return finding("wrong-operand", paths, place, table="last-for-first")
+
+
 def put_twice(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     """Where rows come together, as those of a table of embeddings do."""
     return finding("missing-term", paths, place, table="put-twice")

@@ -102,6 +102,7 @@ FINDINGS = [
     ("wrong-forward", _words_of_parts.other_sign, {}),
     ("missing-term", _words_of_parts.penalty_alone, {}),
     ("missing-term", _words_of_parts.put_twice, {}),
+    ("wrong-operand", _words_of_parts.last_for_first, {}),
     ("missing-term", _words_of_parts.overwritten, {}),
     ("wrong-operand", _words_of_parts.loss_itself, {}),
     ("scale-constant", _words_of_parts.part_scale, {"times": 0.5}),

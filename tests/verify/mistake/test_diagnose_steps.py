@@ -1,0 +1,148 @@
+"""The diagnosis of a recurrent network, of which each step is a run of the same statements."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxmlp import check
+
+from .findings import named, normals, said
+
+
+def _rnn(params, xs, y):
+    h = jnp.zeros(params["u"].shape[0])
+    for x in xs:
+        h = jnp.tanh(params["w"] @ x + params["u"] @ h)
+    return 0.5 * jnp.sum((h - y) ** 2)
+
+
+def test_the_state_before_the_first_step_is_not_that_of_the_last(getkey):
+    def grads(params, xs, y):
+        hs, h = [], jnp.zeros(params["u"].shape[0])
+        for x in xs:
+            h = jnp.tanh(params["w"] @ x + params["u"] @ h)
+            hs.append(h)
+        dh = h - y
+        dw, du = jnp.zeros_like(params["w"]), jnp.zeros_like(params["u"])
+        for t in reversed(range(len(hs))):
+            dz = dh * (1 - hs[t] ** 2)
+            dw = dw + jnp.outer(dz, xs[t])
+            du = du + jnp.outer(dz, hs[t - 1])
+            dh = params["u"].T @ dz
+        return {"w": dw, "u": du}
+
+    w, u, xs, y = normals(getkey, (4, 3), (4, 4), (3, 3), (4,))
+    report = check(_rnn, grads, {"w": w, "u": u}, xs, y)
+    assert named(report) == [("wrong-operand", "du = du + jnp.outer(dz, hs[t - 1])")]
+    assert "reads in the first step what the last step made" in report.findings[0].message
+
+
+class Cell:
+    def __init__(self, params):
+        self.w, self.u, self.r = params["w"], params["u"], params["r"]
+
+    def forward(self, x, h):
+        r = jnp.tanh(self.r @ h)
+        new = jnp.tanh(self.w @ x + self.u @ (r * h))
+        return new, (x, h, r, new)
+
+    def backward(self, dh, cache):
+        x, h, r, new = cache
+        dz = dh * (1 - new**2)
+        drh = self.u.T @ dz
+        dr_raw = drh * h * (1 - r**2)
+        dh_direct = drh * r
+        dh_other = 0.1 * dh
+        dh_prev = dh_direct + dh_other
+        return dh_prev, {"w": jnp.outer(dz, x), "u": jnp.outer(dz, r * h), "r": jnp.outer(dr_raw, h)}
+
+
+def test_a_path_that_is_lacking_in_each_step_is_told_where_the_others_are_added(getkey):
+    def loss(params, xs, y):
+        h = jnp.ones(4) / 3
+        for x in xs:
+            r = jnp.tanh(params["r"] @ h)
+            h = jnp.tanh(params["w"] @ x + params["u"] @ (r * h)) + 0.1 * h
+        return 0.5 * jnp.sum((h - y) ** 2)
+
+    def grads(params, xs, y):
+        cell, caches, h = Cell(params), [], jnp.ones(4) / 3
+        for x in xs:
+            new, cache = cell.forward(x, h)
+            h = new + 0.1 * h
+            caches.append(cache)
+        dh = h - y
+        total = {k: jnp.zeros_like(v) for k, v in params.items()}
+        for cache in reversed(caches):
+            dh, each = cell.backward(dh, cache)
+            total = {k: total[k] + each[k] for k in total}
+        return total
+
+    w, u, r, xs, y = normals(getkey, (4, 3), (4, 4), (4, 4), (3, 3), (4,))
+    found = said(loss, grads, {"w": w, "u": u, "r": r}, xs, y)
+    assert found == [("missing-term", "dh_prev = dh_direct + dh_other")]
+
+
+def test_a_row_that_is_put_twice_is_changed_once(getkey):
+    """A bag of words, in which one word stands twice."""
+    words = jnp.array([3, 1, 3, 0])
+
+    def loss(params, y):
+        return 0.5 * jnp.sum((params["rows"][words].sum(0) - y) ** 2)
+
+    def grads(params, y):
+        error = params["rows"][words].sum(0) - y
+        rows = params["rows"]
+        rows = rows.at[words].set(rows[words] + 0.1 * error[None])
+        return {"rows": (rows - params["rows"]) / 0.1}
+
+    rows, y = normals(getkey, (5, 3), (3,))
+    found = said(loss, grads, {"rows": rows}, y)
+    assert found == [("missing-term", "rows = rows.at[words].set(rows[words] + 0.1 * error[None])")]
+
+
+def test_a_row_is_read_again_after_its_step(getkey):
+    """Two factors of a matrix, each stepped in its turn."""
+
+    def loss(params, ratings):
+        predicted = params["a"][jnp.array([0, 1, 2])] * params["b"][jnp.array([1, 3, 0])]
+        return jnp.sum((ratings - predicted.sum(1)) ** 2)
+
+    def grads(params, ratings):
+        a, b, rate = params["a"], params["b"], 0.05
+        for k, (i, j) in enumerate(((0, 1), (1, 3), (2, 0))):
+            x, y = a[i], b[j]
+            step = 2 * rate * (ratings[k] - x @ y)
+            a = a.at[i].add(step * y)
+            x = a[i]
+            b = b.at[j].add(step * x)
+        return {"a": (params["a"] - a) / rate, "b": (params["b"] - b) / rate}
+
+    a, b, ratings = normals(getkey, (3, 2), (4, 2), (3,))
+    assert said(loss, grads, {"a": a, "b": b}, ratings) == [("stale-weights", "x = a[i]")]
+
+
+def test_a_divisor_that_counts_another_axis_is_no_slope(getkey):
+    """A batch norm over examples and places, divided by the number of channels in its gradient."""
+    places, alike = (0, 2), {"axis": (0, 2), "keepdims": True}
+
+    def loss(params, x, y):
+        z = jnp.einsum("cf,nfp->ncp", params["w"], x)
+        n = (z - z.mean(places, keepdims=True)) / jnp.sqrt(z.var(places, keepdims=True) + 1e-5)
+        return 0.5 * jnp.sum((jax.nn.relu(params["g"] * n) - y) ** 2)
+
+    def grads(params, x, y):
+        z = jnp.einsum("cf,nfp->ncp", params["w"], x)
+        channels = z.shape[1]
+        centred = z - z.mean(places, keepdims=True)
+        scale = 1 / jnp.sqrt(z.var(places, keepdims=True) + 1e-5)
+        out = params["g"] * centred * scale
+        dout = jnp.where(out > 0, jax.nn.relu(out) - y, 0)
+        dn = dout * params["g"]
+        dvar = jnp.sum(dn * centred, **alike) * -0.5 * scale**3
+        dmean = jnp.sum(dn * -scale, **alike) + dvar * jnp.mean(-2.0 * centred, **alike)
+        dz = (dn * scale) + (dvar * 2 * centred / channels) + (dmean / channels)
+        return {"w": jnp.einsum("ncp,nfp->cf", dz, x), "g": jnp.sum(dout * centred * scale, **alike)}
+
+    w, x, y, g = normals(getkey, (3, 2), (5, 2, 4), (5, 3, 4), (1, 3, 1))
+    cause, line = said(loss, grads, {"w": w, "g": 1 + 0.3 * g}, x, y)[0]
+    assert cause.startswith("scale-") and line.startswith("dz =")
