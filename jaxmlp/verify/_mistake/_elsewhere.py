@@ -3,13 +3,14 @@ another, at a condition that lets too much of it through, at a sum of which only
 that make what is only collected there, or at a return that ends a loop in its first run.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from .._line import _relate
 from .._line._offers import Offer
-from .._program._sites import results
+from .._program._sites import results, wholes
 from .._program._stacks import Frame
 from .._program._syntax import return_in_a_loop
 from .._program._trace import Literal
@@ -225,12 +226,27 @@ _UNFINISHED = frozenset(("missing-term", "zero-gradient", "missing-upstream", "w
 
 
 def at_an_early_return(e: Explanation, findings: list[Finding]) -> list[Finding]:
-    """The findings, at the return that stands in a loop, where one does and something was not done to the end."""
-    number = return_in_a_loop(e.frame) if e.frame is not None else None
-    if e.frame is None or number is None or not {finding.cause for finding in findings} <= _UNFINISHED:
+    """The findings, at the return that stands in a loop, where one does and something was not done to the end: in the
+    function of the statement, or in that which makes what it reads.
+    """
+    if e.frame is None or not {finding.cause for finding in findings} <= _UNFINISHED:
         return findings
-    line = line_of(Frame(e.frame.file, number, e.frame.function), e.case.source)
-    return [replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings]
+    for frame in (e.frame, *_where_it_is_made(e)):
+        number = return_in_a_loop(frame)
+        if number is not None:
+            line = line_of(Frame(frame.file, number, frame.function), e.case.source)
+            return [replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings]
+    return findings
+
+
+def _where_it_is_made(e: Explanation) -> Iterator[Frame]:
+    """The lines that make what the statement reads, or takes a part of."""
+    program = e.case.bench.program
+    for atom in (atom for index in e.run for atom in program.equations[index].inputs):
+        *_, whole = wholes(program, atom)
+        maker = program.makers.get(whole) if isinstance(whole, int) else None
+        for stack in () if maker is None else program.equations[maker].stacks:
+            yield from filter(None, stack)
 
 
 def _of_it(e: Explanation) -> list[int]:

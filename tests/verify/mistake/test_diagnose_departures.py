@@ -252,6 +252,34 @@ def test_a_return_in_a_loop_is_where_the_loop_ends_too_early(getkey):
     assert line == "return dw"
 
 
+def test_a_return_in_a_loop_is_wrong_where_another_function_reads_what_it_gives(getkey):
+    w, x, y = normals(getkey, (3,), (6,), (2, 2))
+
+    def loss(params, x, y):
+        z = jnp.stack([jnp.stack([x[i + j : i + j + 3] @ params["w"] for j in (0, 1)]) for i in (0, 2)])
+        return 0.5 * jnp.sum((z - y) ** 2)
+
+    def spread(error):
+        flat = jnp.zeros(4)
+        for i in range(2):
+            for j in range(2):
+                flat = flat.at[2 * i + j].set(error[i, j])
+            return flat
+
+    def kernel(flat, x):
+        dw = jnp.zeros(3)
+        for k in range(4):
+            dw = dw + flat[k] * x[k : k + 3]
+        return dw
+
+    def grads(params, x, y):
+        z = jnp.stack([x[k : k + 3] @ params["w"] for k in range(4)])
+        return {"w": kernel(spread(z.reshape(2, 2) - y), x)}
+
+    found = named(check(loss, grads, {"w": w}, jnp.append(x, 0.3), y))
+    assert found == [("missing-term", "return flat")]
+
+
 def test_a_product_where_a_sum_belongs_has_a_factor_too_many(getkey):
     w, b, x, y = normals(getkey, (3, 4), (4,), (5, 3), (5, 4))
 
