@@ -7,6 +7,7 @@ import numpy as np
 from .._line import _relate
 from .._line._bench import Patch, Patches
 from .._line._offers import Offer
+from .._line._overwritten import PUTS
 from .._line._quantities import Quantity
 from .._program._sites import results, wholes
 from .._program._trace import Literal
@@ -25,6 +26,8 @@ def lacks_a_term(e: Explanation, quantity: Quantity) -> bool:
         return any(right) and not all(right) and not carries_what_is_wrong(e, right)
     if quantity.terms and _relate.missing_terms(e.actual, quantity.terms) is not None:
         return True
+    if len(e.site.instances) > 1 and _is_right_in_the_last_rows(e):
+        return True
     if _lacks_a_term_before_a_slope(e, quantity):
         return True
     return any(
@@ -32,6 +35,23 @@ def lacks_a_term(e: Explanation, quantity: Quantity) -> bool:
         for terms in _sums(e)
         if 1 < len(terms) <= 8 and terms[0][0].size == e.actual[0].size
     )
+
+
+def _is_right_in_the_last_rows(e: Explanation) -> bool:
+    """Whether the statement fills an array row by row, in a loop that goes back through its steps, and those rows alone
+    are right that it begins with: nothing comes to them from later steps.
+    """
+    program, shape, expected = e.case.bench.program, e.actual[0].shape, e.corrected()
+    if expected is None or shape != expected[0].shape:
+        return False
+    if not any(program.equations[index].name in PUTS for index in e.run):
+        return False
+    for axis in range(len(shape)):
+        row = lambda values, n, axis=axis: tuple(np.take(value, n, axis) for value in values)
+        right = [_relate.same(row(e.actual, n), row(expected, n)) for n in range(shape[axis])]
+        if right[-1] and right == sorted(right) and not right[0]:
+            return True
+    return False
 
 
 def penalty_among(e: Explanation, quantity: Quantity) -> str | None:

@@ -146,3 +146,44 @@ def test_a_divisor_that_counts_another_axis_is_no_slope(getkey):
     w, x, y, g = normals(getkey, (3, 2), (5, 2, 4), (5, 3, 4), (1, 3, 1))
     cause, line = said(loss, grads, {"w": w, "g": 1 + 0.3 * g}, x, y)[0]
     assert cause.startswith("scale-") and line is not None and line.startswith("dz =")
+
+
+class Recurrent:
+    def __init__(self, u, w):
+        self.u, self.w = u, w
+
+    def forward(self, xs):
+        self.xs, self.hs = xs, [jnp.zeros(self.w.shape[0])]
+        for x in xs:
+            self.hs.append(jnp.tanh(self.u @ x + self.w @ self.hs[-1]))
+        return jnp.stack(self.hs[1:])
+
+    def backward(self, errors):
+        du, dw, below = jnp.zeros_like(self.u), jnp.zeros_like(self.w), jnp.zeros_like(self.xs)
+        for t in reversed(range(len(errors))):
+            dz = errors[t] * (1 - self.hs[t + 1] ** 2)
+            below = below.at[t].set(self.u.T @ dz)
+            for s in reversed(range(t + 1)):
+                du = du + jnp.outer(dz, self.xs[s])
+                dw = dw + jnp.outer(dz, self.hs[s])
+                dz = (self.w.T @ dz) * (1 - self.hs[s] ** 2)
+        return below, du, dw
+
+
+def test_what_a_layer_sends_back_lacks_what_comes_from_later_steps(getkey):
+    def loss(params, xs, y):
+        for n in "12":
+            xs = Recurrent(params[f"u{n}"], params[f"w{n}"]).forward(xs)
+        return 0.5 * jnp.sum((xs - y) ** 2)
+
+    def grads(params, xs, y):
+        layers = [Recurrent(params[f"u{n}"], params[f"w{n}"]) for n in "12"]
+        for layer in layers:
+            xs = layer.forward(xs)
+        errors, u2, w2 = layers[1].backward(xs - y)
+        _, u1, w1 = layers[0].backward(errors)
+        return {"u1": u1, "w1": w1, "u2": u2, "w2": w2}
+
+    u1, w1, u2, w2, xs, y = normals(getkey, (4, 3), (4, 4), (2, 4), (2, 2), (3, 3), (3, 2))
+    found = said(loss, grads, {"u1": u1, "w1": w1, "u2": u2, "w2": w2}, xs, y)
+    assert found == [("missing-term", "below = below.at[t].set(self.u.T @ dz)")]
