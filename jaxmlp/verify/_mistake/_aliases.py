@@ -4,6 +4,7 @@
 
 from .._line._localize import Mistake
 from .._program._renamed import alias_after, alias_in, alias_of_an_argument, handed_on
+from .._program._sites import results
 from .._program._source import caller
 from .._program._stacks import Frame
 from .._program._syntax import calls_one_that_ignores, function_of, returned_as, Statement
@@ -32,7 +33,7 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
         return unread
     name = None if is_within else site.statement.target
     # Exponentials are right on the way to a softmax: what is wrong is that they are taken for it.
-    is_right = mistake.innocent or mistake.edit.kind == "normalized"
+    is_right = (mistake.innocent and _is_known_in_each_run(case, mistake)) or mistake.edit.kind == "normalized"
     if out is None or not name or not (is_right or _lacks_only_a_factor(case, mistake, out)):
         return None
     # Where all that comes of it is wrong, and something else reads it too, it is wrong before it gets another name.
@@ -99,6 +100,16 @@ def _handed_on(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame
     frames = [next((f for f in stack if (f.file, f.function) == (own.file, own.function)), None) for stack in stacks]
     readers = [case.source.statement(frame) if frame else None for frame in frames]
     return handed_on(case.source, own, name, [each for each in readers if each]) if all(readers) else None
+
+
+def _is_known_in_each_run(case: Case, mistake: Mistake) -> bool:
+    """Whether each run that is corrected gives a value or a cotangent of the loss, if some have a cotangent to give:
+    of the steps of a loop the first alone may be right, where what comes of the others is lacking.
+    """
+    runs = mistake.instances if len(mistake.instances) > 1 else ()
+    each = [case.bench.run.at(out) for run in runs for out in results(case.bench.program, run)[:1]]
+    known = [case.each_cotangent.scale(values) is not None for values in each]
+    return not any(known) or all(known)
 
 
 def _lacks_only_a_factor(case: Case, mistake: Mistake, out: int) -> bool:

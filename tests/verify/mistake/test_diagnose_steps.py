@@ -187,3 +187,31 @@ def test_what_a_layer_sends_back_lacks_what_comes_from_later_steps(getkey):
     u1, w1, u2, w2, xs, y = normals(getkey, (4, 3), (4, 4), (2, 4), (2, 2), (3, 3), (3, 2))
     found = said(loss, grads, {"u1": u1, "w1": w1, "u2": u2, "w2": w2}, xs, y)
     assert found == [("missing-term", "below = below.at[t].set(self.u.T @ dz)")]
+
+
+def test_what_lacks_later_steps_is_wrong_where_it_is_made_and_not_where_it_is_kept(getkey):
+    def loss(params, xs, y):
+        c = h = jnp.zeros(4)
+        for x in xs:
+            c = 0.9 * c + params["w"] @ x + params["u"] @ h
+            h = jnp.tanh(c)
+        return 0.5 * jnp.sum((h - y) ** 2)
+
+    def grads(params, xs, y):
+        c = h = jnp.zeros(4)
+        hs = [h]
+        for x in xs:
+            c = 0.9 * c + params["w"] @ x + params["u"] @ h
+            h = jnp.tanh(c)
+            hs.append(h)
+        kept, dh = [h] * len(xs), h - y
+        for t in reversed(range(len(xs))):
+            dc = dh * (1 - hs[t + 1] ** 2)
+            kept[t] = dc
+            dh = params["u"].T @ kept[t]
+        dw = sum((jnp.outer(d, x) for d, x in zip(kept, xs, strict=True)), jnp.zeros((4, 3)))
+        du = sum((jnp.outer(d, h) for d, h in zip(kept, hs, strict=False)), jnp.zeros((4, 4)))
+        return {"w": dw, "u": du}
+
+    w, u, xs, y = normals(getkey, (4, 3), (4, 4), (3, 3), (4,))
+    assert said(loss, grads, {"w": w, "u": u}, xs, y) == [("missing-term", "dc = dh * (1 - hs[t + 1] ** 2)")]
