@@ -351,6 +351,26 @@ def test_numpy_code_is_a_black_box(getkey, kind):
     assert wrong_paths(report) == {"b2"} and report.findings[0].cause == "scale-constant"
 
 
+def test_a_scalar_of_numpy_stays_one_in_numpy_code(getkey):
+    """An array of no axes is another index: `a[i]` would be a copy, and what is written into it lost."""
+
+    def loss(params, i, rate):
+        return jnp.sum(params["w"][i] ** 2) / 2 * params["s"] + 0 * rate
+
+    def grads(params, i, rate):
+        w, s = np.array(params["w"]), params["s"]
+        before = w.copy()
+        for k in range(w.shape[1]):
+            w[i][k] = w[i][k] - rate * w[i][k] * s
+        ds = np.sum(before[i] ** 2) / 2
+        s -= rate  # of an array that would be the parameter itself
+        return {"w": (before - w) / rate, "s": np.asarray(ds + (params["s"] - s - rate))}
+
+    params = {"w": np.asarray(normal(getkey(), (4, 3))), "s": np.float64(1.3)}
+    report = check(loss, grads, params, np.int32(2), np.float64(0.05))
+    assert report.verdict == "right"
+
+
 def test_a_candidate_that_writes_into_its_arguments_changes_nothing_of_the_callers(getkey):
     def careless(params, x, y):
         right = numpy_grads(params, x, y)

@@ -38,7 +38,7 @@ def is_floating(leaf: Any) -> bool:
 
 
 def widened(tree: Any) -> Any:
-    """The tree with every floating array in float64, of the kind (NumPy or JAX) that it was.
+    """The tree with every floating array in float64, of the kind that it was: of NumPy, its scalar, or of JAX.
 
     Copies, so that a function which writes into its arguments cannot change the caller's arrays.
     To be called where 64-bit types are on.
@@ -47,20 +47,27 @@ def widened(tree: Any) -> Any:
     def widen(leaf: Any) -> Any:
         if not is_floating(leaf):
             return leaf
-        wide = np.array(leaf, np.float64)
-        # `jnp.asarray` compiles a program for each new shape, this none.
-        return jax.device_put(wide) if isinstance(leaf, jax.Array) else wide
+        return of_its_kind(leaf, np.array(leaf, np.float64))
 
     return jax.tree.map(widen, tree)
 
 
+def of_its_kind(leaf: Any, values: np.ndarray) -> Any:
+    """The values as an array of JAX or NumPy, or as a scalar of NumPy, as `leaf` is one: at an array of no axes as an
+    index, `a[i]` is a copy and no view, and `+=` writes into one.
+    """
+    if isinstance(leaf, jax.Array):
+        return jax.device_put(values)  # `jnp.asarray` compiles a program for each new shape, this none
+    return values[()] if isinstance(leaf, np.generic) else values
+
+
 def copied(tree: Any) -> Any:
-    """The tree with its arrays copied, those of JAX excepted, which cannot be written to."""
+    """The tree with its arrays copied, those of JAX and scalars excepted, which cannot be written to."""
 
     def copy_of(leaf: Any) -> Any:
-        if isinstance(leaf, np.ndarray | np.generic):
+        if isinstance(leaf, np.ndarray):
             return np.array(leaf)
-        return copy.deepcopy(leaf) if is_array(leaf) and not isinstance(leaf, jax.Array) else leaf
+        return copy.deepcopy(leaf) if is_array(leaf) and not isinstance(leaf, jax.Array | np.generic) else leaf
 
     return jax.tree.map(copy_of, tree)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from .._program._tree import named_leaves
+from .._program._tree import named_leaves, of_its_kind
 from ._draws import at_least_float32, uniform
 
 
@@ -83,8 +83,7 @@ def _like(leaf: Any, values: Any) -> Any:
     """The new values of a leaf, of its kind and dtype."""
     if isinstance(leaf, Tracer):
         return values.astype(leaf.dtype)
-    values = np.asarray(values, jnp.result_type(leaf))
-    return jax.device_put(values) if isinstance(leaf, jax.Array) else values
+    return of_its_kind(leaf, np.asarray(values, jnp.result_type(leaf)))
 
 
 def _root_mean_square(np_: Any, values: Any) -> Any:
