@@ -2,7 +2,7 @@
 
 import inspect
 
-from jaxmlp.verify._program._renamed import alias_after, assignment_of, readers_of
+from jaxmlp.verify._program._renamed import alias_after, alias_in, assignment_of, readers_of
 from jaxmlp.verify._program._source import Source
 from jaxmlp.verify._program._stacks import Frame
 
@@ -30,7 +30,22 @@ def test_another_name_for_a_value_is_found():
     assert found is not None and found[1].target == "dz" and found[0] == frame_in("dz = z")
     below = alias_after(source, frame_in("z = x @"), "z", frame_in("dz = z").number)
     assert below is None, "only below the line"
+    assert alias_after(source, frame_in("z = x @"), "z", frame_in("return").number) is None
     assert alias_after(source, frame_in("z = x @"), "row", 0) is None
+
+
+def test_of_two_other_names_the_later_is_that_which_is_read():
+    def renaming(x):
+        once = x
+        twice = x
+        return once + twice
+
+    source, lines = Source(renaming), inspect.getsourcelines(renaming)
+    at = Frame(__file__, lines[1] + 3, "renaming")
+    reading = source.statement(at)
+    found = alias_in(source, at, "x", reading) if reading else None
+    assert found is not None and found[0] is not None
+    assert (found[0].number, found[1].target) == (lines[1] + 2, "twice")
 
 
 def test_code_without_a_file_renames_nothing():
