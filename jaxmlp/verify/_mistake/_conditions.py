@@ -100,6 +100,5 @@ def _is_open_where(slope: Values, kept: Values) -> bool:
     """Whether a slope is one number wherever `kept` is not zero, and others, but nowhere zero, elsewhere."""
     flat = lambda values: np.concatenate([np.ravel(value) for value in values])
     is_kept, slopes = flat(kept) != 0, flat(slope)
-    if is_kept.all() or not is_kept.any() or not slopes.all():
-        return False
-    return bool(np.ptp(slopes[is_kept]) == 0 and (slopes[~is_kept] != slopes[is_kept][0]).all())
+    is_one_number = np.ptp(slopes[is_kept]) == 0 and slopes.all()
+    return bool(is_one_number and (slopes[~is_kept] != slopes[is_kept][0]).all())
