@@ -18,11 +18,7 @@ from ._on_its_way import lacks_a_slope_on_its_way, multiplies_by_itself
 from ._operand import a_neighbour
 from ._penalty import beside_the_data
 from ._purpose import reads_its_mask
-from ._relations import (
-    another_factor,
-    related,
-    related_by_a_usual_slope,
-)
+from ._relations import another_factor, related, related_by_a_usual_slope
 from ._scales import by_a_factor, of_data, times_the_slope
 from ._shapes import reversed_order as reversed_order, transpose as transpose, unreduced as unreduced
 from ._slopes import wrong_slope

@@ -19,12 +19,7 @@ from ._names import as_code
 from ._on_its_way import lacks_a_slope_on_its_way, multiplies_by_itself, multiplies_in_vain
 from ._penalty import beside_the_data, of_another_form
 from ._purpose import is_before_the_loss, reads_an_error
-from ._relations import (
-    another_value,
-    related,
-    related_by_a_slope,
-    related_term,
-)
+from ._relations import another_value, related, related_by_a_slope, related_term
 from ._scales import by_a_factor, factor_of_a_number, of_data
 from ._slopes import computes_no_slope, is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._softmax import has_only_the_diagonal, lacks_the_softmax

@@ -108,6 +108,13 @@ class Linear:
         return dout @ self.w.T
 
 
+class Kept(Linear):
+    def backward(self, dout):
+        dx = dout @ self.w.T
+        self.seen = dout
+        return dx
+
+
 class Masked:
     def __init__(self, layer, mask):
         self.layer, self.mask = layer, mask
@@ -116,7 +123,8 @@ class Masked:
         return self.layer.backward(dout)
 
 
-def test_what_a_layer_returns_rightly_is_wrong_where_its_caller_returns_it(getkey):
+@pytest.mark.parametrize("layer", (Linear, Kept))
+def test_what_a_layer_returns_rightly_is_wrong_where_its_caller_returns_it(getkey, layer):
     w, v, x, y = normals(getkey, (3, 4), (4, 2), (5, 3), (5, 2))
     mask = (jax.random.uniform(getkey(), (5, 4)) > 0.4).astype(x.dtype)
 
@@ -126,7 +134,7 @@ def test_what_a_layer_returns_rightly_is_wrong_where_its_caller_returns_it(getke
     def grads(params, x, y):
         a = jnp.tanh(x @ params["w"])
         dout = (mask * a) @ params["v"] - y
-        da = Masked(Linear(params["v"]), mask).backward(dout)
+        da = Masked(layer(params["v"]), mask).backward(dout)
         return {"w": x.T @ (da * (1 - a**2)), "v": (mask * a).T @ dout}
 
     [(cause, line)] = named(check(loss, grads, {"w": w, "v": v}, x, y))

@@ -241,19 +241,6 @@ def test_the_slope_of_a_relu_is_another_slope_than_that_of_a_leaky_one(getkey):
     assert found == ("wrong-activation-derivative", 'dz = (d @ params["w2"].T) * slope(z)')
 
 
-class Linear:
-    def __init__(self, w):
-        self.w = w
-
-    def forward(self, x):
-        self.x = x
-        return x @ self.w
-
-    def backward(self, d):
-        self.grad = self.x.T @ d
-        return d @ self.w.T
-
-
 class Dropout:
     def __init__(self, mask):
         self.mask = mask
@@ -270,49 +257,15 @@ def test_the_number_of_a_dropout_is_told_where_the_mask_is(getkey):
         return jnp.sum((jnp.tanh(x @ params["w1"]) * mask / 0.8 @ params["w2"] - y) ** 2)
 
     def grads(params, x, y, mask):
-        below, above, dropout = Linear(params["w1"]), Linear(params["w2"]), Dropout(mask)
-        a = jnp.tanh(below.forward(x))
-        d = above.backward(2 * (above.forward(dropout.forward(a)) - y))
-        below.backward(dropout.backward(d) * (1 - a**2))
-        return {"w1": below.grad, "w2": above.grad}
+        dropout, a = Dropout(mask), jnp.tanh(x @ params["w1"])
+        h = dropout.forward(a)
+        d = 2 * (h @ params["w2"] - y)
+        dh = d @ params["w2"].T
+        dz = dropout.backward(dh) * (1 - a**2)
+        return {"w1": x.T @ dz, "w2": h.T @ d}
 
     w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (7, 4), (7, 2))
     mask = jax.random.bernoulli(getkey(), 0.8, (7, 5)).astype(x.dtype)
     report = check(loss, grads, {"w1": w1, "w2": w2}, x, y, mask)
     assert first(report) == ("scale-constant", "return d * self.mask")
     assert report.findings[0].factor == 0.8
-
-
-class Dropped:
-    def __init__(self, layer, mask):
-        self.layer, self.mask = layer, mask
-
-    def forward(self, x):
-        return self.layer.forward(x * self.mask)
-
-    def backward(self, d):
-        return self.layer.backward(d)
-
-
-def test_a_mask_that_is_lacking_round_a_layer_is_none_of_the_layer(getkey):
-    def loss(params, x, y, mask):
-        return jnp.sum((jnp.tanh(x @ params["w1"]) * mask @ params["w2"] - y) ** 2)
-
-    def grads(params, x, y, mask):
-        below, above = Named(params["w1"]), Named(params["w2"])
-        dropped = Dropped(above, mask)
-        a = jnp.tanh(below.forward(x))
-        d = dropped.backward(2 * (dropped.forward(a) - y))
-        below.backward(d * (1 - a**2))
-        return {"w1": below.grad, "w2": above.grad}
-
-    class Named(Linear):
-        def backward(self, d):
-            dx = d @ self.w.T
-            self.grad = self.x.T @ d
-            return dx
-
-    w1, w2, x, y = normals(getkey, (4, 5), (5, 2), (7, 4), (7, 2))
-    mask = jax.random.bernoulli(getkey(), 0.8, (7, 5)).astype(x.dtype)
-    found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y, mask))
-    assert found == ("missing-factor", "return self.layer.backward(d)")
