@@ -36,7 +36,7 @@ def of_operands(
     """
     equations = bench.program.equations
     alike = {tuple((equations[i].name, len(equations[i].inputs)) for i in instance) for instance in instances}
-    for atom, uses in _outside(bench, instances[0]).items() if len(alike) == 1 else ():
+    for atom, uses in read_from_outside(bench, instances[0]).items() if len(alike) == 1 else ():
         if is_innocent(atom):
             there = [*offers, *(errors if is_a_value(atom) else ())]
             yield from replaced(bench, instances, uses, atom, there, sieve, of_any_kind=True)
@@ -46,7 +46,7 @@ def in_each_place(
     bench: Bench, instances: Instances, offers: Sequence[Offer], is_innocent: Callable[[Atom], bool], sieve: Sieve
 ) -> Iterator[Edit]:
     """One of the offers in the place of what a statement reads, in one place alone."""
-    for atom, uses in _outside(bench, instances[0]).items():
+    for atom, uses in read_from_outside(bench, instances[0]).items():
         if is_innocent(atom):
             for use in uses:
                 yield from replaced(bench, instances, [use], atom, offers, sieve)
@@ -59,7 +59,7 @@ def in_several_places(
     called with it, as in `f(a) * (1 - f(a)) * (a - y)`.
     """
     equations = bench.program.equations
-    for atom, uses in _outside(bench, instances[0]).items():
+    for atom, uses in read_from_outside(bench, instances[0]).items():
         if len(uses) < 2 or not is_innocent(atom):
             continue
         yield from replaced(bench, instances, uses, atom, offers, sieve)
@@ -69,7 +69,7 @@ def in_several_places(
                 yield from replaced(bench, instances, alike, atom, offers, sieve)
 
 
-def _outside(bench: Bench, instance: tuple[int, ...]) -> dict[int, list[tuple[int, int]]]:
+def read_from_outside(bench: Bench, instance: tuple[int, ...]) -> dict[int, list[tuple[int, int]]]:
     """What a run of a statement reads of others, each with the places and positions."""
     equations = [bench.program.equations[index] for index in instance]
     inside = {out for equation in equations for out in equation.outputs}

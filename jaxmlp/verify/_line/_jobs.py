@@ -10,6 +10,7 @@ from ._bench import Bench
 from ._brackets import of_brackets
 from ._edits import Edit
 from ._edits_of_equations import masked_otherwise, of_equations, turned
+from ._edits_of_kernels import half_a_turn
 from ._edits_of_operands import in_each_place, of_operands
 from ._edits_of_parts import elsewhere, of_parts
 from ._edits_of_programs import of_programs
@@ -200,7 +201,9 @@ class Jobs:
             is_alone = len(instances) == 1 and self.planted is None
             if is_alone and (all(map(self.standing.is_a_value, outs)) or self._is_given_twice(instances[0], outs)):
                 yield from in_each_place(bench, instances, self.cotangents, self.standing.is_innocent, sieve)
-        if self.planted is not None:
+        if self.planted is None:
+            yield from half_a_turn(bench, instances)
+        else:
             yield from masked_otherwise(bench, instances)
 
     def _instead_of(self, slope: int) -> Iterable[Following]:

@@ -114,7 +114,7 @@ class Search:
 
     def _is_a_guess(self, job: Job) -> bool:
         """Whether only trying tells, and what is corrected gives nothing that is known: such come last."""
-        if job.cheap or len(job.instances) == 1 or "across" in job.edit.facts:
+        if job.cheap or len(job.instances) == 1 or "across" in job.edit.facts or job.edit.kind == "half_a_turn":
             return False
         first = job.instances[0]
         corrected = self.bench.values(first, job.edit.patches(1.0), 0) or {}

@@ -1,6 +1,7 @@
 """Which mistake: what corrects the result of a statement, in words."""
 
 import ast
+from itertools import permutations
 
 from .._line import _relate
 from .._line._bench import Patch
@@ -8,7 +9,7 @@ from .._line._offers import Offer
 from .._line._patches import with_inputs
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
-from ._conditions import decides_nothing, masked_otherwise
+from ._conditions import asks_another_layer, decides_nothing, masked_otherwise
 from ._departures import departed as departed
 from ._explanation import Explanation
 from ._instead import known as known
@@ -69,6 +70,8 @@ def times(e: Explanation) -> Finding | list[Finding]:
         found = another_loss(e, corrected) or another_factor(e, e.actual, corrected)
         if found is not None:
             return found
+    if asks_another_layer(e):
+        return wrong_slope(e, slope=what, at=e.at(offer), place=e.place())
     if decides_nothing(e, offer):
         return _words.wrong_mask(e.paths, place=e.place())
     return _words.missing_slope(e.paths, slope=what, at=e.at(offer), place=place)
@@ -128,6 +131,8 @@ def slope(e: Explanation) -> Finding | list[Finding]:
         return masked
     if reads_its_mask(e, offer.values[0]):
         return _words.wrong_mask(e.paths, place=e.place())
+    if offer.quantity is not None and e.case.is_of_data(offer.quantity):
+        return _words.wrong_operand(e.paths, used=e.case.names.of(_beside(e, offer)), instead=what, place=e.place())
     found = None if corrected is None else related_by_a_usual_slope(e, e.actual, corrected)
     if found is not None and found.cause == "extra-activation-derivative":
         return found
@@ -136,6 +141,19 @@ def slope(e: Explanation) -> Finding | list[Finding]:
     if corrected is not None and (found := a_neighbour(e, corrected)) is not None:
         return found
     return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(times_the_slope(e, offer, what)))
+
+
+def _beside(e: Explanation, offer: Offer) -> int | None:
+    """What the statement multiplies by in the place of a factor."""
+    program = e.case.bench.program
+    expected = e.corrected()
+    products = [program.equations[index] for index in e.run if program.equations[index].name == "mul"]
+    for used, other in [(a, b) for product in products for a, b in permutations(product.inputs)]:
+        values = e.case.bench.run.at(other)
+        if isinstance(used, int) and expected is not None and values[0].shape == offer.shape:
+            if _relate.same(tuple(v * offer.at(0, k) for k, v in enumerate(values)), expected):
+                return used
+    return None
 
 
 def _stands_for_an_error(e: Explanation, corrected: _relate.Values) -> bool:

@@ -185,6 +185,10 @@ def begun_anew(e: Explanation) -> Finding:
     return _words.extra_slope(e.paths, slope=e.case.names.slope(again[1]), place=e.place())
 
 
+def half_a_turn(e: Explanation) -> Finding:
+    return _words_of_parts.half_a_turn(e.paths, is_turned=e.facts["is_turned"], place=e.place())
+
+
 def counted(e: Explanation) -> Finding:
     """A number of the examples belongs where another one, which was counted, divides."""
     if e.mistake.factor == 0:

@@ -43,6 +43,17 @@ def decides_nothing(e: Explanation, slope: Offer) -> bool:
     return bool(asked) and len(np.unique(slope.values[0])) == 2 and all(len(np.unique(values)) == 1 for values in asked)
 
 
+def asks_another_layer(e: Explanation) -> bool:
+    """Whether the statement compares values of the forward pass that are fewer than its own numbers: a slope of one or
+    zero is taken at the output of another layer.
+    """
+    bench = e.case.bench
+    compared = [equation for equation in map(bench.program.equations.__getitem__, e.run) if equation.name in _ORDERS]
+    asked = [atom for equation in compared for atom in equation.inputs if isinstance(atom, int)]
+    values = [bench.run.at(atom) for atom in asked if e.case.is_made_of_params(atom)]
+    return any(v[0].size < e.actual[0].size and e.case.forward.find(v) is not None for v in values)
+
+
 def is_right_on_part_of_a_branch(e: Explanation, expected: Values) -> bool:
     """Whether a statement with two branches gives what it must at some of the entries of one, and not at the others."""
     bench = e.case.bench

@@ -29,12 +29,14 @@ from .._program._trace import Program, program_of
 from .._program._tree import leaf_of, named_leaves
 from .._report._gradient_report import Finding, Line
 from . import _causes, _causes_of_programs, _causes_within
-from ._calls import at_the_calls, is_of_the_loss, where_it_is_called
+from ._called import is_of_the_loss
+from ._calls import at_the_calls, where_it_is_called
 from ._case import Case
 from ._elsewhere import (
     at_an_early_return,
     at_its_condition,
     at_its_pieces,
+    at_its_return,
     at_its_sum,
     at_its_users,
     where_terms_are_added,
@@ -210,7 +212,8 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = at_its_users(explanation, at_the_calls(explanation, found))
     found = where_terms_are_added(explanation, where_the_rest_is_known(explanation, found))
     found = at_its_pieces(explanation, at_its_sum(explanation, at_its_condition(explanation, found)))
-    return of_one_part(explanation, at_an_early_return(explanation, found))
+    found = at_its_return(explanation, at_an_early_return(explanation, found))
+    return of_one_part(explanation, found)
 
 
 def _beside_one_term(

@@ -12,7 +12,7 @@ from .._line import _relate
 from .._line._offers import Offer
 from .._program._sites import results, wholes
 from .._program._stacks import Frame
-from .._program._syntax import return_in_a_loop
+from .._program._syntax import argument_given_back, return_in_a_loop
 from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
@@ -236,6 +236,25 @@ def at_an_early_return(e: Explanation, findings: list[Finding]) -> list[Finding]
         if number is not None:
             line = line_of(Frame(frame.file, number, frame.function), e.case.source)
             return [replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings]
+    return findings
+
+
+def at_its_return(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the return of a function that gives back what it was given, in the place of what it computes
+    and nothing reads.
+    """
+    offer: Offer | None = e.facts.get("offer")
+    program, source = e.case.bench.program, e.case.source
+    if offer is None or not offer.is_unread or offer.name is None or e.edit.kind not in ("operand", "known"):
+        return findings
+    for stack in program.equations[program.makers[offer.variables[0]]].stacks:
+        frame = next((frame for frame in stack if frame), None)
+        given_back = frame and argument_given_back(frame, offer.name)
+        if frame is not None and given_back is not None:
+            name, number = given_back
+            line = line_of(Frame(frame.file, number, frame.function), source)
+            place = replace(e.place(), line=line, name=None)
+            return [_words.wrong_operand(e.paths, used=name, instead=offer.name, place=place)]
     return findings
 
 

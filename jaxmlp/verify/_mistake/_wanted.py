@@ -13,6 +13,7 @@ from .._line._relate import Values
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from .._verdict._accuracy import norm
+from ._class_numbers import class_numbers
 from ._conditions import is_masked_in_vain
 from ._explanation import Explanation
 from ._penalty import of_a_penalty
@@ -28,6 +29,8 @@ def of_what_is_read(e: Explanation, quantity: Quantity | None) -> list[Finding] 
     found = of_a_penalty(e) or _operand(e) or _one_term_too_many(e) or _product_for_a_sum(e) or _another_product(e)
     if found:
         return found
+    if (numbers := class_numbers(e)) is not None:
+        return [numbers]
     if _lacks_a_product(e):
         return [_words.missing_term(e.paths, place=e.place())]
     expected = e.corrected()

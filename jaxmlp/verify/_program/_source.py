@@ -190,11 +190,18 @@ def caller(stacks: Iterable[Stack], inner: Frame | None) -> Frame | None:
         inside = [
             index
             for index, frame in enumerate(frames)
-            if inner and (frame.file, frame.function) == (inner.file, inner.function)
+            if inner and (frame.file, _around(frame.function)) == (inner.file, _around(inner.function))
         ]
         if inside and inside[-1] + 1 < len(frames):
             return frames[inside[-1] + 1]
     return None
+
+
+def _around(function: str) -> str:
+    """The function in which a comprehension stands, that is one of its own until Python 3.12; any other as it is."""
+    while function.endswith(("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")):
+        function = function.rpartition(".")[0].removesuffix(".<locals>")
+    return function
 
 
 def _code(function: Any) -> CodeType | None:

@@ -101,6 +101,22 @@ def return_in_a_loop(frame: Frame) -> int | None:
     return next((s.lineno for loop in loops for s in loop.body if isinstance(s, ast.Return)), None)
 
 
+def argument_given_back(frame: Frame, computed: str) -> tuple[str, int] | None:
+    """The argument that the function in which a frame stands gives back, while it never reads what it has `computed`:
+    its name, and the line of the return.
+    """
+    node = function_of(frame)
+    if node is None or isinstance(node, ast.Lambda):
+        return None
+    taken = {argument.arg for argument in node.args.args}
+    names = [each for each in ast.walk(node) if isinstance(each, ast.Name) and each.id == computed]
+    returned = [each for each in ast.walk(node) if isinstance(each, ast.Return)]
+    if len(returned) != 1 or not names or any(isinstance(name.ctx, ast.Load) for name in names):
+        return None
+    value = returned[0].value
+    return (value.id, returned[0].lineno) if isinstance(value, ast.Name) and value.id in taken else None
+
+
 def argument_passed_as(statement: ast.AST, name: str, function: Any) -> str | None:
     """What a function calls the argument that a statement passes to it as `name`, by its position or its keyword."""
     taken = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]

@@ -167,3 +167,13 @@ def penalty_alone(paths: tuple[str, ...], *, place: Place | None = None) -> Find
 
 def _code(part: str | None) -> str:
     return Sentence("phrase.part") if part is None else f"`{part}`"
+
+
+def half_a_turn(paths: tuple[str, ...], *, is_turned: bool, place: Place | None = None) -> Finding:
+    """The kernel of a convolution is turned by half a turn where it must not be, or is not where it must be."""
+    return finding("wrong-operand", paths, place, table="turned-kernel" if is_turned else "unturned-kernel")
+
+
+def class_numbers(paths: tuple[str, ...], *, count: int, place: Place | None = None) -> Finding:
+    """The number of a class is taken from its probabilities, and not its one-hot row of `count` numbers."""
+    return finding("wrong-operand", paths, place, table="class-numbers", count=count)

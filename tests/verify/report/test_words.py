@@ -66,6 +66,9 @@ FINDINGS = [
     ("wrong-operand", _words_of_parts.parameter_itself, {"used": 'params["b1"]'}),
     ("wrong-operand", _words_of_parts.gradient_sent_back, {"used": "dw2"}),
     ("wrong-operand", _words.begun_anew, {}),
+    ("wrong-operand", _words_of_parts.half_a_turn, {"is_turned": False}),
+    ("wrong-operand", _words_of_parts.half_a_turn, {"is_turned": True}),
+    ("wrong-operand", _words_of_parts.class_numbers, {"count": 3}),
     ("wrong-operand", _words.matrix_product, {"of_a_slope": False}),
     ("wrong-activation-derivative", _words.matrix_product, {"of_a_slope": True}),
     ("scale-batch", _words.counted_batch, {"batch": 7}),
@@ -132,7 +135,7 @@ REASONS = [
 
 UNSAID = (
     *(_words.transposed, _words.scale_batch, _words.counted_entries, _words.matrix_product),
-    _words_of_parts.another_reduction,
+    *(_words_of_parts.another_reduction, _words_of_parts.half_a_turn),
 )
 """Of these not every fact is said: the shape of a square, a mean's factor, what is multiplied, which of two it is."""
 
