@@ -239,6 +239,8 @@ def _of_equation(
         yield edit("mask", 1.5, lambda c: flipped)
     if name in _PUTS:
         yield edit("added", 1.2, lambda c: then_scaled(added(equation), c), factor=True)
+        which = 1 if name == "dynamic_update_slice" else 2
+        yield edit("put", 0.3, lambda c: with_input(which, lambda value: c * value), factor=True)
     if name == "scatter" and len(equation.inputs) == 3:
         yield edit("put_twice", 1.3, lambda c: changed_by_each(equation))
     if name.startswith("reduce_"):

@@ -71,7 +71,7 @@ class Factors:
         if one.shape != truth.shape or not np.isfinite(one).all():
             return None
         where = edit.facts.get("within", edit.facts.get("position"))
-        key = (edit.kind in ("plus", "number", "term") and edit, instances, where, path)
+        key = (edit.kind in ("plus", "number", "term", "put") and edit, instances, where, path)
         if key not in self.zeros:
             self.zeros[key] = bench.value(path, edit.patches(0.0), 0)
         zero = self.zeros[key]

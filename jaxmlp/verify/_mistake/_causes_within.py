@@ -185,6 +185,10 @@ def begun_anew(e: Explanation) -> Finding:
     return _words.extra_slope(e.paths, slope=e.case.names.slope(again[1]), place=e.place())
 
 
+def put(e: Explanation) -> list[Finding]:
+    return [replace(finding, computes=None, must=None, fix=None) for finding in by_a_factor(e, e.mistake.factor)]
+
+
 def half_a_turn(e: Explanation) -> Finding:
     return _words_of_parts.half_a_turn(e.paths, is_turned=e.facts["is_turned"], place=e.place())
 

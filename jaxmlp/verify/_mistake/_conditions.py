@@ -1,5 +1,7 @@
 """Which mistake: what is let through by conditions and masks, beside what must be."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from .._line import _relate
@@ -7,10 +9,12 @@ from .._line._bench import RIGHT
 from .._line._offers import Offer
 from .._line._patches import after
 from .._line._relate import Values
+from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from .._report._words import Place
 from ._explanation import Explanation
+from ._names import line_of
 
 
 _ORDERS = ("gt", "ge", "lt", "le")
@@ -113,3 +117,54 @@ def _is_open_where(slope: Values, kept: Values) -> bool:
     is_kept, slopes = flat(kept) != 0, flat(slope)
     is_one_number = np.ptp(slopes[is_kept]) == 0 and slopes.all()
     return bool(is_one_number and (slopes[~is_kept] != slopes[is_kept][0]).all())
+
+
+def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the condition of the forward pass that a value is put through, if all that the value lacks is
+    that it is zero in more places: `where(z < 3, da, 0)`, where `z > -3` is needed as well.
+    """
+    bench, program = e.case.bench, e.case.bench.program
+    if e.edit.kind != "times" or e.out is None or len(e.site.instances) > 1:
+        return findings
+    offer = e.facts["offer"]
+    if not all(np.isin(e.mistake.factor * offer.at(0, k), (0.0, 1.0)).all() for k in range(bench.count)):
+        return findings
+    value = e.out
+    while len(users := [i for i in program.users.get(value, ()) if set(bench.reached((i,))) & set(e.paths)]) == 1:
+        equation = program.equations[users[0]]
+        others = [atom for atom in equation.inputs if atom != value]
+        frame = e.case.places[users[0]]
+        if equation.name == "select_n" and equation.inputs[0] != value:
+            condition, *branches = others
+            if not isinstance(condition, int) or condition not in program.makers:
+                return findings
+            depends = not e.case.depends_on(condition).isdisjoint(e.case.params)
+            if frame is None or not depends or not all(_relate.is_zero(bench.run.at(atom)) for atom in branches):
+                return findings
+            compared = program.equations[program.makers[condition]].inputs
+            if not _is_between_bounds(offer, [bench.run.at(atom) for atom in compared]):
+                return findings
+            place = replace(e.place(), line=line_of(frame, e.case.source), name=None)
+            return [_words.wrong_mask(e.paths, place=place)]
+        if equation.name not in ("mul", "div", "neg") or not all(isinstance(atom, Literal) for atom in others):
+            return findings
+        [value] = equation.outputs
+    return findings
+
+
+def _is_between_bounds(offer: Offer, compared: list[_relate.Values]) -> bool:
+    """Whether a factor is zero on one side of bounds for something that a condition compares, as a mask that was drawn
+    at random is not.
+    """
+    for values in compared:
+        kept = [np.asarray(offer.at(0, point)).astype(bool) for point in range(len(values))]
+        if all(value.shape == keep.shape and value.dtype.kind == "f" for value, keep in zip(values, kept, strict=True)):
+            sides = [(value[keep], value[~keep]) for value, keep in zip(values, kept, strict=True)]
+            if all(not _is_within(*side) for side in sides) or all(not _is_within(*side[::-1]) for side in sides):
+                return True
+    return False
+
+
+def _is_within(values: np.ndarray, others: np.ndarray) -> bool:
+    """Whether any of `others` lies between `values`."""
+    return bool(((others > values.min(initial=np.inf)) & (others < values.max(initial=-np.inf))).any())

@@ -32,13 +32,14 @@ from . import _causes, _causes_of_programs, _causes_within
 from ._called import is_of_the_loss
 from ._calls import at_the_calls, where_it_is_called
 from ._case import Case
+from ._conditions import at_its_condition
 from ._elsewhere import (
     at_an_early_return,
-    at_its_condition,
     at_its_pieces,
     at_its_return,
     at_its_sum,
     at_its_users,
+    where_it_is_made,
     where_terms_are_added,
     where_the_rest_is_known,
 )
@@ -212,7 +213,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = at_its_users(explanation, at_the_calls(explanation, found))
     found = where_terms_are_added(explanation, where_the_rest_is_known(explanation, found))
     found = at_its_pieces(explanation, at_its_sum(explanation, at_its_condition(explanation, found)))
-    found = at_its_return(explanation, at_an_early_return(explanation, found))
+    found = where_it_is_made(explanation, at_its_return(explanation, at_an_early_return(explanation, found)))
     return of_one_part(explanation, found)
 
 

@@ -1,6 +1,6 @@
 """Where a mistake stands if not at the statement that is corrected: at those that use a right value in the place of
-another, at a condition that lets too much of it through, at a sum of which only the other term has a factor, at those
-that make what is only collected there, or at a return that ends a loop in its first run.
+another, at those that make what lacks something, at a sum of which only the other term has a factor, at those that make
+what is only collected there, or at a return that ends too early or gives back the wrong value.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,6 @@ from .._line._offers import Offer
 from .._program._sites import results, wholes
 from .._program._stacks import Frame
 from .._program._syntax import argument_given_back, return_in_a_loop
-from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -59,57 +58,6 @@ def where_the_rest_is_known(e: Explanation, findings: list[Finding]) -> list[Fin
     frames = dict.fromkeys(e.case.source.frame(program.equations[user].stacks) for user in users)
     lines = [line_of(frame, e.case.source) for frame in frames if frame]
     return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
-
-
-def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:
-    """The findings, at the condition of the forward pass that a value is put through, if all that the value lacks is
-    that it is zero in more places: `where(z < 3, da, 0)`, where `z > -3` is needed as well.
-    """
-    bench, program = e.case.bench, e.case.bench.program
-    if e.edit.kind != "times" or e.out is None or len(e.site.instances) > 1:
-        return findings
-    offer = e.facts["offer"]
-    if not all(np.isin(e.mistake.factor * offer.at(0, k), (0.0, 1.0)).all() for k in range(bench.count)):
-        return findings
-    value = e.out
-    while len(users := [i for i in program.users.get(value, ()) if set(bench.reached((i,))) & set(e.paths)]) == 1:
-        equation = program.equations[users[0]]
-        others = [atom for atom in equation.inputs if atom != value]
-        frame = e.case.places[users[0]]
-        if equation.name == "select_n" and equation.inputs[0] != value:
-            condition, *branches = others
-            if not isinstance(condition, int) or condition not in program.makers:
-                return findings
-            depends = not e.case.depends_on(condition).isdisjoint(e.case.params)
-            if frame is None or not depends or not all(_relate.is_zero(bench.run.at(atom)) for atom in branches):
-                return findings
-            compared = program.equations[program.makers[condition]].inputs
-            if not _is_between_bounds(offer, [bench.run.at(atom) for atom in compared]):
-                return findings
-            place = replace(e.place(), line=line_of(frame, e.case.source), name=None)
-            return [_words.wrong_mask(e.paths, place=place)]
-        if equation.name not in ("mul", "div", "neg") or not all(isinstance(atom, Literal) for atom in others):
-            return findings
-        [value] = equation.outputs
-    return findings
-
-
-def _is_between_bounds(offer: Offer, compared: list[_relate.Values]) -> bool:
-    """Whether a factor is zero on one side of bounds for something that a condition compares, as a mask that was drawn
-    at random is not.
-    """
-    for values in compared:
-        kept = [np.asarray(offer.at(0, point)).astype(bool) for point in range(len(values))]
-        if all(value.shape == keep.shape and value.dtype.kind == "f" for value, keep in zip(values, kept, strict=True)):
-            sides = [(value[keep], value[~keep]) for value, keep in zip(values, kept, strict=True)]
-            if all(not _is_within(*side) for side in sides) or all(not _is_within(*side[::-1]) for side in sides):
-                return True
-    return False
-
-
-def _is_within(values: np.ndarray, others: np.ndarray) -> bool:
-    """Whether any of `others` lies between `values`."""
-    return bool(((others > values.min(initial=np.inf)) & (others < values.max(initial=-np.inf))).any())
 
 
 def at_its_sign(e: Explanation, findings: list[Finding]) -> list[Finding]:
@@ -183,6 +131,22 @@ def where_terms_are_added(e: Explanation, findings: list[Finding]) -> list[Findi
 
 
 _SUMS = frozenset(("add", "add_any"))
+
+
+def where_it_is_made(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the statement that makes what lacks the error of the layer behind, if several use it, and no
+    leaf that comes of it is right.
+    """
+    program, bench = e.case.bench.program, e.case.bench
+    if e.within is None or {finding.cause for finding in findings} != {"missing-upstream"}:
+        return findings
+    reached = bench.reached(program.users.get(e.within, ()))
+    frame = e.case.places[program.makers[e.within]] if e.within in program.makers else None
+    is_a_value = e.case.forward.find(bench.run.at(e.within)) is not None
+    if frame is None or is_a_value or len(reached) == len(e.paths) or any(bench.is_right(p, {}) for p in reached):
+        return findings
+    place = replace(e.place(), line=line_of(frame, e.case.source), name=e.case.names.of(e.within))
+    return [_words.missing_upstream(e.paths, place=place)]
 
 
 def _is_carried(e: Explanation) -> bool:

@@ -47,7 +47,9 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if used is not None:
         return [_words_of_parts.parameter_itself(e.paths, used=used, place=e.place())]
     if causes == {"wrong-forward"} and reads_an_error(e):  # an error is no argument of the forward pass
-        return [wrong_slope(e, place=e.place())]
+        frame = _its_only_user(e) if e.mistake.innocent and not e.alias else None
+        place = e.place() if frame is None else replace(e.place(), line=line_of(frame, e.case.source), name=None)
+        return [wrong_slope(e, place=place)]
     if causes <= set(_OF_SIGNS) and e.differs_in_signs():
         return [_words.sign(e.paths, place=e.place())]
     if causes <= set(_OF_A_SLOPE) and e.edit.kind != "scale" and leads_to_a_slope(e) and not is_used_as_a_value(e):
@@ -59,6 +61,14 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if causes == {"scale-constant"} and e.edit.kind == "number" and _multiplies_by_a_slope(e):
         return [wrong_slope(e, place=e.place(findings[0].must))]
     return findings
+
+
+def _its_only_user(e: Explanation) -> Frame | None:
+    """The statement that alone reads what is given, if that is right as a value of the forward pass."""
+    program, bench = e.case.bench.program, e.case.bench
+    users = program.users.get(e.out, ()) if e.out is not None and e.case.forward.find(e.actual) is not None else ()
+    frames = {e.case.places[user] for user in users if user not in e.run and set(bench.reached((user,))) & set(e.paths)}
+    return frames.pop() if len(frames) == 1 else None
 
 
 def _divides_by_another_count(e: Explanation) -> bool:

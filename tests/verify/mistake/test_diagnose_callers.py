@@ -556,3 +556,31 @@ def test_an_activation_of_the_error_is_no_value_of_the_forward_pass(getkey):
     w1, w2, x, y = normals(getkey, (3, 4), (4, 2), (6, 3), (6, 2))
     report = check(loss, grads, {"w1": w1, "w2": w2}, x, y)
     assert {finding.cause for finding in report.findings} == {"wrong-activation-derivative"}
+
+
+class Scale:
+    def __init__(self, gain):
+        self.gain = gain
+
+    def backward(self, error):
+        gain = self.gain
+        corrected = error * gain  # noqa: F841  nothing reads it: that is the mistake
+        return error
+
+
+def test_a_method_that_gives_back_what_it_was_given(getkey):
+    def loss(params, x, y):
+        return jnp.sum((params["g"][None] * (jnp.tanh(x @ params["u"]) @ params["w"]) - y) ** 2) / 2
+
+    def grads(params, x, y):
+        h = jnp.tanh(x @ params["u"])
+        z = h @ params["w"]
+        error = params["g"][None] * z - y
+        dg = jnp.sum(error * z, axis=0)
+        error = Scale(params["g"][None]).backward(error)
+        dw = h.T @ error
+        dz = error @ params["w"].T * (1 - h**2)
+        return {"u": x.T @ dz, "w": dw, "g": dg}
+
+    u, w, g, x, y = normals(getkey, (4, 5), (5, 3), (3,), (6, 4), (6, 3))
+    assert said(loss, grads, {"u": u, "w": w, "g": g}, x, y) == [("wrong-operand", "return error")]

@@ -196,3 +196,21 @@ def test_a_softmax_over_the_examples_is_wrong_and_not_the_error_that_reads_it(ge
     y = jnp.eye(4)[jnp.array([0, 1, 3, 2, 1])]
     line = "return jnp.exp(z) / sum(jnp.exp(z), start=jnp.zeros(z.shape[1]))[None, :]"
     assert said(loss, grads, w, x, y) == [("wrong-forward", line)]
+
+
+def test_what_several_use_lacks_the_error_where_it_is_made(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.mean((jax.nn.sigmoid(x @ params["w"] + params["b"][None]) - y) ** 2)
+
+    def grads(params, x, y):
+        a = jax.nn.sigmoid(x @ params["w"] + params["b"][None])
+        d = a * (1 - a)
+        dw = x.T.dot(d)
+        db = d.sum()
+        return {"w": dw, "b": db}
+
+    w, b, x, y = normals(getkey, (4, 3), (3,), (6, 4), (6, 3))
+    assert said(loss, grads, {"w": w, "b": b}, x, y) == [
+        ("missing-upstream", "d = a * (1 - a)"),
+        ("shape", "db = d.sum()"),
+    ]

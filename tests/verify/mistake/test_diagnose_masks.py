@@ -269,3 +269,53 @@ def test_the_number_of_a_dropout_is_told_where_the_mask_is(getkey):
     report = check(loss, grads, {"w1": w1, "w2": w2}, x, y, mask)
     assert first(report) == ("scale-constant", "return d * self.mask")
     assert report.findings[0].factor == 0.8
+
+
+class DropoutOfOutputs:
+    def __init__(self, kept):
+        self.kept = kept
+
+    def forward(self, x):
+        self.outputs = x * self.kept
+        return self.outputs
+
+    def backward(self, error):
+        return self.outputs * error
+
+
+def test_a_dropout_that_multiplies_by_its_outputs(getkey):
+    def loss(params, x, y, kept):
+        h = jax.nn.sigmoid(x @ params["u"]) * kept
+        return jnp.sum((h @ params["w"] - y) ** 2) / 2
+
+    def grads(params, x, y, kept):
+        dropout = DropoutOfOutputs(kept)
+        h = jax.nn.sigmoid(x @ params["u"])
+        out = dropout.forward(h)
+        d = out @ params["w"] - y
+        error = dropout.backward(d @ params["w"].T)
+        return {"u": x.T @ (error * h * (1 - h)), "w": out.T @ d}
+
+    u, w, x, y = normals(getkey, (4, 5), (5, 3), (6, 4), (6, 3))
+    kept = (jnp.arange(30).reshape(6, 5) % 3 > 0).astype(x.dtype)
+    [finding] = check(loss, grads, {"u": u, "w": w}, x, y, kept).findings
+    assert finding.cause == "wrong-operand" and "`self.outputs` where `kept` belongs" in finding.message
+    assert finding.line.text == "return self.outputs * error"
+
+
+def test_a_slope_of_one_or_zero_that_is_taken_of_the_output(getkey):
+    def loss(params, x, y):
+        return jnp.sum((params["v"] @ jax.nn.relu(params["w"] @ x) - y) ** 2) / 2
+
+    def grads(params, x, y):
+        z = params["w"] @ x
+        h = jax.nn.relu(z)
+        out = params["v"] @ h
+        error = out - y
+        d = (error * params["v"]).T * jnp.where(out > 0, 1.0, 0.0)
+        return {"w": d @ x.T, "v": error * h.T}
+
+    w = jnp.asarray([[0.7, -0.4], [-0.9, 0.3], [0.5, 0.8]])
+    v, x, y = jnp.asarray([[0.6, -0.7, 0.9]]), jnp.asarray([[1.3], [0.6]]), jnp.asarray([[2.1]])
+    line = 'd = (error * params["v"]).T * jnp.where(out > 0, 1.0, 0.0)'
+    assert said(loss, grads, {"w": w, "v": v}, x, y) == [("wrong-activation-derivative", line)]

@@ -246,3 +246,27 @@ def test_a_product_of_one_number_where_a_matrix_belongs_stands_in_the_method_tha
     assert check(loss, partial(grads, right=True), params, x, y).ok
     [(cause, line)] = said(loss, grads, params, x, y)
     assert cause == "shape" and line and line.startswith('steps["w2"]')
+
+
+def test_numbers_that_are_put_with_the_wrong_sign(getkey):
+    def loss(params, which):
+        return -jax.nn.softmax(params["z"])[which]
+
+    def grads(params, which):
+        p = jax.nn.softmax(params["z"])
+        error = jnp.zeros_like(p).at[which].set(-1)
+        jacobian = jnp.zeros((len(p), len(p)))
+        for i in range(len(p)):
+            for j in range(len(p)):
+                if i != j:
+                    jacobian = jacobian.at[j, i].set(-p[i] * p[j])
+                else:
+                    jacobian = jacobian.at[j, i].set(-p[i] + p[i] ** 2)
+        dz = jnp.zeros_like(p)
+        for j in range(len(p)):
+            dz = dz.at[j].set(jnp.dot(jacobian[j], error))
+        return {"z": dz}
+
+    [z] = normals(getkey, (5,))
+    line = "jacobian = jacobian.at[j, i].set(-p[i] + p[i] ** 2)"
+    assert said(loss, grads, {"z": z}, jnp.asarray(2)) == [("sign", line)]

@@ -341,3 +341,34 @@ def test_a_penalty_of_the_gradient_itself_is_no_penalty_of_the_parameter(getkey)
     w, x, y = normals(getkey, (4, 2), (7, 4), (7, 2))
     found = said(loss, grads, {"w": w}, x, y, jnp.asarray(0.3), jnp.asarray(0.2))
     assert found == [("wrong-regularization", "g += lam * g + of_signs * jnp.sign(g)")]
+
+
+def logistic(z):
+    return 1 / (1 + jnp.exp(-z))
+
+
+def test_a_slope_at_the_other_side_is_told_where_it_is_taken(getkey):
+    def loss(params, u, i, j):
+        b, users, items = params["b"], params["users"], params["items"]
+        penalty = 0.1 * (b[i] ** 2 + b[j] ** 2) + 0.2 * jnp.sum(users[u] ** 2)
+        return -jax.nn.log_sigmoid(b[i] - b[j] + users[u] @ (items[i] - items[j])) + 0.5 * penalty
+
+    def grads(params, u, i, j):
+        b, users, items = params["b"], params["users"], params["items"]
+        x = b[i] - b[j] + users[u] @ (items[i] - items[j])
+        z = logistic(x)
+        d = z - 0.1 * b[i]
+        db = jnp.zeros_like(b).at[i].add(d)
+        d = -z - 0.1 * b[j]
+        db = db.at[j].add(d)
+        d = (items[i] - items[j]) * z - 0.2 * users[u]
+        du = jnp.zeros_like(users).at[u].add(d)
+        users = users.at[u].add(0.05 * d)
+        d = users[u] * z
+        dv = jnp.zeros_like(items).at[i].add(d)
+        dv = dv.at[j].add(-users[u] * z)
+        return {"b": -db, "users": -du, "items": -dv}
+
+    b, users, items = normals(getkey, (5,), (4, 3), (5, 3))
+    found = said(loss, grads, {"b": b, "users": users, "items": items}, *map(jnp.asarray, (2, 1, 4)))
+    assert found[0] == ("wrong-activation-derivative", "z = logistic(x)")

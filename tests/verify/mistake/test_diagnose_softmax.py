@@ -140,3 +140,25 @@ def test_the_diagonal_of_a_softmax_beside_a_number_is_one_statement(getkey):
     w, x = normals(getkey, (3, 5), (5,))
     report = check(loss, grads, {"w": w}, x, jnp.asarray([0.0, 1.0, 0.0]))
     assert named(report) == [("softmax-jacobian-diagonal-only", "dz = error / 3 * slope_of_softmax(z)")]
+
+
+def test_the_number_of_a_class_is_no_one_hot_row(getkey):
+    def loss(params, x, labels):
+        logits = jax.nn.log_softmax(x @ params["w"])
+        return -jnp.mean(logits[jnp.arange(len(x)), labels])
+
+    def grads(params, x, labels):
+        p = jax.nn.softmax(x @ params["w"])
+        error = p - labels[:, None].astype(p.dtype)
+        return {"w": x.T @ error / len(x)}
+
+    def grads_of_columns(params, x, labels):
+        p = jax.nn.softmax(params["w"].T @ x.T, axis=0)
+        error = p - labels[None, :].astype(p.dtype)
+        return {"w": x.T @ error.T / len(x)}
+
+    w, x = normals(getkey, (5, 4), (7, 5))
+    for hand in (grads, grads_of_columns):
+        [finding] = check(loss, hand, {"w": w}, x, jnp.asarray([2, 0, 3, 1, 1, 2, 3])).findings
+        assert finding.cause == "wrong-operand" and "each of the 4 probabilities" in finding.message
+        assert finding.line.text.startswith("error = p - labels[")
