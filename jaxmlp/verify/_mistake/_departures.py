@@ -13,7 +13,7 @@ from .._report import _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._parts import signs
-from ._relations import related_by_a_slope
+from ._relations import related_by_a_slope, times
 from ._terms import steps
 from ._usual_slopes import makes_another_slope
 
@@ -52,6 +52,8 @@ def _back_to_a_cotangent(e: Explanation) -> Finding | None:
         return _words.wrong_slope(e.paths, place=e.place())
     if e.out is None or e.actual[0].size < 2 or e.actual[0].dtype.kind != "f":
         return None
+    if _takes_a_slope_elsewhere(e):
+        return _words.wrong_slope(e.paths, place=e.place())
     for part in signs(e):
         if _gives_a_cotangent(e, part.patches):
             must = e.rewritten(part.old, part.new) if part.old is not None and part.new is not None else None
@@ -68,6 +70,20 @@ def _back_to_a_cotangent(e: Explanation) -> Finding | None:
             used, instead = e.case.names.of(atom), e.case.names.known(quantity)
             return _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
     return None
+
+
+def _takes_a_slope_elsewhere(e: Explanation) -> bool:
+    """Whether the statement multiplies a cotangent by a slope of the loss, and another makes a cotangent of it: that of
+    the same activation in another of its passes.
+    """
+    program, known = e.case.bench.program, e.case.each_cotangent
+    read = {a for i in e.run if program.equations[i].name == "mul" for a in program.equations[i].inputs}
+    each = [e.case.bench.run.at(atom) for atom in read]
+    alike = [values for values in each if values[0].shape == e.actual[0].shape and known.scale(values) is not None]
+    slopes = [q.values for q in e.quantities() if q.kind == "slope" and not e.case.is_arithmetic(q)]
+    slopes = [slope for slope in slopes if slope[0].shape == e.actual[0].shape]
+    taken = [(d, s) for d in alike for s in slopes if _relate.multiple(e.actual, times(d, s)) is not None]
+    return any(known.scale(times(d, other)) is not None for d, s in taken for other in slopes if other is not s)
 
 
 def _is_paired(e: Explanation) -> bool:

@@ -87,6 +87,8 @@ def beside_the_data(e: Explanation) -> list[Finding]:
     """
     [path, *others], equations, run = e.paths, e.case.bench.program.equations, e.case.bench.run
     terms = e.case.terms(path) if not others else ()
+    if not any(_is_along_a_parameter(e, term) for term in terms):
+        return []
     added = [atom for i in e.run if equations[i].name == "add" for atom in equations[i].inputs if isinstance(atom, int)]
     for atom in added if len(terms) > 1 else ():
         values = run.at(atom)
@@ -99,6 +101,19 @@ def beside_the_data(e: Explanation) -> list[Finding]:
         more = [] if batch is None else [_words.scale_batch(e.paths, snapped(factor), batch, place=e.place())]
         return [*found, *more]
     return []
+
+
+def _is_along_a_parameter(e: Explanation, term: Values) -> bool:
+    """Whether a term is a multiple of some numbers of a parameter, or of their signs, and zero beside them."""
+    for own in (e.case.bench.run.at(parameter) for parameter, path in e.case.paths.items() if path in e.paths):
+        if own[0].shape == term[0].shape and not _relate.is_zero(term):
+            kept = [tuple(np.where(t != 0, along(v), 0) for t, v in zip(term, own, strict=True)) for along in _ALONG]
+            if any(_relate.multiple(term, values) is not None for values in kept):
+                return True
+    return False
+
+
+_ALONG = (lambda value: value, np.sign)
 
 
 def _is_of_its_own(e: Explanation, variable: int) -> bool:

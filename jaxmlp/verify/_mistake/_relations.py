@@ -33,7 +33,7 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
         of_one_output = quantity.values[0].size == 1 < actual[0].size
         fits = quantity.kind == "cotangent" and (of_one_output or _fits(quantity.values, actual))
         if fits and not _relate.is_constant(quantity.values):
-            if multiple(_times(actual, quantity.values), expected) is not None:
+            if multiple(times(actual, quantity.values), expected) is not None:
                 return _words.missing_upstream(e.paths, upstream=_code(e, quantity.values), place=e.place())
     missing = tuple(b - a for a, b in zip(actual, expected, strict=True))
     for name, values in _named(e):
@@ -41,9 +41,9 @@ def related(e: Explanation, actual: Values, expected: Values) -> Finding | None:
             return _words.missing_term(e.paths, term=name, place=e.place())
     for name, values in _named(e):
         if _fits(values, actual):
-            if multiple(_times(actual, values), expected) is not None:
+            if multiple(times(actual, values), expected) is not None:
                 return _words.missing_factor(e.paths, what=name, place=e.place())
-            if multiple(actual, _times(expected, values)) is not None:
+            if multiple(actual, times(expected, values)) is not None:
                 return _words.extra_factor(e.paths, what=name, place=e.place())
     return another_factor(e, actual, expected)
 
@@ -86,17 +86,17 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
     for quantity in _quantities(e):
         if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
             factor = e.case.is_arithmetic(quantity)
-            if multiple(_times(actual, quantity.values), expected) is not None:
+            if multiple(times(actual, quantity.values), expected) is not None:
                 if factor:
                     return _words.missing_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
-            if multiple(actual, _times(expected, quantity.values)) is not None:
+            if multiple(actual, times(expected, quantity.values)) is not None:
                 if factor:
                     return _words.extra_factor(e.paths, what=e.case.names.known(quantity), place=e.place())
                 return _words.extra_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
             size = tuple(np.abs(value) for value in expected)
             if not factor and all((value >= 0).all() for value in actual):  # the sign is lost beside the slope
-                if multiple(_times(actual, tuple(map(np.abs, quantity.values))), size) is not None:
+                if multiple(times(actual, tuple(map(np.abs, quantity.values))), size) is not None:
                     return _words.missing_slope(e.paths, slope=e.case.names.known(quantity), place=e.place())
     return related_by_a_usual_slope(e, actual, expected)
 
@@ -105,7 +105,7 @@ def lacks_the_slope(e: Explanation, actual: Values, expected: Values) -> bool:
     """Whether a value is what it must be but for the slope of an activation."""
     slopes = [q for q in _quantities(e) if q.kind == "slope" and _without_ones(q.values) == _without_ones(actual)]
     return actual[0].size == expected[0].size and any(
-        _relate.same(_times(actual, _like(slope.values, actual)), _like(expected, actual))
+        _relate.same(times(actual, _like(slope.values, actual)), _like(expected, actual))
         and not _relate.is_constant(slope.values)
         and not e.case.is_arithmetic(slope)
         for slope in slopes
@@ -115,9 +115,9 @@ def lacks_the_slope(e: Explanation, actual: Values, expected: Values) -> bool:
 def related_by_a_usual_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """The slope of a sigmoid or a tanh of which the statement reads the outputs, missing or superfluous."""
     for name, slope in usual_slopes(e, actual[0].shape) if actual[0].size > 1 else ():
-        if multiple(_times(actual, slope), expected) is not None:
+        if multiple(times(actual, slope), expected) is not None:
             return _words.missing_slope(e.paths, slope=name, place=e.place())
-        if multiple(actual, _times(expected, slope)) is not None and _is_a_factor_there(e, slope):
+        if multiple(actual, times(expected, slope)) is not None and _is_a_factor_there(e, slope):
             return _words.extra_slope(e.paths, slope=name, place=e.place())
     return None
 
@@ -188,7 +188,7 @@ def _code(e: Explanation, values: Values) -> str | None:
     return e.case.names.equal(values)
 
 
-def _times(a: Values, b: Values) -> Values:
+def times(a: Values, b: Values) -> Values:
     return tuple(x * y for x, y in zip(a, b, strict=True))
 
 

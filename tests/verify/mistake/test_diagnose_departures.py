@@ -6,7 +6,7 @@ import pytest
 
 from jaxmlp import check
 
-from .findings import named, normals
+from .findings import named, normals, said
 
 
 pytestmark = pytest.mark.long
@@ -352,3 +352,42 @@ def test_an_error_that_goes_back_through_updated_parameters_and_lacks_a_slope_is
     (stale, _), (slope, _) = named(report)
     assert (stale, slope) == ("stale-weights", "missing-activation-derivative")
     assert "uses `v`, which is already updated" in report.findings[0].message
+
+
+class Pass:
+    """A network that keeps what its last pass made."""
+
+    def __init__(self, u, w):
+        self.u, self.w = u, w
+
+    def forward(self, x):
+        self.z = x @ self.u
+        self.h = jnp.where(self.z > 0, self.z, 0.1 * self.z)
+        return jax.nn.sigmoid(self.h @ self.w)
+
+
+def test_a_pass_that_is_overwritten_by_the_next_one(getkey):
+    def loss(params, real, fake):
+        p = lambda x: jax.nn.sigmoid(jax.nn.leaky_relu(x @ params["u"], 0.1) @ params["w"])
+        return -jnp.mean(jnp.log(p(real)) + jnp.log(1 - p(fake)))
+
+    def grads(params, real, fake):
+        network = Pass(params["u"], params["w"])
+        of_real = network.forward(real)
+        of_fake = network.forward(fake)
+        d_real = of_real - 1
+        dw_real = network.h.T @ d_real
+        dz_real = d_real @ network.w.T * jnp.where(network.z > 0, 1, 0.1)
+        d_fake = of_fake
+        dw_fake = network.h.T @ d_fake
+        dz_fake = d_fake @ network.w.T * jnp.where(network.z > 0, 1, 0.1)
+        dw = dw_real + dw_fake
+        du = real.T @ dz_real + fake.T @ dz_fake
+        return {"u": du / len(real), "w": dw}
+
+    u, w, real, fake = normals(getkey, (6, 4), (4, 1), (5, 6), (5, 6))
+    assert said(loss, grads, {"u": u, "w": w}, real, fake) == [
+        ("scale-batch", "dw = dw_real + dw_fake"),
+        ("wrong-operand", "dw_real = network.h.T @ d_real"),
+        ("wrong-activation-derivative", "dz_real = d_real @ network.w.T * jnp.where(network.z > 0, 1, 0.1)"),
+    ]
