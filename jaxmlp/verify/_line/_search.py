@@ -1,6 +1,6 @@
 """The search for a correction: what is worth a trial, in which order, and which of those that help is believed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .._program._sites import results, Site
@@ -12,7 +12,7 @@ from ._jobs import Jobs
 from ._matching import Known
 from ._offers import Instances, Offer
 from ._quantities import Knowledge
-from ._relate import same
+from ._relate import multiple, same
 from ._rows import lengths, rows
 from ._screen import Screen
 from ._standing import Standing
@@ -53,6 +53,9 @@ _MORE = 10_000
 
 _LITTLE = 1.0
 """What an edit costs that is tried as long as what costs next to nothing: there are few of a statement."""
+
+_NEARLY = 0.3
+"""How wrong a leaf is at most, relative to its size, that is right but for a small part."""
 
 
 _TRIED = 3
@@ -148,7 +151,7 @@ class Search:
             if factor is None:
                 continue
             patches = edit.patches(factor)
-            if not self.bench.is_right(path, patches) or self._is_a_factor_alone(job, factor):
+            if not self.bench.is_right(path, patches) or self._is_a_factor_alone(job, factor, path):
                 continue
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
             if edit.kind == "everywhere" and set(repaired) < set(self.bench.reached(tuple(patches))):
@@ -158,6 +161,8 @@ class Search:
                 cost += _TWICE
             stray = len(repaired) < len(wrong) or len(wrong) == 1 or self._serves_else(instances)
             rank = (-len(repaired), cost, job.first)
+            if edit.kind in ("scale", "number", "known") and self._leads_away(patches, set(wrong).difference(repaired)):
+                continue
             if self._is_better(rank, repaired, stray) and not (self._breaks(patches) and edit.kind != "aligned"):
                 if len(repaired) == len(self.wrong):
                     self.budget = min(self.budget, self.bench.evaluations + _MORE)
@@ -192,13 +197,22 @@ class Search:
             for out in results(program, instances[0])
         )
 
-    def _is_a_factor_alone(self, job: Job, factor: float) -> bool:
-        """Whether what multiplies, such as a mask that is there already, changes nothing, and only the factor does."""
-        if job.edit.kind not in ("times", "over") or factor == 1:
+    def _is_a_factor_alone(self, job: Job, factor: float, path: str) -> bool:
+        """Whether a correction that is more than a factor does no more for a leaf: what multiplies, such as a mask that
+        is there already or comes later, changes nothing in it, or all that is wrong with it is a factor.
+        """
+        edit, bench, leaf = job.edit, self.bench, self.bench.leaves[path]
+        if edit.kind not in ("times", "over", "known"):
             return False
-        one, first = job.edit.patches(1.0), job.instances[0]
-        given = self.bench.values(first, {index: one[index] for index in first if index in one}, 0) or {}
-        return all(same((given[out],), (self.bench.run.at(out)[0],)) for out in given)
+        if edit.kind != "known" and factor != 1:
+            without = bench.value(path, edit.patches(1.0), 0)
+            return without is not None and same((without,), (bench.run.at(leaf)[0],))
+        truth = tuple(leaves[path] for leaves in bench.truth)
+        if truth[0].size < 2 or multiple(bench.run.at(leaf), truth) is None:
+            return False
+        first, own = job.instances[0], edit.patches(factor)
+        given = bench.values(first, {index: own[index] for index in first if index in own}, 0) or {}
+        return any(multiple((given[out],), (bench.run.at(out)[0],)) is None for out in given)
 
     def _is_better(self, rank: tuple[float, ...], repaired: tuple[str, ...], stray: bool) -> bool:
         """Whether a correction is better than that which was found: it makes more leaves right, or is simpler, or does
@@ -210,6 +224,12 @@ class Search:
         if rank[:2] == best[:2] and repaired == mistake.leaves:
             return (stray, rank) < (self.is_stray, best)
         return rank < best
+
+    def _leads_away(self, patches: Patches, left: Iterable[str]) -> bool:
+        """Whether a leaf that is nearly right, but for another mistake, would be so no more."""
+        bench = self.bench
+        errors = ((bench.error(p, bench.value(p, with_them, 0), 0) for with_them in ({}, patches)) for p in left)
+        return any(before < _NEARLY and after > 2 * before for before, after in errors)
 
     def _breaks(self, patches: Patches) -> bool:
         """Whether a leaf that is right would become wrong, or one could not be computed any more."""

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from .._line import _relate
+from .._line._bench import RIGHT
 from .._line._matching import snapped
 from .._line._offers import Offer
 from .._line._patches import after
@@ -15,6 +16,7 @@ from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from .._report._words import Place
+from .._verdict._accuracy import norm
 from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._relations import lacks_the_slope, related, related_by_a_slope
@@ -44,6 +46,8 @@ def operand(e: Explanation) -> Finding:
         words = partial(_words.missing_slope, slope=None)
         words = words if _is_but_for_a_slope(e) else partial(_words.wrong_operand, used=used, instead=instead)
         return words(e.paths, place=_with_operand(e, used, instead))
+    if isinstance(atom, int) and (eps := _epsilon_between(e.case.bench.run.at(atom), offer.values[0])) is not None:
+        return _words.epsilon(e.paths, eps=abs(eps), is_missing=eps > 0, place=e.place())
     if isinstance(atom, int) and offer.quantity is not None:
         found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None:
@@ -107,6 +111,20 @@ def operand(e: Explanation) -> Finding:
     if _is_a_layer_off(e, e.case.bench.run.at(atom), offer):
         return _words.off_by_one_layer(e.paths, used=used, instead=instead, place=place)
     return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
+
+
+_EPSILON = 0.01
+"""What is added to keep a divisor from zero, at most."""
+
+
+def _epsilon_between(used: Values, instead: Values) -> float | None:
+    """The small number, the same throughout, that is added to one of several values to make the other."""
+    if used[0].shape != instead[0].shape or used[0].size * len(used) < 3:
+        return None
+    added = np.concatenate([np.ravel(b - a) for a, b in zip(used, instead, strict=True)])
+    number = float(added.mean())
+    is_it = 0 < abs(number) <= _EPSILON and np.ptp(added) <= RIGHT * max(norm(value) for value in used)
+    return snapped(number) if is_it and np.ptp(added) < 1e-3 * abs(number) else None
 
 
 def _is_of_a_parameter(e: Explanation, offer: Offer) -> bool:

@@ -241,8 +241,11 @@ def wrong_regularization(paths: tuple[str, ...], *, term: str | None = None, pla
     return finding("wrong-regularization", paths, place, term=phrase("regularization", term=term))
 
 
-def epsilon(paths: tuple[str, ...], *, eps: float | str, place: Place | None = None) -> Finding:
-    return finding("epsilon", paths, place, eps=eps if isinstance(eps, str) else f"{eps:g}")
+def epsilon(
+    paths: tuple[str, ...], *, eps: float | str, is_missing: bool = False, place: Place | None = None
+) -> Finding:
+    table = "missing-epsilon" if is_missing else "epsilon"
+    return finding("epsilon", paths, place, table=table, eps=eps if isinstance(eps, str) else f"{eps:g}")
 
 
 def missing_factor(paths: tuple[str, ...], *, what: str | None = None, place: Place | None = None) -> Finding:

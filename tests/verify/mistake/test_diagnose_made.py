@@ -214,3 +214,38 @@ def test_what_several_use_lacks_the_error_where_it_is_made(getkey):
         ("missing-upstream", "d = a * (1 - a)"),
         ("shape", "db = d.sum()"),
     ]
+
+
+def test_two_sums_lack_their_mean_where_the_error_behind_them_does_not(getkey):
+    def normalized(z):
+        centered = z - z.mean(0, keepdims=True)
+        var = jnp.mean(centered**2, axis=0, keepdims=True)
+        return centered, var, jnp.sqrt(var + 1e-3)
+
+    def loss(params, x, y):
+        centered, _, std = normalized(x @ params["w"])
+        out = params["gamma"][None] * centered / std + params["beta"][None]
+        return jnp.sum((jax.nn.relu(out) @ params["v"] - y) ** 2) / (2 * len(x))
+
+    def grads(params, x, y):
+        centered, var, std = normalized(x @ params["w"])
+        out = params["gamma"][None] * centered / std + params["beta"][None]
+        h = jax.nn.relu(out)
+        error = h @ params["v"] - y
+        dv = h.T @ error / len(x)
+        d = jnp.where(out > 0, error @ params["v"].T, 0)
+        dbeta = jnp.sum(d, axis=0)
+        dgamma = jnp.sum(d * centered / std, axis=0)
+        dn = d * params["gamma"][None]
+        dvar = -jnp.sum(dn * centered, axis=0, keepdims=True) / var * 0.5 / std
+        dc = dn / std + dvar * 2 * centered / len(x)
+        dz = dc - dc.mean(0, keepdims=True)
+        return {"w": x.T @ dz / len(x), "gamma": dgamma, "beta": dbeta, "v": dv}
+
+    w, beta, gamma, v, x, y = normals(getkey, (5, 4), (4,), (4,), (4, 3), (8, 5), (8, 3))
+    params = {"w": w, "gamma": 1 + 0.1 * gamma, "beta": beta, "v": v}
+    assert said(loss, grads, params, 0.1 * x, y) == [
+        ("scale-batch", "dbeta = jnp.sum(d, axis=0)"),
+        ("scale-batch", "dgamma = jnp.sum(d * centered / std, axis=0)"),
+        ("epsilon", "dvar = -jnp.sum(dn * centered, axis=0, keepdims=True) / var * 0.5 / std"),
+    ]
