@@ -43,7 +43,7 @@ class Screen:
         self._paths: dict[Instances, tuple[dict[int, list[Any]], bool]] = {}
         self._leads: dict[tuple[str, frozenset[int]], tuple[set[int], set[int]]] = {}
         self._linear: dict[tuple[str, tuple[int, ...], frozenset[int]], bool] = {}
-        self._views: dict[tuple[Instances, frozenset[int]], View | None] = {}
+        self._views: dict[tuple[Instances, frozenset[int], tuple[str, ...]], View | None] = {}
 
     def passed(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> dict[str, float] | None:
         """The leaves that `edit` may make right, and with which factor; None where only trying tells."""
@@ -174,7 +174,7 @@ class Screen:
                 if any(len(outs) != 1 for outs in given):
                     return None
                 cut = frozenset(program.makers[out] for [out] in given)
-        key = instances, cut
+        key = instances, cut, tuple(wrong)
         if key not in self._views:
             outs = [out for instance in instances for out in results(program, instance)]
             paths = [path for path in wrong if self._bench.needed(path)]

@@ -278,3 +278,25 @@ def test_ones_where_the_gradient_goes_past_a_layer_lack_what_comes_in(getkey):
     assert named(report) == [("missing-upstream", "de = jnp.ones(d.shape, d.dtype)")]
     [finding] = report.findings
     assert "`d`" in finding.message and finding.must == "d"
+
+
+def test_a_slope_is_missed_before_a_weight_is_updated_with_the_error(getkey):
+    def loss(params, x, y):
+        h = jax.nn.relu(x @ params["u"])
+        return jnp.mean((jax.nn.sigmoid(h @ params["w"])[:, 0] - y) ** 2)
+
+    def grads(params, x, y):
+        u, w = params["u"], params["w"]
+        h = jax.nn.relu(x @ u)
+        p = jax.nn.sigmoid(h @ w)[:, 0]
+        d = 2 * (p - y) / len(x)
+        dw = h.T @ d[:, None]
+        w = w - 0.01 * dw
+        dh = d[:, None] @ w.T * jnp.where(h > 0, 1, 0)
+        return {"u": x.T @ dh, "w": dw}
+
+    u, w, x, y = normals(getkey, (5, 4), (4, 1), (6, 5), (6,))
+    assert said(loss, grads, {"u": u, "w": w}, x, y) == [
+        ("missing-activation-derivative", "d = 2 * (p - y) / len(x)"),
+        ("stale-weights", "w = w - 0.01 * dw"),
+    ]
