@@ -161,23 +161,6 @@ def _of_common_axes(bench: Bench, instances: Instances) -> Iterator[Edit]:
                 yield Edit("axes", 1.6, patches, True, {"axes": axes, "was": was})
 
 
-def masked_otherwise(bench: Bench, instances: Instances) -> Iterator[Edit]:
-    """What a condition lets through or stops: the other way round, or all of it let through."""
-    turned: Patch = lambda inputs, evaluate, read, point: evaluate([~inputs[0], *inputs[1:]])
-    for place, index in enumerate(instances[0]):
-        equation = bench.program.equations[index]
-        if equation.name != "select_n" or bench.run.at(equation.inputs[0])[0].dtype.kind != "b":
-            continue
-        yield Edit("mask", 1.5, lambda c, p=place: {instance[p]: turned for instance in instances})
-        for stopped, passed in ((1, 2), (2, 1)):
-            zero, value = (bench.run.at(equation.inputs[position])[0] for position in (stopped, passed))
-            if value.dtype.kind == "f" and not zero.any():
-                whole: Patch = lambda inputs, evaluate, read, point, p=passed: [inputs[p]]
-                patches: Patches = {instance[place]: whole for instance in instances}
-                facts = {"equation": equation, "dropped": equation.inputs[0]}
-                yield Edit("dropped", 1.5, lambda c, p=patches: p, False, facts)
-
-
 def _is_of_an_index(bench: Bench, index: int) -> bool:
     """Whether a comparison only chooses between integers, as JAX asks whether an index counts from the end."""
     program = bench.program

@@ -66,7 +66,7 @@ def _undone(
     if patches:
         where = list(dict.fromkeys(owners[index] for index in patches))
         names = {site: moved[program.equations[index].outputs[0]] for index in patches for site in [owners[index]]}
-        yield where, Edit("undone", 1.0, lambda c: patches, False, {"across": where, "parameters": names})
+        yield where, Edit("undone", 0.7, lambda c: patches, False, {"across": where, "parameters": names})
 
 
 def _along_other_axes(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:

@@ -9,7 +9,8 @@ from .._program._trace import Atom
 from ._bench import Bench
 from ._brackets import of_brackets
 from ._edits import Edit
-from ._edits_of_equations import masked_otherwise, of_equations, turned
+from ._edits_of_branches import masked_otherwise, of_branches
+from ._edits_of_equations import of_equations, turned
 from ._edits_of_kernels import half_a_turn
 from ._edits_of_operands import in_each_place, of_operands
 from ._edits_of_parts import elsewhere, of_parts
@@ -164,6 +165,11 @@ class Jobs:
         following: Sequence[Iterable[Following]] = (),
     ) -> Iterator[Edit]:
         bench = self.bench
+        if self.planted is None:
+            yield from half_a_turn(bench, instances)
+            yield from of_branches(bench, instances)
+        else:
+            yield from masked_otherwise(bench, instances)
         sieve = Sieve(bench, self.screen, instances, wrong)
         outs = results(bench.program, instances[0])
         for position, first in enumerate(outs):
@@ -203,10 +209,6 @@ class Jobs:
             is_alone = len(instances) == 1 and self.planted is None
             if is_alone and (all(map(self.standing.is_a_value, outs)) or self._is_given_twice(instances[0], outs)):
                 yield from in_each_place(bench, instances, self.cotangents, self.standing.is_innocent, sieve)
-        if self.planted is None:
-            yield from half_a_turn(bench, instances)
-        else:
-            yield from masked_otherwise(bench, instances)
 
     def _instead_of(self, slope: int) -> Iterable[Following]:
         """The cotangent that a slope may be meant for, unless an array of ones that it is multiplied by is what is."""

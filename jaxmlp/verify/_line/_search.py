@@ -54,6 +54,9 @@ _MORE = 10_000
 _LITTLE = 1.0
 """What an edit costs that is tried as long as what costs next to nothing: there are few of a statement."""
 
+_FEW = ("half_a_turn", "emptied", "by_the_other")
+"""Kinds of edits of which a program has so few that each is tried."""
+
 _NEARLY = 0.3
 """How wrong a leaf is at most, relative to its size, that is right but for a small part."""
 
@@ -117,7 +120,7 @@ class Search:
 
     def _is_a_guess(self, job: Job) -> bool:
         """Whether only trying tells, and what is corrected gives nothing that is known: such come last."""
-        if job.cheap or len(job.instances) == 1 or "across" in job.edit.facts or job.edit.kind == "half_a_turn":
+        if job.cheap or len(job.instances) == 1 or "across" in job.edit.facts or job.edit.kind in _FEW:
             return False
         first = job.instances[0]
         corrected = self.bench.values(first, job.edit.patches(1.0), 0) or {}

@@ -1,11 +1,11 @@
 """Whether a function that the candidate calls is right in itself: then the line that calls it is wrong."""
 
 import ast
-from collections.abc import Collection
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise, permutations
 
 from .._line import _relate
-from .._program._sites import results
+from .._program._sites import results, Site
 from .._program._source import caller
 from .._program._stacks import Frame
 from .._program._syntax import calls_on, function_of, is_name, is_one_line, reads_its_object
@@ -46,7 +46,8 @@ def is_right_in_itself(e: Explanation, causes: Collection[str]) -> bool:
         or (causes <= _OF_ARGUMENTS and _is_what_it_says(e))
         or (causes <= _OF_NUMBERS and _is_right_as_it_stands(e))
         or (causes <= OF_A_CALL and is_right_of_another(e))
-        or (e.edit.kind == "half_a_turn" and _is_called_elsewhere(e))
+        or (e.edit.kind == "departed" and causes == {"wrong-activation-derivative"} and _is_what_it_says(e))
+        or (e.edit.kind in ("half_a_turn", "reversed_order") and _is_called_elsewhere(e))
     )
 
 
@@ -77,10 +78,20 @@ def is_of_the_loss(e: Explanation) -> bool:
 
 def _is_called_elsewhere(e: Explanation) -> bool:
     """Whether a line that is not corrected calls the function of the statement too, which reads its arguments alone."""
-    if e.frame is None or reads_its_object(e.frame):
-        return False
+    return bool(calls_of_some(e, e.site, e.mistake.instances))
+
+
+def calls_of_some(e: Explanation, site: Site, runs: Iterable[Sequence[int]]) -> list[Frame]:
+    """The lines that call the function of a statement in some of its runs, where another line calls it too, and it
+    reads its arguments alone.
+    """
+    if site.frame is None or reads_its_object(site.frame):
+        return []
     equations = e.case.bench.program.equations
-    return not {caller(equations[run[0]].stacks, e.frame) for run in e.site.instances} <= set(called_at(e))
+    everything, some = (
+        {caller(equations[run[0]].stacks, site.frame) for run in each} for each in (site.instances, runs)
+    )
+    return [] if everything <= some else sorted(filter(None, some), key=lambda frame: frame.number)
 
 
 def _is_what_it_says(e: Explanation) -> bool:
@@ -176,6 +187,21 @@ def _is_right_as_it_stands(e: Explanation) -> bool:
     return len(others) == len(e.site.calls) - 1 and any(bench.is_right(path, e.mistake.patches) for path in reached)
 
 
+def _multiplies_what_it_reads(e: Explanation) -> bool:
+    """Whether the same call of a function multiplies what the statement reads, number by number, by what comes of the
+    parameters: it takes a slope itself, perhaps of what another call has none of.
+    """
+    program, call = e.case.bench.program, caller(e.case.bench.program.equations[e.run[0]].stacks, e.frame)
+    read = {atom for index in e.run for atom in program.equations[index].inputs if isinstance(atom, int)}
+    for equation in program.equations:
+        if equation.name == "mul" and call is not None and caller(equation.stacks, e.frame) == call:
+            for one, other in permutations(equation.inputs):
+                if one in read and isinstance(other, int) and e.case.is_made_of_params(other):
+                    if program.shapes[other].shape == program.shapes[one].shape:
+                        return True
+    return False
+
+
 def _is_right_elsewhere(e: Explanation) -> bool:
     """Whether a statement is right where another line calls it: it gives values of the forward pass, or slopes where
     it must give one here, or cotangents in the scale that it must have here.
@@ -191,5 +217,6 @@ def _is_right_elsewhere(e: Explanation) -> bool:
         return True
     scale = known.scale(corrected)
     if scale is not None:
-        return len(values) == len(others) and all(known.scale(v) == scale for v in values)
+        alike = len(values) == len(others) and all(known.scale(v) == scale for v in values)
+        return alike and not _multiplies_what_it_reads(e)
     return e.case.slopes.find(corrected) is not None and all(e.case.slopes.find(v) is not None for v in values)

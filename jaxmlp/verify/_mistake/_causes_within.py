@@ -167,6 +167,23 @@ def dropped(e: Explanation) -> Finding:
     return _words.extra_factor(e.paths, what=name, place=e.place())
 
 
+def by_the_other(e: Explanation) -> Finding:
+    """What lacks the factor that stands in the other branch, or was there before: the error that comes in, mostly."""
+    other = e.facts["other"]
+    name, each = e.case.names.of(other), [a for a in wholes(e.case.bench.program, other) if isinstance(a, int)]
+    if any(map(e.case.is_of_a_cotangent, each)):
+        return _words.missing_upstream(e.paths, upstream=name, place=e.place())
+    return _words.missing_factor(e.paths, what=name, place=e.place())
+
+
+def emptied(e: Explanation) -> Finding:
+    """What one branch of a condition gives, where nothing but zero belongs."""
+    branch = e.facts["branch"]
+    if any(atom in e.case.params for atom in wholes(e.case.bench.program, branch)):
+        return _words.wrong_regularization(e.paths, term=e.case.names.of(branch), place=e.place())
+    return _words.wrong_mask(e.paths, place=e.place())
+
+
 def _same(one: _relate.Values, other: _relate.Values) -> bool:
     return one[0].shape == other[0].shape and _relate.same(one, other)
 

@@ -37,14 +37,13 @@ from ._elsewhere import (
     at_an_early_return,
     at_its_pieces,
     at_its_return,
-    at_its_sum,
     at_its_users,
     where_it_is_made,
-    where_terms_are_added,
-    where_the_rest_is_known,
+    where_it_is_named,
 )
 from ._explanation import Explanation
 from ._formulas import in_a_formula
+from ._in_a_sum import at_its_sum, where_it_is_added_up, where_terms_are_added, where_the_rest_is_known
 from ._in_part import of_one_part
 from ._last_for_first import last_for_first
 from ._loss_statements import repeated, targets
@@ -213,6 +212,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = at_its_users(explanation, at_the_calls(explanation, found))
     found = where_terms_are_added(explanation, where_the_rest_is_known(explanation, found))
     found = at_its_pieces(explanation, at_its_sum(explanation, at_its_condition(explanation, found)))
+    found = where_it_is_added_up(explanation, where_it_is_named(explanation, found))
     found = where_it_is_made(explanation, at_its_return(explanation, at_an_early_return(explanation, found)))
     return of_one_part(explanation, found)
 

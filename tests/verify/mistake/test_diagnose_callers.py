@@ -584,3 +584,40 @@ def test_a_method_that_gives_back_what_it_was_given(getkey):
 
     u, w, g, x, y = normals(getkey, (4, 5), (5, 3), (3,), (6, 4), (6, 3))
     assert said(loss, grads, {"u": u, "w": w, "g": g}, x, y) == [("wrong-operand", "return error")]
+
+
+class Dense:
+    """A layer with an activation or without, whose bias gets the error before the slope."""
+
+    def __init__(self, w, b, *, bends=False):
+        self.w, self.b, self.bends = w, b, bends
+
+    def forward(self, x):
+        self.x = x
+        self.z = x @ self.w + self.b
+        return jnp.tanh(self.z) if self.bends else self.z
+
+    def backward(self, error):
+        d = error
+        if self.bends:
+            d = error * (1 - jnp.tanh(self.z) ** 2)
+        self.dw = self.x.T @ d
+        self.db = jnp.sum(error, axis=0, keepdims=True)
+        return d @ self.w.T
+
+
+def test_a_function_that_takes_slopes_itself_is_not_right_where_it_needs_none(getkey):
+    def loss(params, x, y):
+        h = jnp.tanh(x @ params["u"] + params["b"])
+        return 0.5 * jnp.sum((h @ params["w"] + params["c"] - y) ** 2)
+
+    def grads(params, x, y):
+        first = Dense(params["u"], params["b"], bends=True)
+        last = Dense(params["w"], params["c"])
+        out = last.forward(first.forward(x))
+        first.backward(last.backward(out - y))
+        return {"u": first.dw, "b": first.db, "w": last.dw, "c": last.db}
+
+    u, b, w, c, x, y = normals(getkey, (4, 5), (1, 5), (5, 3), (1, 3), (6, 4), (6, 3))
+    line = "self.db = jnp.sum(error, axis=0, keepdims=True)"
+    assert said(loss, grads, {"u": u, "b": b, "w": w, "c": c}, x, y) == [("missing-activation-derivative", line)]

@@ -74,3 +74,19 @@ def test_a_function_that_slides_a_kernel_is_right_where_others_call_it(getkey):
     k1, k2, x, y = normals(getkey, (2, 2), (2, 2), (4, 4), (2, 2))
     found = said(loss, grads, {"k1": k1, "k2": k2}, x, y)
     assert found == [("wrong-operand", 'dh = correlated(d, params["k2"], 1)')]
+
+
+def test_a_kernels_gradient_that_a_function_gives_the_wrong_way_round(getkey):
+    def loss(params, x, y):
+        of_each = [correlated(x, kernel[::-1, ::-1]) for kernel in params["kernels"]]
+        return 0.5 * jnp.sum((jnp.stack(of_each) - y) ** 2)
+
+    def grads(params, x, y):
+        of_each = [correlated(x, kernel[::-1, ::-1]) for kernel in params["kernels"]]
+        d = jnp.stack(of_each) - y
+        of_kernels = [correlated(x, each) for each in d]
+        return {"kernels": jnp.stack(of_kernels)}
+
+    kernels, x, y = normals(getkey, (2, 2, 3), (4, 5), (2, 3, 3))
+    [(cause, line)] = said(loss, grads, {"kernels": kernels}, x, y)
+    assert cause == "transposed" and line == "of_kernels = [correlated(x, each) for each in d]"

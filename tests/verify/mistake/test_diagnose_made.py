@@ -249,3 +249,21 @@ def test_two_sums_lack_their_mean_where_the_error_behind_them_does_not(getkey):
         ("scale-batch", "dgamma = jnp.sum(d * centered / std, axis=0)"),
         ("epsilon", "dvar = -jnp.sum(dn * centered, axis=0, keepdims=True) / var * 0.5 / std"),
     ]
+
+
+def test_a_value_that_is_named_for_one_line_alone(getkey):
+    def loss(params, x, y):
+        h = jnp.tanh(x @ params["u"])
+        return 0.5 * jnp.sum((h @ params["w"] - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["u"]
+        h = jnp.tanh(z)
+        d = h @ params["w"] - y
+        dz_dw = z.T
+        dw = dz_dw @ d
+        dh = d @ params["w"].T
+        return {"u": x.T @ (dh * (1 - h**2)), "w": dw}
+
+    u, w, x, y = normals(getkey, (4, 5), (5, 3), (6, 4), (6, 3))
+    assert said(loss, grads, {"u": u, "w": w}, x, y) == [("wrong-operand", "dz_dw = z.T")]

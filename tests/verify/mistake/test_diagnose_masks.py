@@ -319,3 +319,56 @@ def test_a_slope_of_one_or_zero_that_is_taken_of_the_output(getkey):
     v, x, y = jnp.asarray([[0.6, -0.7, 0.9]]), jnp.asarray([[1.3], [0.6]]), jnp.asarray([[2.1]])
     line = 'd = (error * params["v"]).T * jnp.where(out > 0, 1.0, 0.0)'
     assert said(loss, grads, {"w": w, "v": v}, x, y) == [("wrong-activation-derivative", line)]
+
+
+def test_a_branch_in_which_nothing_belongs(getkey):
+    def loss(params, x, y):
+        w = params["w"]
+        return jnp.mean(jax.nn.relu(1 - y * (x @ w))) + 0.005 * jnp.sum(w**2)
+
+    def grads(params, x, y):
+        w = params["w"]
+        margins = 1 - y * (x @ w)
+        total = jnp.zeros_like(w)
+        for n in range(len(y)):
+            of_one = jnp.where(jnp.maximum(0, margins[n]) == 0, w, -y[n] * x[n])
+            total += of_one
+        return {"w": total / len(y) + 0.01 * w}
+
+    [x] = normals(getkey, (8, 3))
+    w = jnp.asarray([0.9, -1.1, 0.6])
+    y = jnp.where(x @ w > 0.1, 1.0, -1.0)
+    line = "of_one = jnp.where(jnp.maximum(0, margins[n]) == 0, w, -y[n] * x[n])"
+    assert said(loss, grads, {"w": w}, x, y) == [("wrong-regularization", line)]
+
+
+def test_what_is_put_in_the_place_of_an_error_lacks_it(getkey):
+    def loss(params, x, labels):
+        z = x @ params["w"]
+        bent = jnp.tanh(z[jnp.arange(len(x)), labels])
+        return -jnp.mean(jax.nn.log_softmax(z.at[jnp.arange(len(x)), labels].set(bent))[jnp.arange(len(x)), labels])
+
+    def errors(params, x, labels):
+        z = x @ params["w"]
+        bent = jnp.tanh(z[jnp.arange(len(x)), labels])
+        p = jax.nn.softmax(z.at[jnp.arange(len(x)), labels].set(bent))
+        return z, p.at[jnp.arange(len(x)), labels].add(-1.0) / len(x)
+
+    def grads(params, x, labels):
+        z, d = errors(params, x, labels)
+        for n in range(len(x)):
+            d = d.at[n, labels[n]].set(1 - jnp.tanh(z[n, labels[n]]) ** 2)
+        return {"w": x.T @ d}
+
+    def grads_with_a_condition(params, x, labels):
+        z, d = errors(params, x, labels)
+        for n in range(len(x)):
+            slope = 1 - jnp.tanh(z[n, labels[n]]) ** 2
+            d = d.at[n, labels[n]].set(jnp.where(labels[n] < 5, slope, d[n, labels[n]]))
+        return {"w": x.T @ d}
+
+    w, x = normals(getkey, (4, 3), (6, 4))
+    labels = jnp.asarray([0, 2, 1, 1, 0, 2])
+    for hand in (grads, grads_with_a_condition):
+        [(cause, line)] = said(loss, hand, {"w": w}, x, labels)
+        assert cause == "missing-upstream" and line.startswith("d = d.at[n, labels[n]].set(")

@@ -270,3 +270,25 @@ def test_numbers_that_are_put_with_the_wrong_sign(getkey):
     [z] = normals(getkey, (5,))
     line = "jacobian = jacobian.at[j, i].set(-p[i] + p[i] ** 2)"
     assert said(loss, grads, {"z": z}, jnp.asarray(2)) == [("sign", line)]
+
+
+def test_a_number_of_a_parameter_is_read_after_its_step(getkey):
+    def loss(params, rating):
+        p, q = params["p"], params["q"]
+        return (rating - p[1] @ q[:, 2]) ** 2 + 0.01 * (jnp.sum(p[1] ** 2) + jnp.sum(q[:, 2] ** 2))
+
+    def grads(params, rating):
+        p, q = params["p"], params["q"]
+        dp, dq = jnp.zeros_like(p), jnp.zeros_like(q)
+        error = rating - p[1] @ q[:, 2]
+        for k in range(p.shape[1]):
+            step = 2 * error * q[k, 2] - 0.02 * p[1, k]
+            dp = dp.at[1, k].set(-step)
+            p = p.at[1, k].add(0.05 * step)
+            step = 2 * error * p[1, k] - 0.02 * q[k, 2]
+            dq = dq.at[k, 2].set(-step)
+        return {"p": dp, "q": dq}
+
+    p, q = (jnp.abs(each) + 0.2 for each in normals(getkey, (3, 4), (4, 5)))
+    line = "p = p.at[1, k].add(0.05 * step)"
+    assert said(loss, grads, {"p": p, "q": q}, jnp.asarray(4.0)) == [("stale-weights", line)]

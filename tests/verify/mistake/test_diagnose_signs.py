@@ -159,3 +159,21 @@ def test_an_absolute_value_loses_the_sign_of_an_error_that_lacks_its_slope(getke
     assert said(two_layers, grads, {"v": v, "w": w}, x, y) == [
         ("missing-activation-derivative", "error = jnp.abs(a - y)")
     ]
+
+
+def test_a_sign_is_told_where_a_loop_adds_up(getkey):
+    def loss(params, x, y):
+        return jnp.mean(jax.nn.relu(1 - y * (x @ params["w"] + params["b"])))
+
+    def grads(params, x, y):
+        margins = 1 - y * (x @ params["w"] + params["b"])
+        dw, db = jnp.zeros_like(params["w"]), 0.0
+        for n in range(len(y)):
+            dw = dw - jnp.where(margins[n] > 0, y[n], 0.0) * x[n]
+            db = db + jnp.where(margins[n] > 0, y[n], 0.0)
+        return {"w": dw / len(y), "b": db / len(y)}
+
+    w, b, x = normals(getkey, (3,), (), (8, 3))
+    y = jnp.where(x[:, 0] > 0.1, 1.0, -1.0)
+    line = "db = db + jnp.where(margins[n] > 0, y[n], 0.0)"
+    assert said(loss, grads, {"w": w, "b": b}, x, y) == [("sign", line)]
