@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ import numpy as np
 from .._program._trace import Atom, Equation, Literal as Number, Program, traced
 from ._elementwise import ELEMENTWISE, slopes_between
 from ._quantities import Knowledge, Quantity, Run, SAME
+from ._terms_of_the_loss import of_each_term
 
 
 def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]]) -> Knowledge:
@@ -52,7 +54,8 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
         Quantity("part", backward.at(variable)) for e in backward.program.equations for variable in e.outputs
     ]
     values = {variable: Quantity("value", run.at(variable), variable) for variable in wanted}
-    return Knowledge(tuple(_distinct(quantities, set(loss.inputs))), cotangents, slopes, values)
+    apart = partial(of_each_term, loss, active, wanted, points)
+    return Knowledge(tuple(_distinct(quantities, set(loss.inputs))), cotangents, slopes, values, apart)
 
 
 def _inside(loss: Program) -> set[int]:

@@ -1,7 +1,8 @@
 """What may be known at a few points: a program's values there, and the quantities of a loss."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -67,13 +68,19 @@ class Run:
 @dataclass(frozen=True, eq=False)
 class Knowledge:
     """What is known of a loss at a few points: every quantity once, the cotangent of every variable, and its slope
-    by every other.
+    by every other; and what makes the cotangents that each term of the loss has alone.
     """
 
     quantities: tuple[Quantity, ...]
     cotangents: dict[int, Quantity]
     slopes: dict[tuple[int, int], Quantity]
     values: dict[int, Quantity]
+    take_apart: Callable[[], list[dict[int, tuple[np.ndarray, ...]]]] = list
+
+    @cached_property
+    def of_each_term(self) -> list[dict[int, tuple[np.ndarray, ...]]]:
+        """The cotangents of every variable, for each term of the loss if that is a sum."""
+        return self.take_apart()
 
     def alike(self, quantity: Quantity) -> Iterator[int]:
         """The variables of the loss with the same value, or cotangent, as that of a quantity."""

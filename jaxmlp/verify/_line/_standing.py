@@ -10,6 +10,7 @@ from ._matching import Known, snapped
 from ._quantities import Knowledge, Quantity
 from ._relate import is_constant, multiple
 from ._roles import Roles
+from ._rows import rows
 
 
 class Standing:
@@ -29,8 +30,18 @@ class Standing:
         return is_given or self._quantity(atom) is not None or atom in self._on_the_way
 
     def is_right(self, atom: Atom) -> bool:
-        """Whether a value is right in itself, or a simple multiple of what is: another line may divide it out."""
-        return self.is_innocent(atom) or self.known.is_simple_multiple(self.bench.run.at(atom))
+        """Whether a value is right in itself, or a simple multiple of what is: another line may divide it out. So is
+        what one term of the loss has of a cotangent.
+        """
+        if self.is_innocent(atom) or self.known.is_simple_multiple(self.bench.run.at(atom)):
+            return True
+        return self._of_each_term.is_simple_multiple(self.bench.run.at(atom))
+
+    @cached_property
+    def _of_each_term(self) -> Known:
+        each = [values for of_one in self.knowledge.of_each_term for values in of_one.values()]
+        quantities = [Quantity("cotangent", values) for values in each if values[0].size > 1]
+        return Known([*quantities, *rows(quantities, {quantity.values[0].shape[0] for quantity in quantities})])
 
     def is_returned(self, variable: int) -> bool:
         """Whether a result is what is returned as a leaf that is wrong: there nothing but its cotangent is right."""

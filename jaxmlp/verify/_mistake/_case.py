@@ -182,6 +182,12 @@ class Case:
         inputs = [variable for variable, is_it in zip(self.loss.program.inputs, whole, strict=False) if is_it]
         return next((self.knowledge.cotangents[v].terms for v in inputs if v in self.knowledge.cotangents), ())
 
+    def terms_of_the_loss(self, path: str) -> tuple[Values, ...]:
+        """What each term of the loss adds to the gradient of a parameter, if that is a sum."""
+        variables = dict(zip(self.paths.values(), self.loss.program.inputs, strict=False))
+        each = [of_one[variables[path]] for of_one in self.knowledge.of_each_term if path in variables]
+        return tuple(values for values in each if any(value.any() for value in values))
+
     def is_of_params_alone(self, variable: int) -> bool:
         """Whether a variable comes from parameters and plain numbers, and not from the data."""
         data = {v for v in self.bench.program.inputs if v not in self.params and self.bench.run.at(v)[0].ndim > 0}

@@ -17,7 +17,7 @@ from ._losses import another_loss, of_a_function_of_it
 from ._names import as_code, joined
 from ._on_its_way import lacks_a_slope_on_its_way, multiplies_by_itself
 from ._operand import a_neighbour
-from ._penalty import beside_the_data
+from ._penalty import beside_a_term, beside_the_data
 from ._purpose import reads_its_mask
 from ._relations import another_factor, related, related_by_a_usual_slope
 from ._scales import by_a_factor, of_data, times_the_slope
@@ -221,4 +221,4 @@ def leaf(e: Explanation) -> Finding | list[Finding]:
         return _words.missing_upstream(e.paths, place=e.place())
     found = related(e, e.actual, expected) or of_what_is_read(e, None)
     found = found or lacks_a_slope_on_its_way(e, expected) or multiplies_by_itself(e)
-    return found or beside_the_data(e) or _words.unknown(e.paths, place=e.place())
+    return found or beside_the_data(e) or beside_a_term(e) or _words.unknown(e.paths, place=e.place())

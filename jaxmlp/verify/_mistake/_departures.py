@@ -9,12 +9,12 @@ from .._line._bench import Patch, Patches
 from .._line._patches import product_of, with_inputs
 from .._line._quantities import Quantity
 from .._line._relate import Values
-from .._report import _words
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._parts import signs
 from ._relations import related_by_a_slope, times
-from ._terms import steps
+from ._terms import adds_to_a_term, steps
 from ._usual_slopes import makes_another_slope
 
 
@@ -43,6 +43,8 @@ def departed(e: Explanation) -> Finding:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
     if _is_paired(e):
         return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
+    if adds_to_a_term(e):
+        return _words_of_parts.another_term(e.paths, place=e.place())
     return _back_to_a_cotangent(e) or _words.departed(e.paths, place=e.place())
 
 

@@ -7,7 +7,7 @@ from .._line._matching import snapped
 from .._line._offers import Offer
 from .._line._overwritten import PUTS, touched
 from .._line._quantities import Quantity
-from .._report import _words
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._another_pair import another_pair
 from ._carried import adds_in_every_run, lacks_its_matrix
@@ -17,13 +17,13 @@ from ._explanation import Explanation
 from ._losses import another_loss, of_a_function_of_it, wrong_output_and_sign
 from ._names import as_code
 from ._on_its_way import lacks_a_slope_on_its_way, multiplies_by_itself, multiplies_in_vain
-from ._penalty import beside_the_data, of_another_form
+from ._penalty import beside_a_term, beside_the_data, of_another_form
 from ._purpose import is_before_the_loss, reads_an_error
 from ._relations import another_value, related, related_by_a_slope, related_term
 from ._scales import by_a_factor, factor_of_a_number, of_data
 from ._slopes import computes_no_slope, is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._softmax import has_only_the_diagonal, lacks_the_softmax
-from ._terms import lacks_a_term, penalty_among, stale_operand
+from ._terms import adds_to_a_term, lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
 from ._usual_slopes import makes_another_slope
 from ._wanted import of_what_is_read
@@ -136,7 +136,10 @@ def _not_that_cotangent(
     found = found or lacks_its_matrix(e) or lacks_a_slope_on_its_way(e, expected) or multiplies_in_vain(e, expected)
     if found is None and e.ignores_an_argument() and not reads_an_error(e):
         return _words.missing_upstream(e.paths, place=e.place())
-    return found or multiplies_by_itself(e) or beside_the_data(e) or _words.unknown(e.paths, place=place)
+    found = found or multiplies_by_itself(e) or beside_the_data(e) or beside_a_term(e)
+    if not found and adds_to_a_term(e):
+        return _words_of_parts.another_term(e.paths, place=e.place())
+    return found or _words.unknown(e.paths, place=place)
 
 
 def _must_be_zero_beside(e: Explanation, expected: tuple[np.ndarray, ...]) -> bool:

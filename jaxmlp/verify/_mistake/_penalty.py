@@ -103,6 +103,31 @@ def beside_the_data(e: Explanation) -> list[Finding]:
     return []
 
 
+def beside_a_term(e: Explanation) -> list[Finding]:
+    """A gradient that is a multiple of what the data add to it, and of the parameter, where the loss has another
+    penalty: `K @ a` belongs, and `a` stands there.
+    """
+    [path, *others], bench = e.paths, e.case.bench
+    terms = e.case.terms_of_the_loss(path) if not others and path in bench.leaves else ()
+    given = bench.run.at(bench.leaves[path]) if terms else ()
+    if len(terms) < 2 or given[0].shape != terms[0][0].shape or given[0].size * len(given) < _LEAST:
+        return []
+    own = [bench.run.at(parameter) for parameter, of in e.case.paths.items() if of == path]
+    batches = [c for batch in e.case.batches for c in (float(batch), 1 / batch)]
+    for term in terms:
+        for scale in (1.0, 2.0, 0.5, *batches):
+            rest = tuple(g - scale * t for g, t in zip(given, term, strict=True))
+            if any(norm(r) <= RIGHT * norm(t) for r, t in zip(rest, term, strict=True)):
+                continue
+            if any(v[0].shape == rest[0].shape and _relate.multiple(rest, v) is not None for v in own):
+                found = [_words.wrong_regularization(e.paths, place=e.place())]
+                if scale in batches:
+                    batch = round(max(scale, 1 / scale))
+                    return [*found, _words.scale_batch(e.paths, scale, batch, place=e.place())]
+                return found if scale == 1 else [*found, _words.scale_constant(e.paths, scale, place=e.place())]
+    return []
+
+
 def _is_along_a_parameter(e: Explanation, term: Values) -> bool:
     """Whether a term is a multiple of some numbers of a parameter, or of their signs, and zero beside them."""
     for own in (e.case.bench.run.at(parameter) for parameter, path in e.case.paths.items() if path in e.paths):

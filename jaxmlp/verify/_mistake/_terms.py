@@ -9,6 +9,7 @@ from .._line._bench import Patch, Patches
 from .._line._offers import Offer
 from .._line._overwritten import PUTS
 from .._line._quantities import Quantity
+from .._line._rows import rows
 from .._program._sites import results, wholes
 from .._program._trace import Literal
 from ._carried import carries_what_is_wrong
@@ -169,3 +170,21 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
                     if isinstance(whole, int) and whole in e.case.params:
                         return e.case.names.of(atom) or e.case.params[whole], e.case.params[whole]
     return None
+
+
+def adds_to_a_term(e: Explanation) -> bool:
+    """Whether the statement adds something to the cotangent that one term of the loss has, and no parameters."""
+    equations, run = e.case.bench.program.equations, e.case.bench.run
+    added = [atom for i in e.run if equations[i].name == "add" for atom in equations[i].inputs if isinstance(atom, int)]
+    if any(map(e.case.is_of_params_alone, added)):
+        return False
+    each = [values for of_one in e.case.knowledge.of_each_term for values in of_one.values()]
+    quantities = [Quantity("cotangent", values) for values in each if values[0].size > 1]
+    terms = [*quantities, *rows(quantities, e.case.batches)]
+    return any(
+        values[0].shape == term.values[0].shape
+        and values[0].size > 1
+        and _relate.multiple(values, term.values) is not None
+        for values in map(run.at, added)
+        for term in terms
+    )

@@ -177,3 +177,8 @@ def half_a_turn(paths: tuple[str, ...], *, is_turned: bool, place: Place | None 
 def class_numbers(paths: tuple[str, ...], *, count: int, place: Place | None = None) -> Finding:
     """The number of a class is taken from its probabilities, and not its one-hot row of `count` numbers."""
     return finding("wrong-operand", paths, place, table="class-numbers", count=count)
+
+
+def another_term(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
+    """Of the terms of the loss only some have their gradients in the sum."""
+    return finding("loss-mismatch", paths, place, table="another-term")

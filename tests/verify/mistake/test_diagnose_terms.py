@@ -370,3 +370,42 @@ def test_a_parameter_in_the_place_of_what_it_multiplies_is_no_penalty(getkey):
     scale, w, xs, y = normals(getkey, (1, 4), (4, 2), (3, 1, 4), (1, 2))
     found = said(loss, grads, {"scale": scale, "w": w}, xs, y)
     assert found == [("wrong-operand", 'total["scale"] += dout * params["scale"]')]
+
+
+def test_the_gradient_of_another_term_is_added(getkey):
+    def loss(params, x, which, weight):
+        logs = jax.nn.log_softmax(x @ params["w"])
+        entropy = jnp.sum(jnp.exp(logs) * logs, axis=1)
+        return jnp.mean(-weight * logs[jnp.arange(len(x)), which] + 0.5 * entropy)
+
+    def grads(params, x, which, weight):
+        total = jnp.zeros_like(params["w"])
+        for n in range(len(x)):
+            p = jax.nn.softmax(x[n] @ params["w"])
+            d = (p - jax.nn.one_hot(which[n], 3)) * weight[n]
+            d = d + 0.5 * (p - 1 / 3)
+            total = total + jnp.outer(x[n], d)
+        return {"w": total / len(x)}
+
+    w, x, weight = normals(getkey, (4, 3), (5, 4), (5,))
+    found = said(loss, grads, {"w": w}, x, jnp.asarray([0, 2, 1, 1, 0]), weight)
+    assert found == [("loss-mismatch", "d = d + 0.5 * (p - 1 / 3)")]
+
+
+def test_a_penalty_of_the_parameters_in_the_place_of_one_of_their_products(getkey):
+    def loss(params, kernel, y):
+        s = kernel @ params["a"]
+        return 0.5 * params["a"] @ s + jnp.sum(jax.nn.relu(1 - y * s))
+
+    def grads(params, kernel, y):
+        a, total = params["a"], jnp.zeros_like(params["a"])
+        margins = 1 - y * (kernel @ a)
+        for n in range(len(y)):
+            total = total + jnp.where(margins[n] > 0, a - y[n] * kernel[n], a)
+        return {"a": total / len(y)}
+
+    a, points = normals(getkey, (7,), (7, 2))
+    kernel = jnp.exp(-jnp.sum((points[:, None] - points[None]) ** 2, axis=2))
+    found = said(loss, grads, {"a": a}, kernel, jnp.asarray([1.0, -1, 1, 1, -1, -1, 1]))
+    line = "total = total + jnp.where(margins[n] > 0, a - y[n] * kernel[n], a)"
+    assert found == [("wrong-regularization", line), ("scale-batch", line)]

@@ -83,6 +83,7 @@ FINDINGS = [
     ("off-by-one-layer", _words.off_by_one_layer, SWAP),
     ("swapped-leaves", _words.swapped_leaves, {}),
     ("loss-mismatch", _words.loss_mismatch, {}),
+    ("loss-mismatch", _words_of_parts.another_term, {}),
     ("loss-mismatch", _words.loss_mismatch, {"of": "half_squared_error"}),
     ("missing-regularization", _words.missing_regularization, {}),
     ("missing-regularization", _words.missing_regularization, {"term": "lam * sum(w1**2)"}),
