@@ -102,8 +102,8 @@ class Jobs:
             return []  # what is known as it stands and leads to right leaves in all of its runs
         shaped = [path for path in wrong if self.bench.needed(path)] or wrong  # the others have a mistake of their own
         forward = (innocent or value) and not several and self.screen.of(instances, shaped) is None
-        # Some leaves may not be linear in a cotangent: those of layers behind a weight that was updated with it.
-        forward = forward and (value or all(self.screen.of(instances, [path]) is None for path in shaped))
+        # A cotangent is multiplied by itself where a weight was updated with it before it is sent back.
+        forward = forward and (value or not self.screen.is_in_products(instances, shaped))
         role: AsKnown | None = "forward" if forward else "cotangent" if innocent else "value" if value else None
         edits: Iterable[Edit]
         if site.leaf:

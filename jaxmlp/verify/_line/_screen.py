@@ -183,6 +183,18 @@ class Screen:
             self._views[key] = View(outs, paths, cut, apart) if linear else None
         return self._views[key]
 
+    def is_in_products(self, instances: Instances, paths: Sequence[str]) -> bool:
+        """Whether the leaves come of sums and products of what a statement gives, which is more than one number."""
+        program, moving = self._bench.program, {out for run in instances for out in results(self._bench.program, run)}
+        leading = {index for path in paths for index in self._bench.order[path]}
+        for index in sorted(leading):
+            equation = program.equations[index]
+            if not moving.isdisjoint(atom for atom in equation.inputs if isinstance(atom, int)):
+                if equation.name not in LINEAR and equation.name not in ("mul", "dot_general"):
+                    return False
+                moving.update(equation.outputs)
+        return any(self._bench.run.at(out)[0].size > 1 for run in instances for out in results(program, run))
+
     def _is_linear(self, path: str, outs: Sequence[int], cut: frozenset[int]) -> bool:
         """Whether a leaf is linear in what a statement gives, and it is known how."""
         key = path, tuple(outs), cut

@@ -41,7 +41,9 @@ class Standing:
     def _of_each_term(self) -> Known:
         each = [values for of_one in self.knowledge.of_each_term for values in of_one.values()]
         quantities = [Quantity("cotangent", values) for values in each if values[0].size > 1]
-        return Known([*quantities, *rows(quantities, {quantity.values[0].shape[0] for quantity in quantities})])
+        return Known(
+            [*quantities, *rows(quantities, frozenset(quantity.values[0].shape[0] for quantity in quantities))]
+        )
 
     def is_returned(self, variable: int) -> bool:
         """Whether a result is what is returned as a leaf that is wrong: there nothing but its cotangent is right."""

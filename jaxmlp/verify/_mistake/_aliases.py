@@ -29,6 +29,8 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     if used:
         alias = alias_in(source, site.frame, used, site.statement)
         return alias or handed_on(source, site.frame, used, [site.statement])
+    if mistake.edit.kind in ("leaf", "returned"):
+        return _named_as_a_leaf(case, mistake)
     if mistake.edit.kind == "scale" and (unread := _handed_on_unread(case, mistake)):
         return unread
     name = None if is_within else site.statement.target
@@ -41,6 +43,22 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     alias = alias_after(source, site.frame, name, site.statement.last, alone=everywhere or not is_right)
     alias = alias or _passed_on(case, mistake, out, name) or _handed_on(case, mistake, out, name)
     return alias or _given_back(case, mistake, out, name)
+
+
+def _named_as_a_leaf(case: Case, mistake: Mistake) -> tuple[Frame | None, Statement] | None:
+    """The statement of another function that gives its name to the gradient of a parameter, if that is, as it stands,
+    the cotangent of another value: `dh0 = dnext_h`, which is that of the first step's result.
+    """
+    program, source = case.bench.program, case.source
+    [atom] = program.equations[mistake.instances[0][0]].inputs
+    frame = case.places[program.makers[atom]] if isinstance(atom, int) and atom in program.makers else None
+    statement = source.statement(frame) if frame and not source.is_own(frame) else None
+    if frame is None or statement is None or statement.target is None or not isinstance(atom, int):
+        return None
+    values = case.bench.run.at(atom)
+    if values[0].size < 2 or case.each_cotangent.scale(values) is None:
+        return None
+    return alias_after(source, frame, statement.target, statement.last, alone=False)
 
 
 def _given_back(case: Case, mistake: Mistake, out: int, name: str) -> tuple[Frame | None, Statement] | None:

@@ -193,13 +193,13 @@ def _multiplies_what_it_reads(e: Explanation) -> bool:
     """
     program, call = e.case.bench.program, caller(e.case.bench.program.equations[e.run[0]].stacks, e.frame)
     read = {atom for index in e.run for atom in program.equations[index].inputs if isinstance(atom, int)}
-    for equation in program.equations:
-        if equation.name == "mul" and call is not None and caller(equation.stacks, e.frame) == call:
-            for one, other in permutations(equation.inputs):
-                if one in read and isinstance(other, int) and e.case.is_made_of_params(other):
-                    if program.shapes[other].shape == program.shapes[one].shape:
-                        return True
-    return False
+    own = [each for each in program.equations if each.name == "mul" and call and caller(each.stacks, e.frame) == call]
+    pairs = [pair for equation in own for pair in permutations(a for a in equation.inputs if isinstance(a, int))]
+    shapes = program.shapes
+    return any(
+        one in read and e.case.is_made_of_params(other) and shapes[one].shape == shapes[other].shape
+        for one, other in (pair for pair in pairs if len(pair) == 2)
+    )
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:

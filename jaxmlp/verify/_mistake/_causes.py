@@ -132,7 +132,9 @@ def slope(e: Explanation) -> Finding | list[Finding]:
     if reads_its_mask(e, offer.values[0]):
         return _words.wrong_mask(e.paths, place=e.place())
     if offer.quantity is not None and e.case.is_of_data(offer.quantity):
-        return _words.wrong_operand(e.paths, used=e.case.names.of(_beside(e, offer)), instead=what, place=e.place())
+        beside = _beside(e, offer)
+        used = None if beside is None else e.case.names.of(beside)
+        return _words.wrong_operand(e.paths, used=used, instead=what, place=e.place())
     found = None if corrected is None else related_by_a_usual_slope(e, e.actual, corrected)
     if found is not None and found.cause == "extra-activation-derivative":
         return found
@@ -192,6 +194,8 @@ def returned(e: Explanation) -> Finding:
         return _words.zero_gradient(e.paths, place=e.place(offer.name))
     if _relate.is_constant(e.actual):
         return _words.missing_upstream(e.paths, upstream=offer.name, place=e.place(offer.name))
+    if e.alias:
+        return _words.wrong_operand(e.paths, used=e.renames, instead=offer.name, place=e.place())
     used = e.case.names.of(e.case.bench.program.equations[e.run[0]].inputs[0])
     if e.is_renamed and e.statement is not None and offer.name:
         is_one = not isinstance(getattr(e.statement.node, "targets", [None])[0], ast.Tuple)
@@ -220,5 +224,7 @@ def leaf(e: Explanation) -> Finding | list[Finding]:
     if _relate.is_constant(e.actual):
         return _words.missing_upstream(e.paths, place=e.place())
     found = related(e, e.actual, expected) or of_what_is_read(e, None)
+    if found is None and e.alias:
+        return _words.wrong_operand(e.paths, used=e.renames, instead=None, place=e.place())
     found = found or lacks_a_slope_on_its_way(e, expected) or multiplies_by_itself(e)
     return found or beside_the_data(e) or beside_a_term(e) or _words.unknown(e.paths, place=e.place())

@@ -18,7 +18,7 @@ from ._causes_within import number
 from ._elsewhere import at_its_sign
 from ._explanation import Explanation
 from ._matrices import edited
-from ._names import line_of
+from ._names import line_of, written
 from ._relations import lacks_the_slope
 from ._scales import by_a_factor
 
@@ -113,7 +113,10 @@ def undone(e: Explanation) -> list[Finding]:
             continue
         parameter = e.case.params[e.facts["parameters"][site]]
         target = site.statement.target if site.statement else None
-        found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=e.place_of(site)))
+        place = e.place_of(site)
+        if len(site.instances) == 1:  # of several each changes only a part
+            place = replace(place, computes=written(site), must=parameter)
+        found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=place))
     return found
 
 

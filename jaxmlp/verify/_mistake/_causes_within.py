@@ -5,7 +5,6 @@ from dataclasses import replace
 from .._line import _relate
 from .._line._matching import snapped
 from .._program._expressions import (
-    along,
     multiplied,
     reduced_by,
     reduced_otherwise,
@@ -189,10 +188,11 @@ def _same(one: _relate.Values, other: _relate.Values) -> bool:
 
 
 def _is_usual(e: Explanation, values: _relate.Values) -> bool:
-    """Whether a factor is the slope of a sigmoid or a tanh at something that the statement reads."""
+    """Whether a factor is the slope of a sigmoid, a tanh or a relu at something that the statement reads."""
     read = (e.case.bench.run.at(atom) for index in e.run for atom in _read_by(e, index))
     alike = (v for v in read if v[0].shape == values[0].shape and v[0].dtype.kind == "f" and v[0].size > 1)
-    return any(_relate.same(values, slope) for v in alike for slope in slopes_of(v))
+    slopes = [slope for v in alike for slope in (*slopes_of(v), tuple((each > 0).astype(each.dtype) for each in v))]
+    return any(_relate.same(values, slope) for slope in slopes)
 
 
 def begun_anew(e: Explanation) -> Finding:
@@ -206,10 +206,6 @@ def put(e: Explanation) -> list[Finding]:
     return [replace(finding, computes=None, must=None, fix=None) for finding in by_a_factor(e, e.mistake.factor)]
 
 
-def half_a_turn(e: Explanation) -> Finding:
-    return _words_of_parts.half_a_turn(e.paths, is_turned=e.facts["is_turned"], place=e.place())
-
-
 def counted(e: Explanation) -> Finding:
     """A number of the examples belongs where another one, which was counted, divides."""
     if e.mistake.factor == 0:
@@ -221,29 +217,9 @@ def counted(e: Explanation) -> Finding:
     return _words.wrong_operand(e.paths, used=used, instead=f"{number:g}", place=e.place())
 
 
-def axes(e: Explanation) -> Finding:
-    summed = [atom for index in e.run if index in e.mistake.patches for atom in _read_by(e, index)]
-    if summed and all(e.case.is_of_params_alone(atom) and e.case.depends_on(atom) for atom in summed):
-        return _words.wrong_regularization(e.paths, term=e.case.names.of(summed[0]), place=e.place())
-    if not e.facts["axes"] and summed and all(_relate.is_a_mask(e.case.bench.run.at(atom)) for atom in summed):
-        return _words.wrong_mask(e.paths, place=e.place())
-    if not e.facts["axes"]:
-        return _words.wrong_axis(e.paths, place=e.place())
-    must = must_be(e, lambda node: along(node, e.facts["axes"]))
-    patched = [e.case.bench.program.equations[index] for index in e.run if index in e.mistake.patches]
-    within = all(e.out not in equation.outputs for equation in patched)
-    return _words.wrong_axis(
-        e.paths, actual=e.facts["was"], expected=e.facts["axes"], within=within, place=e.place(must)
-    )
-
-
 def _read_by(e: Explanation, index: int) -> list[int]:
     """The variables that an equation reads."""
     return [atom for atom in e.case.bench.program.equations[index].inputs if isinstance(atom, int)]
-
-
-def aligned(e: Explanation) -> Finding:
-    return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
 
 
 def power(e: Explanation) -> Finding:

@@ -43,9 +43,9 @@ def departed(e: Explanation) -> Finding:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
     if _is_paired(e):
         return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
-    if adds_to_a_term(e):
-        return _words_of_parts.another_term(e.paths, place=e.place())
-    return _back_to_a_cotangent(e) or _words.departed(e.paths, place=e.place())
+    if (found := _back_to_a_cotangent(e)) is not None:
+        return found
+    return (_words_of_parts.another_term if adds_to_a_term(e) else _words.departed)(e.paths, place=e.place())
 
 
 def _back_to_a_cotangent(e: Explanation) -> Finding | None:

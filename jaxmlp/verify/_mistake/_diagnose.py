@@ -28,7 +28,7 @@ from .._program._source import Source
 from .._program._trace import Program, program_of
 from .._program._tree import leaf_of, named_leaves
 from .._report._gradient_report import Finding, Line
-from . import _causes, _causes_of_programs, _causes_within
+from . import _causes, _causes_of_axes, _causes_of_programs, _causes_within
 from ._called import is_of_the_loss
 from ._calls import at_the_calls, where_it_is_called
 from ._case import Case
@@ -40,6 +40,7 @@ from ._elsewhere import (
     at_its_users,
     where_it_is_made,
     where_it_is_named,
+    where_it_is_scaled,
 )
 from ._explanation import Explanation
 from ._formulas import in_a_formula
@@ -198,7 +199,7 @@ def _found(
 def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     """The mistake in words, while the candidate is still as it was."""
     kind = mistake.edit.kind
-    rooms = (_causes, _causes_within, _causes_of_programs)
+    rooms = (_causes, _causes_within, _causes_of_axes, _causes_of_programs)
     words = next(function for room in rooms if (function := getattr(room, kind, None)) is not None)
     explanation = Explanation(case, mistake)
     itself = loss_for_its_derivative(explanation)
@@ -212,6 +213,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = at_its_users(explanation, at_the_calls(explanation, found))
     found = where_terms_are_added(explanation, where_the_rest_is_known(explanation, found))
     found = at_its_pieces(explanation, at_its_sum(explanation, at_its_condition(explanation, found)))
+    found = where_it_is_scaled(explanation, found)
     found = where_it_is_added_up(explanation, where_it_is_named(explanation, found))
     found = where_it_is_made(explanation, at_its_return(explanation, at_an_early_return(explanation, found)))
     return of_one_part(explanation, found)

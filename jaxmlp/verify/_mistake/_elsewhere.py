@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from .._line import _relate
 from .._line._offers import Offer
-from .._program._sites import wholes
+from .._program._sites import results, wholes
 from .._program._stacks import Frame
 from .._program._syntax import argument_given_back, return_in_a_loop
+from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from ._called import calls_of_some
@@ -30,6 +31,30 @@ def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
     frames = dict.fromkeys(e.case.places[i] for i in users)
     lines = [line_of(frame, e.case.source) for frame in frames if frame]
     return [replace(finding, line=line, computes=None, must=None) for finding in findings for line in lines] or findings
+
+
+def where_it_is_scaled(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings on a missing slope, at the statement that makes a cotangent of a difference, if it is the only one
+    that reads it, and does nothing but scale it: `d = 2 / n * error`.
+    """
+    bench, program = e.case.bench, e.case.bench.program
+    is_missing = {finding.cause for finding in findings} == {"missing-activation-derivative"}
+    if not is_missing or e.edit.kind != "times" or e.alias or e.out is None:
+        return findings
+    outs = [out for run in e.mistake.instances for out in results(program, run)]
+    users = [user for out in outs for user in program.users.get(out, ())]
+    others = [atom for user in users for atom in program.equations[user].inputs if atom not in outs]
+    frames = {e.case.places[user] for user in users}
+    if len(users) != len(outs) or len(frames) != 1 or e.frame in frames:
+        return findings
+    is_scaled = all(program.equations[user].name in ("mul", "div") for user in users)
+    numbers = all(isinstance(a, Literal) or bench.run.at(a)[0].size == 1 and not e.case.depends_on(a) for a in others)
+    frame = frames.pop()
+    is_a_difference = all(program.equations[program.makers[out]].name == "sub" for out in outs)
+    if frame is None or not is_scaled or not numbers or not is_a_difference:
+        return findings
+    line = line_of(frame, e.case.source)
+    return [replace(finding, line=line, computes=None, must=None, fix=None) for finding in findings]
 
 
 def at_its_sign(e: Explanation, findings: list[Finding]) -> list[Finding]:

@@ -26,7 +26,7 @@ from ._softmax import has_only_the_diagonal, lacks_the_softmax
 from ._terms import adds_to_a_term, lacks_a_term, penalty_among, stale_operand
 from ._undone import slope_alone, value_for_its_slope
 from ._usual_slopes import makes_another_slope
-from ._wanted import of_what_is_read
+from ._wanted import of_what_is_read, sum_for_a_product
 
 
 def stale(e: Explanation) -> Finding:
@@ -121,6 +121,8 @@ def _not_that_cotangent(
     found = found or related(e, e.actual, expected)
     if found is not None:
         return found
+    if (sent_back := sum_for_a_product(e)) is not None:
+        return sent_back
     if _is_another_leaf(e) or _is_the_total_of_another(e):
         return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
     if e.mistake.innocent and e.name and as_code(what) and what != e.name:

@@ -67,7 +67,11 @@ class Names:
         return self.equal(values) or self.as_slope(values)
 
     def as_slope(self, values: tuple[np.ndarray, ...]) -> str | None:
-        """A slope as an expression of a named value."""
+        """A slope as an expression of a named value; of nothing but ones, such as that of an open relu, nothing tells
+        which value that is.
+        """
+        if all((value == 1).all() for value in values):
+            return None
         for variable, name in self.by_variable.items():
             mine = self._bench.run.at(variable)
             if mine[0].dtype.kind != "f" or mine[0].shape != values[0].shape or not name.isidentifier():

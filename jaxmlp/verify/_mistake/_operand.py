@@ -12,6 +12,7 @@ from .._line._matching import snapped
 from .._line._offers import Offer
 from .._line._patches import after
 from .._line._relate import Values
+from .._program._sites import wholes
 from .._program._trace import Literal
 from .._report import _words
 from .._report._gradient_report import Finding
@@ -23,6 +24,7 @@ from ._relations import lacks_the_slope, related, related_by_a_slope
 from ._slopes import is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._terms import stale_operand
 from ._undone import value_for_its_slope
+from ._wanted import sum_for_a_product
 
 
 def operand(e: Explanation) -> Finding:
@@ -47,7 +49,8 @@ def operand(e: Explanation) -> Finding:
         words = words if _is_but_for_a_slope(e) else partial(_words.wrong_operand, used=used, instead=instead)
         return words(e.paths, place=_with_operand(e, used, instead))
     if isinstance(atom, int) and (eps := _epsilon_between(e.case.bench.run.at(atom), offer.values[0])) is not None:
-        return _words.epsilon(e.paths, eps=abs(eps), is_missing=eps > 0, place=e.place())
+        place = _with_operand(e, used, f"({used} {'-+'[eps > 0]} {abs(eps):g})")
+        return _words.epsilon(e.paths, eps=abs(eps), is_missing=eps > 0, place=place)
     if isinstance(atom, int) and offer.quantity is not None:
         found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None:
@@ -102,6 +105,7 @@ def operand(e: Explanation) -> Finding:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
         if found is None and is_compared_with_data(e):
             return _words.wrong_forward(e.paths, place=e.place())
+        found = found or next(iter(sum_for_a_product(e) or ()), None)
         return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
     place = _with_operand(e, used, instead)
     if isinstance(atom, Literal):
@@ -128,10 +132,11 @@ def _epsilon_between(used: Values, instead: Values) -> float | None:
 
 
 def _is_of_a_parameter(e: Explanation, offer: Offer) -> bool:
-    """Whether a value is a parameter, or in each run a part of one."""
+    """Whether a value is a parameter or a part of one."""
     params, quantity = e.case.params, offer.quantity
-    if quantity is not None and quantity.kind == "value":
-        return quantity.variable in e.case.loss.program.inputs[: len(params)]
+    if quantity is not None and quantity.kind == "value" and quantity.variable is not None:
+        program = e.case.loss.program
+        return any(whole in program.inputs[: len(params)] for whole in wholes(program, quantity.variable))
     return bool(offer.variables) and set(offer.variables) <= set(params)
 
 

@@ -109,8 +109,10 @@ def beside_a_term(e: Explanation) -> list[Finding]:
     """
     [path, *others], bench = e.paths, e.case.bench
     terms = e.case.terms_of_the_loss(path) if not others and path in bench.leaves else ()
-    given = bench.run.at(bench.leaves[path]) if terms else ()
-    if len(terms) < 2 or given[0].shape != terms[0][0].shape or given[0].size * len(given) < _LEAST:
+    if len(terms) < 2:
+        return []
+    given = bench.run.at(bench.leaves[path])
+    if given[0].shape != terms[0][0].shape or given[0].size * len(given) < _LEAST:
         return []
     own = [bench.run.at(parameter) for parameter, of in e.case.paths.items() if of == path]
     batches = [c for batch in e.case.batches for c in (float(batch), 1 / batch)]

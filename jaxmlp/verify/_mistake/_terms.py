@@ -173,12 +173,15 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
 
 
 def adds_to_a_term(e: Explanation) -> bool:
-    """Whether the statement adds something to the cotangent that one term of the loss has, and no parameters."""
+    """Whether the statement adds something to the cotangent that one term of the loss has, other than that of a
+    parameter, and no parameters.
+    """
     equations, run = e.case.bench.program.equations, e.case.bench.run
     added = [atom for i in e.run if equations[i].name == "add" for atom in equations[i].inputs if isinstance(atom, int)]
     if any(map(e.case.is_of_params_alone, added)):
         return False
-    each = [values for of_one in e.case.knowledge.of_each_term for values in of_one.values()]
+    inputs = e.case.loss.program.inputs
+    each = [v for of_one in e.case.knowledge.of_each_term for variable, v in of_one.items() if variable not in inputs]
     quantities = [Quantity("cotangent", values) for values in each if values[0].size > 1]
     terms = [*quantities, *rows(quantities, e.case.batches)]
     return any(

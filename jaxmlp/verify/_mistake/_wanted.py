@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from .._line import _relate
-from .._line._bench import RIGHT
+from .._line._bench import Patch, RIGHT
 from .._line._patches import with_inputs
 from .._line._quantities import Quantity
 from .._line._relate import Values
@@ -183,6 +183,27 @@ def _product_for_a_sum(e: Explanation) -> list[Finding] | None:
                 if _relate.multiple(summed, expected) is not None and summed[0].size * bench.count > 1:
                     other = e.case.names.of(equation.inputs[1 - position])
                     return [_words.extra_factor(e.paths, what=other, place=e.place())]
+    return None
+
+
+def sum_for_a_product(e: Explanation) -> list[Finding] | None:
+    """A plain sum of what ought to be sent back through a matrix of the parameters."""
+    bench, expected = e.case.bench, e.corrected()
+    for index in e.run if expected is not None else ():
+        equation = bench.program.equations[index]
+        if equation.name != "reduce_sum" or bench.run.at(equation.inputs[0])[0].ndim != 1:
+            continue
+        summed = bench.run.at(equation.inputs[0])
+        for variable, name in e.case.params.items():
+            weights = bench.run.at(variable)
+            for w in (weights, tuple(each.T for each in weights)):
+                if w[0].ndim == 2 and w[0].shape[1] == summed[0].size and w[0].shape[0] > 1:
+                    sent = [each @ v for each, v in zip(w, summed, strict=True)]
+                    patches: dict[int, Patch] = {index: lambda inputs, evaluate, read, point, s=sent: [s[point]]}
+                    made = [bench.values(e.run, patches, k) for k in range(bench.count)]
+                    given = tuple(values[e.out] for values in made if values and e.out in values)
+                    if len(given) == bench.count and _relate.multiple(given, expected or ()) is not None:
+                        return [_words.missing_factor(e.paths, what=name, place=e.place())]
     return None
 
 

@@ -496,3 +496,56 @@ def test_the_length_of_the_inputs_is_no_count_of_the_examples_that_lie_in_column
     report = check(loss, grads, {"w1": w1, "w2": w2}, x, y)
     assert named(report) == [("scale-batch", "dw2 = 1 / len(x) * ((d2 * x.shape[1]) @ a.T)")]
     assert "divided by 5, and the batch has 8 examples" in report.findings[0].message
+
+
+def test_a_count_divides_where_nothing_does(getkey):
+    def loss(params, which, y):
+        return 0.5 * jnp.sum((params["rows"][which] - y) ** 2)
+
+    def grads(params, which, y):
+        d = params["rows"][which] - y
+        chosen = (which[:, None] == jnp.arange(3)[None]).astype(d.dtype)
+        often = jnp.sum(chosen, axis=0, keepdims=True)
+        often = jnp.where(often == 0, 1.0, often)
+        shares = chosen / often
+        return {"rows": shares.T @ d}
+
+    rows, y = normals(getkey, (3, 4), (6, 4))
+    found = said(loss, grads, {"rows": rows}, jnp.asarray([0, 2, 1, 1, 0, 1]), y)
+    assert found == [("extra-factor", "shares = chosen / often")]
+
+
+def test_a_plain_sum_is_no_product_with_the_weights(getkey):
+    def loss(params, x, y):
+        for name in ("u", "w", "v"):
+            x = jax.nn.relu(x @ params[name])
+        return 0.5 * jnp.sum((x - y) ** 2)
+
+    def grads(params, x, y):
+        h = jax.nn.relu(x @ params["u"])
+        k = jax.nn.relu(h @ params["w"])
+        a = jax.nn.relu(k @ params["v"])
+        d = (a - y) * jnp.where(a > 0, 1, 0)
+        dk = d * params["v"][:, 0] * jnp.where(k > 0, 1, 0)
+        dh = jnp.sum(dk) * jnp.where(h > 0, 1, 0)
+        return {"u": jnp.outer(x, dh), "w": jnp.outer(h, dk), "v": jnp.outer(k, d)}
+
+    u, w, v, x = normals(getkey, (5, 4), (4, 3), (3, 1), (5,))
+    [finding] = check(loss, grads, {"u": u, "w": jnp.abs(w), "v": jnp.abs(v)}, x, jnp.asarray([9.0])).findings
+    assert finding.cause == "missing-factor" and '`params["w"]`' in finding.message
+    assert finding.line and finding.line.text == "dh = jnp.sum(dk) * jnp.where(h > 0, 1, 0)"
+
+
+def test_the_slope_of_a_relu_where_the_output_has_none(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jax.nn.relu(x @ params["u"]) @ params["w"] - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["u"]
+        out = jax.nn.relu(z) @ params["w"]
+        d = (out - y) * jnp.where(out > 0, 1.0, 0.0)
+        return {"u": x.T @ (d @ params["w"].T * jnp.where(z > 0, 1.0, 0.0)), "w": jax.nn.relu(z).T @ d}
+
+    u, w, x, y = normals(getkey, (4, 5), (5, 3), (6, 4), (6, 3))
+    line = "d = (out - y) * jnp.where(out > 0, 1.0, 0.0)"
+    assert said(loss, grads, {"u": u, "w": w}, x, y) == [("extra-activation-derivative", line)]

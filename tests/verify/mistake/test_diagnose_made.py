@@ -267,3 +267,18 @@ def test_a_value_that_is_named_for_one_line_alone(getkey):
 
     u, w, x, y = normals(getkey, (4, 5), (5, 3), (6, 4), (6, 3))
     assert said(loss, grads, {"u": u, "w": w}, x, y) == [("wrong-operand", "dz_dw = z.T")]
+
+
+def test_a_slope_is_missing_where_a_difference_becomes_an_error(getkey):
+    def loss(params, x, y):
+        return jnp.mean((jnp.tanh(x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w"])
+        error = a - y
+        d = error * (2 / y.size)
+        return {"w": x.T @ d}
+
+    w, x, y = normals(getkey, (4, 3), (6, 4), (6, 3))
+    line = "d = error * (2 / y.size)"
+    assert said(loss, grads, {"w": w}, x, y) == [("missing-activation-derivative", line)]

@@ -292,3 +292,20 @@ def test_a_number_of_a_parameter_is_read_after_its_step(getkey):
     p, q = (jnp.abs(each) + 0.2 for each in normals(getkey, (3, 4), (4, 5)))
     line = "p = p.at[1, k].add(0.05 * step)"
     assert said(loss, grads, {"p": p, "q": q}, jnp.asarray(4.0)) == [("stale-weights", line)]
+
+
+def test_a_row_of_a_parameter_is_read_after_its_step(getkey):
+    def loss(params, i, j):
+        p, q = params["p"][i], params["q"][j]
+        return 0.5 * (3 - p @ q) ** 2 + 0.05 * (p @ p + q @ q)
+
+    def grads(params, i, j):
+        p, q = params["p"], params["q"]
+        error = 3 - p[i] @ q[j]
+        p = p.at[i, :].add(0.1 * (error * q[j, :] - 0.1 * p[i, :]))
+        q = q.at[j, :].add(0.1 * (error * p[i, :] - 0.1 * q[j, :]))
+        return {"p": (params["p"] - p) / 0.1, "q": (params["q"] - q) / 0.1}
+
+    p, q = normals(getkey, (3, 4), (5, 4))
+    line = "q = q.at[j, :].add(0.1 * (error * p[i, :] - 0.1 * q[j, :]))"
+    assert said(loss, grads, {"p": p, "q": q}, jnp.asarray(1), jnp.asarray(2)) == [("stale-weights", line)]

@@ -161,4 +161,4 @@ def test_the_number_of_a_class_is_no_one_hot_row(getkey):
     for hand in (grads, grads_of_columns):
         [finding] = check(loss, hand, {"w": w}, x, jnp.asarray([2, 0, 3, 1, 1, 2, 3])).findings
         assert finding.cause == "wrong-operand" and "each of the 4 probabilities" in finding.message
-        assert finding.line.text.startswith("error = p - labels[")
+        assert finding.line and finding.line.text.startswith("error = p - labels[")

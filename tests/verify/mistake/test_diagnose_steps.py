@@ -1,5 +1,7 @@
 """The diagnosis of a recurrent network, of which each step is a run of the same statements."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 
@@ -215,3 +217,35 @@ def test_what_lacks_later_steps_is_wrong_where_it_is_made_and_not_where_it_is_ke
 
     w, u, xs, y = normals(getkey, (4, 3), (4, 4), (3, 3), (4,))
     assert said(loss, grads, {"w": w, "u": u}, xs, y) == [("missing-term", "dc = dh * (1 - hs[t + 1] ** 2)")]
+
+
+def _back_through(cells, errors, u):
+    du, back = jnp.zeros_like(u), jnp.zeros_like(errors[0])
+    for t in (2, 1, 0):
+        before, after = cells[t]
+        d = errors[t] + back
+        dz = d * (1 - after**2)
+        du = du + jnp.outer(dz, before)
+        back = u.T @ dz
+    dstart = d
+    return du, dstart
+
+
+def test_the_first_state_gets_the_error_of_the_first_step(getkey):
+    def run(params):
+        states = [params["start"]]
+        for _ in range(3):
+            states.append(jnp.tanh(params["u"] @ states[-1]))
+        return states
+
+    def loss(params, ys):
+        return sum(0.5 * jnp.sum((a - y) ** 2) for a, y in zip(run(params)[1:], ys, strict=True))
+
+    def grads(params, ys):
+        states = run(params)
+        errors = [a - y for a, y in zip(states[1:], ys, strict=True)]
+        du, dstart = _back_through(list(pairwise(states)), errors, params["u"])
+        return {"u": du, "start": dstart}
+
+    u, start, ys = normals(getkey, (4, 4), (4,), (3, 4))
+    assert said(loss, grads, {"u": 0.5 * u, "start": start}, ys) == [("wrong-operand", "dstart = d")]
