@@ -7,12 +7,15 @@ from itertools import combinations, islice
 import numpy as np
 
 from .._program._sites import name_of, results, Site
-from .._program._trace import Atom, Literal
+from .._program._trace import Literal
 from ._bench import Bench, Patch, Patches
 from ._edits import axes_of, Edit
 from ._edits_of_sums import only_the_last, sent_again
 from ._patches import after, divided, with_input, with_inputs, WithAnother
 
+
+_PARTS = frozenset(("slice", "dynamic_slice", "gather", "index"))
+"""Operations that read a part of their first input."""
 
 _STEPS = frozenset(("add", "sub", "scatter-add", "scatter", "dynamic_update_slice"))
 
@@ -48,25 +51,55 @@ def _owns(site: Site) -> bool:
 def _undone(
     bench: Bench, owners: dict[int, Site], params: Sequence[int], is_a_value: Callable[[int], bool]
 ) -> Iterator[tuple[list[Site], Edit]]:
-    """The parameters themselves, wherever they have been moved already."""
+    """The parameters themselves, wherever they have been moved already; or only where a part of one is read then."""
     program = bench.program
-    moved: dict[Atom, int] = {parameter: parameter for parameter in params}
+    moved = _moved(bench, owners, params, is_a_value)
     patches: dict[int, Patch] = {}
-    for index, equation in enumerate(program.equations):
-        start = next((moved[atom] for atom in equation.inputs if atom in moved), None)
-        if start is None or equation.name not in _STEPS or index not in owners:
-            continue
-        [out] = equation.outputs
-        first = results(program, owners[index].instances[0])
-        if bench.run.at(out)[0].shape != bench.run.at(start)[0].shape or any(map(is_a_value, (out, *first))):
-            continue
-        moved[out] = start
-        values = bench.run.at(start)
-        patches[index] = after(0, lambda value, point, values=values: values[point])
+    for index in (program.makers[variable] for variable in moved if variable in program.makers):
+        before = bench.run.at(moved[program.equations[index].outputs[0]])
+        patches[index] = after(0, lambda value, point, before=before: before[point])
     if patches:
         where = list(dict.fromkeys(owners[index] for index in patches))
         names = {site: moved[program.equations[index].outputs[0]] for index in patches for site in [owners[index]]}
         yield where, Edit("undone", 0.7, lambda c: patches, False, {"across": where, "parameters": names})
+    moved, reads = _moved(bench, owners, params, is_a_value, decays=True), dict[int, Patch]()
+    starts: dict[int, int] = {}
+    for index, equation in enumerate(program.equations):
+        whole = equation.inputs[0] if equation.name in _PARTS else None
+        start = moved.get(whole) if isinstance(whole, int) else None
+        if start is not None and start != whole and index in owners:
+            before = bench.run.at(start)
+            reads[index] = with_inputs([0], lambda point, before=before: before[point])
+            starts[index] = start
+    where = list(dict.fromkeys(owners[index] for index in reads))
+    names = {owners[index]: start for index, start in starts.items()}
+    if where:
+        yield where, Edit("read_before", 0.75, lambda c: reads, False, {"across": where, "parameters": names})
+
+
+def _moved(
+    bench: Bench,
+    owners: dict[int, Site],
+    params: Sequence[int],
+    is_a_value: Callable[[int], bool],
+    *,
+    decays: bool = False,
+) -> dict[int, int]:
+    """The variables that are a parameter, or one that has been moved, each with that parameter; also where a number
+    multiplies it before, if it `decays`: `w * (1 - rate * decay) - rate * dw`.
+    """
+    program = bench.program
+    moved: dict[int, int] = {parameter: parameter for parameter in params}
+    for index, equation in enumerate(program.equations):
+        start = next((moved[atom] for atom in equation.inputs if isinstance(atom, int) and atom in moved), None)
+        decay = decays and equation.name == "mul" and any(bench.run.at(atom)[0].size == 1 for atom in equation.inputs)
+        if start is None or (equation.name not in _STEPS and not decay) or index not in owners:
+            continue
+        [out] = equation.outputs
+        first = results(program, owners[index].instances[0])
+        if bench.run.at(out)[0].shape == bench.run.at(start)[0].shape and not any(map(is_a_value, (out, *first))):
+            moved[out] = start
+    return moved
 
 
 def _along_other_axes(bench: Bench, owners: dict[int, Site]) -> Iterator[tuple[list[Site], Edit]]:

@@ -120,6 +120,28 @@ def undone(e: Explanation) -> list[Finding]:
     return found
 
 
+def read_before(e: Explanation) -> list[Finding]:
+    """Parts of parameters that are read after a step: each statement that does so, if the leaves need it; one that
+    steps the same parameter once more counts its step twice.
+    """
+    found, program = [], e.case.bench.program
+    for site in e.facts["across"]:
+        own = {index for instance in site.instances for index in instance}
+        others = {index: patch for index, patch in e.mistake.patches.items() if index not in own}
+        if others and all(e.case.bench.is_right(path, others) for path in e.paths):
+            continue
+        variable = e.facts["parameters"][site]
+        given = results(program, site.instances[0])
+        moves = any(program.shapes[out].shape == program.shapes[variable].shape for out in given)
+        if moves and e.case.paths[variable] in e.paths:
+            found.append(_words.double_counted(e.paths, place=e.place_of(site)))
+            continue
+        parameter = e.case.params[variable]
+        target = site.statement.target if site.statement else None
+        found.append(_words.stale_weights(e.paths, used=target or parameter, instead=parameter, place=e.place_of(site)))
+    return found
+
+
 def unrounded(e: Explanation) -> list[Finding]:
     """What is rounded on the way to the leaves: each statement that does it."""
     reached = {site: {p for run in site.instances for p in e.case.bench.reached(run)} for site in e.facts["across"]}

@@ -309,3 +309,20 @@ def test_a_row_of_a_parameter_is_read_after_its_step(getkey):
     p, q = normals(getkey, (3, 4), (5, 4))
     line = "q = q.at[j, :].add(0.1 * (error * p[i, :] - 0.1 * q[j, :]))"
     assert said(loss, grads, {"p": p, "q": q}, jnp.asarray(1), jnp.asarray(2)) == [("stale-weights", line)]
+
+
+def test_a_number_that_is_stepped_twice(getkey):
+    def loss(params, x, y):
+        w = params["w"]
+        return 0.5 * jnp.mean((x @ w - y) ** 2) + 0.05 * jnp.sum(w[1:] ** 2)
+
+    def grads(params, x, y):
+        w, rate = params["w"], 0.2
+        d = (x @ w - y) / len(y)
+        w = w * (1 - rate * 0.1) - rate * x.T @ d
+        w = w.at[0].set(w[0] - rate * x[:, 0] @ d)
+        return {"w": (params["w"] - w) / rate}
+
+    w, x, y = normals(getkey, (4,), (6, 4), (6,))
+    line = "w = w.at[0].set(w[0] - rate * x[:, 0] @ d)"
+    assert said(loss, grads, {"w": w}, x, y) == [("double-counted-term", line)]
