@@ -8,9 +8,12 @@ from .._program._trace import Atom, Literal
 from ._bench import Bench
 from ._matching import Known, snapped
 from ._quantities import Knowledge, Quantity
-from ._relate import is_constant, multiple
+from ._relate import is_constant, is_zero, multiple
 from ._roles import Roles
 from ._rows import rows
+
+
+_SUMS = frozenset(("add", "add_any", "scatter-add", "scatter", "dynamic_update_slice"))
 
 
 class Standing:
@@ -100,6 +103,16 @@ class Standing:
     def _owners(self) -> dict[int, Site]:
         statements = (site for site in self.sites if not site.is_formula)
         return {index: site for site in statements for run in site.instances for index in run}
+
+    def only_begins_a_sum(self, variables: Sequence[int]) -> bool:
+        """Whether results are zeros that others are added to, as where a loop adds up: whatever is lacking in the sum,
+        it is not there.
+        """
+        program = self.bench.program
+        users = [(variable, user) for variable in variables for user in program.users.get(variable, ())]
+        begins = all(program.equations[user].name in _SUMS for _, user in users)
+        zeros = all(is_zero(self.bench.run.at(variable)) for variable in variables)
+        return bool(users) and begins and zeros
 
     def is_a_value(self, variable: int) -> bool:
         """Whether a result is a value of the forward pass of the loss."""

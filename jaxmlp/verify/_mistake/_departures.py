@@ -9,6 +9,7 @@ from .._line._bench import Patch, Patches
 from .._line._patches import product_of, with_inputs
 from .._line._quantities import Quantity
 from .._line._relate import Values
+from .._program._sites import results
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -43,6 +44,8 @@ def departed(e: Explanation) -> Finding:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
     if _is_paired(e):
         return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
+    if _is_right_in_the_first_runs(e):
+        return _words.missing_term(e.paths, place=e.place())
     if (found := _back_to_a_cotangent(e)) is not None:
         return found
     return (_words_of_parts.another_term if adds_to_a_term(e) else _words.departed)(e.paths, place=e.place())
@@ -72,6 +75,20 @@ def _back_to_a_cotangent(e: Explanation) -> Finding | None:
             used, instead = e.case.names.of(atom), e.case.names.known(quantity)
             return _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
     return None
+
+
+def _is_right_in_the_first_runs(e: Explanation) -> bool:
+    """Whether the same line gives cotangents of the loss in its first runs, and in this and all later ones none: a loop
+    goes back through its steps, and what is zero at the last of them, that which comes from later ones, is lacking.
+    """
+    program, known = e.case.bench.program, e.case.each_cotangent
+    outs = [results(program, run) for run in e.site.instances]
+    if e.out is None or e.actual[0].size < 2 or any(len(each) != 1 for each in outs):
+        return False
+    given = [e.case.bench.run.at(out) for [out] in outs]
+    right = [known.scale(values) is not None for values in given]
+    in_steps = {values[0].shape for values in given} == {e.actual[0].shape}
+    return in_steps and right[0] and known.scale(e.actual) is None and right == sorted(right, reverse=True)
 
 
 def _takes_a_slope_elsewhere(e: Explanation) -> bool:

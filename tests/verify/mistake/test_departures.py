@@ -1,12 +1,17 @@
 """The diagnosis of two mistakes in one chain, of which the first is told from the cotangents that may be meant."""
 
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxmlp import check
+from jaxmlp.verify._mistake import _departures
+from jaxmlp.verify._program._trace import program_of
 
 from .findings import normals, said
 
@@ -110,3 +115,27 @@ def test_what_no_change_turns_into_a_cotangent_leaves_the_chain_rule(getkey):
     (finding,) = check(loss, grads, {"w1": w1, "w2": w2}, x, y).findings
     assert finding.line and finding.line.text == 'error = jnp.sin(h @ params["w2"]) - y'
     assert finding.cause == "unknown" and "leaves the chain rule" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("right", "at", "lacks"),
+    (
+        ((True, False, False), 1, True),
+        ((True, True, False), 2, True),
+        ((True, False, True), 1, False),
+        ((False,) * 3, 1, False),
+    ),
+)
+def test_what_is_right_in_the_first_runs_alone_lacks_what_comes_from_later_steps(right, at, lacks):
+    program = program_of(lambda x: [jnp.tanh(n * x) for n in (1, 2, 3)], jnp.ones(2))
+    runs = [(index,) for index, equation in enumerate(program.equations) if equation.name == "tanh"]
+    outs = [program.equations[index].outputs[0] for (index,) in runs]
+    given = {out: (np.arange(2.0) + n,) for n, out in enumerate(outs)}
+    known = {id(given[out]): is_right for out, is_right in zip(outs, right, strict=True)}
+    case = SimpleNamespace(
+        bench=SimpleNamespace(program=program, run=SimpleNamespace(at=given.get)),
+        each_cotangent=SimpleNamespace(scale=lambda values: 1.0 if known[id(values)] else None),
+    )
+    site = SimpleNamespace(instances=runs)
+    mistake: Any = SimpleNamespace(case=case, site=site, run=runs[at], out=outs[at], actual=given[outs[at]])
+    assert _departures._is_right_in_the_first_runs(mistake) is lacks
