@@ -26,6 +26,7 @@ from ._places import elsewhere as elsewhere, same_part as same_part
 from ._purpose import is_regularization, leads_to_a_slope
 from ._scales import by_a_factor
 from ._slopes import wrong_slope
+from ._terms import error_that_a_term_lacks
 from ._undone import value_for_its_slope
 from ._usual_slopes import slopes_of
 from ._weighed import weighed as weighed
@@ -45,6 +46,8 @@ def number(e: Explanation) -> Finding | list[Finding]:
     added = e.facts.get("equation") is not None and e.facts["equation"].name in ("add", "sub")
     if 0 < abs(old) <= _EPSILON and (correction == 0 or (added and 0 < abs(new) <= _EPSILON)):
         return _words.epsilon(e.paths, eps=old, place=e.place())
+    if correction == 0 and (error := error_that_a_term_lacks(e)) is not None:
+        return _words.missing_upstream(e.paths, upstream=e.case.names.of(error), place=e.place())
     if correction == 0:
         return _words.double_counted(e.paths, place=e.place())
     if _is_beside_a_parameter(e):
@@ -104,6 +107,8 @@ def term(e: Explanation) -> Finding | list[Finding]:
         parameter = _parameter_beside(e)
         if parameter is not None and not e.case.is_of_params_alone(atom):
             return _words.stale_weights(e.paths, used=e.name or parameter, instead=parameter, place=e.place())
+        if (error := error_that_a_term_lacks(e)) is not None:
+            return _words.missing_upstream(e.paths, upstream=e.case.names.of(error), place=e.place())
         return _words.double_counted(e.paths, term=e.case.names.of(atom), place=e.place())
     if e.mistake.factor in (1.0, -1.0):
         return _words.sign(e.paths, place=e.place())
@@ -180,6 +185,8 @@ def emptied(e: Explanation) -> Finding:
     branch = e.facts["branch"]
     if any(atom in e.case.params for atom in wholes(e.case.bench.program, branch)):
         return _words.wrong_regularization(e.paths, term=e.case.names.of(branch), place=e.place())
+    if (error := error_that_a_term_lacks(e)) is not None:
+        return _words.missing_upstream(e.paths, upstream=e.case.names.of(error), place=e.place())
     return _words.wrong_mask(e.paths, place=e.place())
 
 

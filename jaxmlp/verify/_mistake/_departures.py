@@ -15,7 +15,7 @@ from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._parts import signs
 from ._relations import related_by_a_slope, times
-from ._terms import adds_to_a_term, steps
+from ._terms import adds_to_a_term, steps, sums_a_cotangent
 from ._usual_slopes import makes_another_slope
 
 
@@ -44,6 +44,8 @@ def departed(e: Explanation) -> Finding:
         return _words.wrong_shape(e.paths, e.actual[0].shape, needed[0], place=e.place())
     if _is_paired(e):
         return _words.paired(e.paths, actual=e.actual[0].shape, place=e.place())
+    if sums_a_cotangent(e):
+        return _words.wrong_axis(e.paths, place=e.place())
     if _is_right_in_the_first_runs(e):
         return _words.missing_term(e.paths, place=e.place())
     if (found := _back_to_a_cotangent(e)) is not None:

@@ -47,7 +47,8 @@ class Explanation:
 
     def _is_renamed(self) -> bool:
         """Whether a leaf is named by a statement that computes nothing, such as `db1 = dz2`: then it stands there."""
-        made = self.case.source.assigned(self.site.leaf) if self.site.leaf and not self.alias else None
+        source, leaf, program = self.case.source, self.site.leaf, self.case.bench.program
+        made = (source.assigned(leaf) or source.assigned_in(program, leaf)) if leaf and not self.alias else None
         frame, statement = made or (None, None)
         if statement is None:
             return False

@@ -23,7 +23,7 @@ from ._relations import another_value, related, related_by_a_slope, related_term
 from ._scales import by_a_factor, factor_of_a_number, of_data
 from ._slopes import computes_no_slope, is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._softmax import has_only_the_diagonal, lacks_the_softmax
-from ._terms import adds_to_a_term, lacks_a_term, penalty_among, stale_operand
+from ._terms import adds_to_a_term, lacks_a_term, penalty_among, stale_operand, sums_a_cotangent
 from ._undone import slope_alone, value_for_its_slope
 from ._usual_slopes import makes_another_slope
 from ._wanted import of_what_is_read, sum_for_a_product
@@ -139,6 +139,8 @@ def _not_that_cotangent(
     if found is None and e.ignores_an_argument() and not reads_an_error(e):
         return _words.missing_upstream(e.paths, place=e.place())
     found = found or multiplies_by_itself(e) or beside_the_data(e) or beside_a_term(e)
+    if not found and sums_a_cotangent(e):
+        return _words.wrong_axis(e.paths, place=e.place())
     if not found and adds_to_a_term(e):
         return _words_of_parts.another_term(e.paths, place=e.place())
     return found or _words.unknown(e.paths, place=place)

@@ -1,6 +1,7 @@
 """Sums that lack a term, and operands that are parameters after a step."""
 
 from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 
@@ -191,3 +192,36 @@ def adds_to_a_term(e: Explanation) -> bool:
         for values in map(run.at, added)
         for term in terms
     )
+
+
+def error_that_a_term_lacks(e: Explanation) -> int | None:
+    """The cotangent that one term of a sum is multiplied by, and the other is not, if it serves with it as well as
+    without that term: `d * (z > 0) + (z <= 0) * exp(z)`, where `d` is zero beside.
+    """
+    bench, equations = e.case.bench, e.case.bench.program.equations
+    inside = {out for index in e.run for out in equations[index].outputs}
+    read = dict.fromkeys(atom for index in e.run for atom in equations[index].inputs if isinstance(atom, int))
+    errors = [atom for atom in read if atom not in inside and e.case.is_of_a_cotangent(atom)]
+    sums = [index for index in e.run if equations[index].name == "add"]
+    for index, error, position in product(sums, errors, (0, 1)):
+        d = bench.run.at(error)
+        if bench.run.at(equations[index].inputs[position])[0].shape != d[0].shape:
+            continue
+        patches: dict[int, Patch] = {
+            index: lambda inputs, evaluate, read, point, d=d, p=position: evaluate(
+                [value * d[point] if place == p else value for place, value in enumerate(inputs)]
+            )
+        }
+        if all(bench.is_right(path, patches) for path in e.paths):
+            return error
+    return None
+
+
+def sums_a_cotangent(e: Explanation) -> bool:
+    """Whether the statement gives the sum of all numbers of a cotangent, or of some, which is a cotangent no more."""
+    program, run, known = e.case.bench.program, e.case.bench.run, e.case.each_cotangent
+    maker = program.makers.get(e.out) if e.out is not None else None
+    if maker is None or program.equations[maker].name != "reduce_sum":
+        return False
+    values = run.at(program.equations[maker].inputs[0])
+    return values[0].size > 1 and known.scale(values) is not None and known.scale(e.actual) is None

@@ -95,18 +95,18 @@ class Source:
         """The last assignment to the name that is returned as the leaf `path`, alone or with others at once, or to that
         key of the dict that is.
         """
-        returns = [s for s in self.statements if isinstance(s.node, ast.Return)]
-        whole = getattr(returns[-1].node, "value", None) if returns else None
-        entry = entry_of(whole, leaf_of(path))
-        name = getattr(entry, "value", entry)
-        if isinstance(name, ast.Name):
-            target = name.id
-        elif isinstance(whole, ast.Name):
-            target = f"{whole.id}[{leaf_of(path)!r}]"
-        else:
-            return None
-        found = [s for s in self.statements if assigns(s, target) and s.last < returns[-1].first]
-        return (self._frame(found[-1]), replace(found[-1], target=target)) if found else None
+        found = _assigned(self.statements, path)
+        return None if found is None else (self._frame(found), found)
+
+    def assigned_in(self, program: Program, path: str) -> tuple[Frame, Statement] | None:
+        """The same in the first function that a program passes through and that returns a dict with this key."""
+        stacks = (stack for equation in program.equations for stack in equation.stacks)
+        for frame in dict.fromkeys(frame for stack in stacks for frame in stack if frame):
+            definition = function_of(frame)
+            found = None if definition is None else _assigned(statements_of(definition), path)
+            if found is not None:
+                return Frame(frame.file, found.first, frame.function), found
+        return None
 
     def _frame(self, statement: Statement) -> Frame | None:
         return Frame(self.file, statement.first, self.code.co_name) if self.file and self.code else None
@@ -202,6 +202,22 @@ def _around(function: str) -> str:
     while function.endswith(("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")):
         function = function.rpartition(".")[0].removesuffix(".<locals>")
     return function
+
+
+def _assigned(statements: Sequence[Statement], path: str) -> Statement | None:
+    """The last of some statements that assigns to what they return as the leaf `path`."""
+    returns = [s for s in statements if isinstance(s.node, ast.Return)]
+    whole = getattr(returns[-1].node, "value", None) if returns else None
+    entry = entry_of(whole, leaf_of(path))
+    name = getattr(entry, "value", entry)
+    if isinstance(name, ast.Name):
+        target = name.id
+    elif isinstance(whole, ast.Name):
+        target = f"{whole.id}[{leaf_of(path)!r}]"
+    else:
+        return None
+    found = [s for s in statements if assigns(s, target) and s.last < returns[-1].first]
+    return replace(found[-1], target=target) if found else None
 
 
 def _code(function: Any) -> CodeType | None:

@@ -621,3 +621,42 @@ def test_a_function_that_takes_slopes_itself_is_not_right_where_it_needs_none(ge
     u, b, w, c, x, y = normals(getkey, (4, 5), (1, 5), (5, 3), (1, 3), (6, 4), (6, 3))
     line = "self.db = jnp.sum(error, axis=0, keepdims=True)"
     assert said(loss, grads, {"u": u, "b": b, "w": w, "c": c}, x, y) == [("missing-activation-derivative", line)]
+
+
+class Gates:
+    """Two gates, whose errors are kept until their gradients are asked for."""
+
+    def __init__(self, params):
+        self.params = params
+
+    def forward(self, x):
+        self.x = x
+        self.a = jax.nn.sigmoid(self.params["u"] @ x + self.params["b"])
+        self.c = jnp.tanh(self.params["w"] @ x + self.params["d"])
+        return self.a * self.c
+
+    def backward(self, error):
+        self.error_a = error * self.c * self.a * (1 - self.a)
+        self.error_c = error * self.a * (1 - self.c**2)
+        return self.gradients()
+
+    def gradients(self):
+        du = jnp.outer(self.error_a, self.x)
+        db = self.error_a
+        dw = jnp.outer(self.error_c, self.x)
+        dd = self.error_a
+        return {"u": du, "b": db, "w": dw, "d": dd}
+
+
+def test_a_gradient_that_a_method_takes_from_another_gate(getkey):
+    def loss(params, x, y):
+        a, c = jax.nn.sigmoid(params["u"] @ x + params["b"]), jnp.tanh(params["w"] @ x + params["d"])
+        return 0.5 * jnp.sum((a * c - y) ** 2)
+
+    def grads(params, x, y):
+        gates = Gates(params)
+        return gates.backward(gates.forward(x) - y)
+
+    u, b, w, d, x, y = normals(getkey, (4, 3), (4,), (4, 3), (4,), (3,), (4,))
+    found = said(loss, grads, {"u": u, "b": b, "w": w, "d": d}, x, y)
+    assert found == [("wrong-operand", "dd = self.error_a")]

@@ -409,3 +409,43 @@ def test_a_penalty_of_the_parameters_in_the_place_of_one_of_their_products(getke
     found = said(loss, grads, {"a": a}, kernel, jnp.asarray([1.0, -1, 1, 1, -1, -1, 1]))
     line = "total = total + jnp.where(margins[n] > 0, a - y[n] * kernel[n], a)"
     assert found == [("wrong-regularization", line), ("scale-batch", line)]
+
+
+def test_a_term_that_lacks_the_error_where_the_error_is_zero(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.max(jax.nn.elu(x * params["w"]), axis=0) - y) ** 2)
+
+    def grads(params, x, y):
+        z = x * params["w"]
+        a = jax.nn.elu(z)
+        top = jnp.max(a, axis=0, keepdims=True)
+        d = jnp.where(a == top, top - y[None], 0)
+        dz = d * jnp.where(z > 0, 1, 0) + jnp.where(z <= 0, jnp.exp(z), 0)
+        return {"w": jnp.sum(x * dz, axis=0, keepdims=True)}
+
+    [x] = normals(getkey, (5, 3))
+    x = x.at[0].set(2)
+    w, y = jnp.asarray([[0.7, 0.9, 1.1]]), jnp.asarray([0.1, 0.3, 0.2])
+    line = "dz = d * jnp.where(z > 0, 1, 0) + jnp.where(z <= 0, jnp.exp(z), 0)"
+    assert said(loss, grads, {"w": w}, x, y) == [("missing-upstream", line)]
+
+
+def test_an_error_of_which_one_number_is_sent_back(getkey):
+    def loss(params, x, y):
+        return 0.5 * (jnp.sum(x @ params["u"] @ params["v"] @ params["w"]) - y) ** 2
+
+    def grads(params, x, y):
+        h = x @ params["u"]
+        k = h @ params["v"]
+        d = k @ params["w"] - y
+        dk = jnp.sum(d * params["w"])
+        dh = jnp.sum(dk * params["v"])
+        return {
+            "u": jnp.outer(x, dh * jnp.ones(4)),
+            "v": jnp.outer(jnp.sum(h) * jnp.ones(4), dk * jnp.ones(4)),
+            "w": k * d,
+        }
+
+    u, v, w, x = normals(getkey, (3, 4), (4, 4), (4,), (3,))
+    found = said(loss, grads, {"u": u, "v": v, "w": w}, x, jnp.asarray(0.6))
+    assert found[0] == ("wrong-reduction-axis", 'dk = jnp.sum(d * params["w"])')
