@@ -35,6 +35,7 @@ def of_programs(
     """
     owners = {index: site for site in sites for instance in site.instances for index in instance if _owns(site)}
     yield from _undone(bench, owners, params, is_a_value)
+    yield from _read_before(bench, owners, params, is_a_value)
     yield from _everywhere(bench, owners, params)
     yield from _in_each(bench, owners, wrong)
     yield from _along_other_axes(bench, owners)
@@ -51,7 +52,7 @@ def _owns(site: Site) -> bool:
 def _undone(
     bench: Bench, owners: dict[int, Site], params: Sequence[int], is_a_value: Callable[[int], bool]
 ) -> Iterator[tuple[list[Site], Edit]]:
-    """The parameters themselves, wherever they have been moved already; or only where a part of one is read then."""
+    """The parameters themselves, wherever they have been moved already."""
     program = bench.program
     moved = _moved(bench, owners, params, is_a_value)
     patches: dict[int, Patch] = {}
@@ -62,19 +63,25 @@ def _undone(
         where = list(dict.fromkeys(owners[index] for index in patches))
         names = {site: moved[program.equations[index].outputs[0]] for index in patches for site in [owners[index]]}
         yield where, Edit("undone", 0.7, lambda c: patches, False, {"across": where, "parameters": names})
-    moved, reads = _moved(bench, owners, params, is_a_value, decays=True), dict[int, Patch]()
-    starts: dict[int, int] = {}
-    for index, equation in enumerate(program.equations):
+
+
+def _read_before(
+    bench: Bench, owners: dict[int, Site], params: Sequence[int], is_a_value: Callable[[int], bool]
+) -> Iterator[tuple[list[Site], Edit]]:
+    """The parameters themselves, wherever a part of one is read that has been moved already."""
+    moved = _moved(bench, owners, params, is_a_value, decays=True)
+    reads: dict[int, Patch] = {}
+    starts: dict[Site, int] = {}
+    for index, equation in enumerate(bench.program.equations):
         whole = equation.inputs[0] if equation.name in _PARTS else None
         start = moved.get(whole) if isinstance(whole, int) else None
         if start is not None and start != whole and index in owners:
             before = bench.run.at(start)
             reads[index] = with_inputs([0], lambda point, before=before: before[point])
-            starts[index] = start
-    where = list(dict.fromkeys(owners[index] for index in reads))
-    names = {owners[index]: start for index, start in starts.items()}
-    if where:
-        yield where, Edit("read_before", 0.75, lambda c: reads, False, {"across": where, "parameters": names})
+            starts[owners[index]] = start
+    if reads:
+        facts = {"across": list(starts), "parameters": starts}
+        yield list(starts), Edit("read_before", 0.75, lambda c: reads, False, facts)
 
 
 def _moved(

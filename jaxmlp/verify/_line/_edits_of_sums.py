@@ -11,6 +11,7 @@ from .._program._trace import Equation
 from ._bench import Bench, Evaluate, Patch, Read
 from ._edits import Edit
 from ._patches import after
+from ._relate import Values
 
 
 _COST = 1.2
@@ -56,23 +57,29 @@ def only_the_last(bench: Bench, sites: Sequence[Site]) -> Iterator[tuple[list[Si
     program = bench.program
     for site in sites:
         patches: dict[int, Patch] = {}
-        lost: list[int] = []
-        for run in site.instances if len(site.instances) > 1 else ():
-            outs = given(program, run)
-            if len(outs) != 1 or bench.run.at(outs[0])[0].dtype.kind != "f":
-                break
-            if not program.users.get(outs[0]):
-                lost.append(outs[0])
-                continue
-            alike = all(bench.run.at(other)[0].shape == bench.run.at(outs[0])[0].shape for other in lost)
-            if lost and alike:
-                earlier = [bench.run.at(other) for other in lost]
+        runs = [given(program, run) for run in site.instances] if len(site.instances) > 1 else []
+        for outs in zip(*runs, strict=True) if len(set(map(len, runs))) == 1 else ():
+            for earlier, last in _lost(bench, outs):
                 total = tuple(np.sum([values[k] for values in earlier], axis=0) for k in range(bench.count))
-                index, place = program.made_by(outs[0])
+                index, place = program.made_by(last)
                 patches[index] = after(place, lambda value, point, more=total: value + more[point])
-            lost = []
         if patches:
             yield [site], Edit("only_the_last", _LAST, lambda c, p=patches: p, False, {"across": [site]})
+
+
+def _lost(bench: Bench, outs: Sequence[int]) -> Iterator[tuple[list[Values], int]]:
+    """What runs give that nothing reads, one after another, and what the next one gives that is read, of one shape."""
+    lost: list[Values] = []
+    for out in outs:
+        values = bench.run.at(out)
+        if values[0].dtype.kind != "f":
+            return
+        if not bench.program.users.get(out):
+            lost.append(values)
+            continue
+        if lost and all(other[0].shape == values[0].shape for other in lost):
+            yield lost, out
+        lost = []
 
 
 _ADDS = ("add", "add_any")

@@ -446,3 +446,23 @@ def test_a_slope_at_the_activation_s_output_unit_by_unit(getkey):
     assert found == [
         ("wrong-activation-derivative", "deltas = [(out[j] - y[j]) * slope_of_sigmoid(out[j]) for j in range(3)]")
     ]
+
+
+def test_a_sum_over_examples_that_begins_anew_with_each(getkey):
+    def loss(params, xs, ys):
+        h = jnp.tanh(xs @ params["u"])
+        return 0.5 * jnp.sum((h @ params["w"] - ys) ** 2) / len(xs)
+
+    def grads(params, xs, ys):
+        zeros = [jnp.zeros_like(params["u"]), jnp.zeros_like(params["w"])]
+        total = zeros
+        for x, y in zip(xs, ys, strict=True):
+            h = jnp.tanh(x @ params["u"])
+            d = h @ params["w"] - y
+            of_one = [jnp.outer(x, d @ params["w"].T * (1 - h**2)), jnp.outer(h, d)]
+            total = [before + more for before, more in zip(zeros, of_one, strict=True)]
+        return {"u": total[0] / len(xs), "w": total[1] / len(xs)}
+
+    u, w, xs, ys = normals(getkey, (4, 5), (5, 3), (6, 4), (6, 3))
+    line = "total = [before + more for before, more in zip(zeros, of_one, strict=True)]"
+    assert said(loss, grads, {"u": u, "w": w}, xs, ys) == [("missing-term", line)]
