@@ -28,9 +28,9 @@ def gradient_in_jax(
     To be called where 64-bit types are on.
     """
     try:
-        program = replace(subject, grads=as_jax(subject.grads)).gradient
+        program = replace(subject, grads=as_jax(subject.grads, (points[0], *args))).gradient
         leaves = [named_leaves(interpreted(program, params, *args)) for params in points]
-    except Exception:  # torch, a compiled kernel, a branch on a number
+    except Exception:  # torch, a compiled kernel
         return None
     return program if all(map(_has_seen, leaves, seen)) else None
 
@@ -42,7 +42,7 @@ def loss_in_jax(loss: Callable[..., Any], params: Any, args: tuple[Any, ...]) ->
     with jax.enable_x64(True):
         params, args = widened((params, args))
         try:
-            program = as_jax(loss)
+            program = as_jax(loss, (params, *args))
             for point in (params, NEAR[0](params)):
                 value = np.asarray(called(loss, point, *args))
                 if value.shape != () or not _is_same(interpreted(program, point, *args), value, _size(value)):

@@ -2,11 +2,11 @@
 
 NumPy lets foreign arrays into its functions by two protocols, `__array_ufunc__` (NEP 13) and `__array_function__`
 (NEP 18). It does not where it makes an array, as in `np.zeros(shape)` or `np.asarray(x)`: for these the code is run
-with another `np`. Written elements and `+=` are followed, but not through a view, nor is a branch on a number. What
-comes out is therefore compared with what the function itself gives, by whoever looks into it.
+with another `np`. Written elements and `+=` are followed, through a view as well, but a view does not see what is
+written later. Beside what is traced stand NumPy's own numbers at one point, and a branch is taken as it falls there.
+What comes out is therefore compared with what the function itself gives, by whoever looks into it.
 """
 
-import builtins
 import functools
 import types
 from collections.abc import Callable
@@ -16,107 +16,33 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ._numpy_array import ArrayOfBoth, as_float, at_the_point, plain, through
 from ._stacks import is_installed
 from ._tree import is_array
 
 
-def as_jax(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, which is NumPy code, such that JAX can trace it."""
+def as_jax(function: Callable[..., Any], point: tuple[Any, ...] = ()) -> Callable[..., Any]:
+    """`function`, which is NumPy code, such that JAX can trace it; what it asks of a number is answered at `point`, its
+    arguments.
+    """
     own = _with_our_numpy(function, {})
 
     @functools.wraps(function)
     def program(*args: Any) -> Any:
+        leaves, structure = jax.tree.flatten(args)
+        numbers, at = jax.tree.flatten(point)
+        numbers = [_copied(n) for n in numbers] if at == structure else [None] * len(leaves)
+        each = zip(leaves, numbers, strict=True)
+        arrays = [ArrayOfBoth(jnp.asarray(leaf), number=n) if is_array(leaf) else leaf for leaf, n in each]
         with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            result = own(*jax.tree.map(lambda leaf: _Array(jnp.asarray(leaf)) if is_array(leaf) else leaf, args))
-            return jax.tree.map(_plain, result)
+            return jax.tree.map(plain, own(*jax.tree.unflatten(structure, arrays)))
 
     return program
 
 
-class _Array(np.lib.mixins.NDArrayOperatorsMixin):
-    """An array of JAX where NumPy expects its own: it can be written to, and what is written replaces its `value`.
-
-    Attributes:
-      value: the array.
-      mask: where `x[mask]` is meant with a mask that JAX does not know yet; `value` is then that of all of `x`.
-    """
-
-    def __init__(self, value: jax.Array, mask: jax.Array | None = None) -> None:
-        self.value, self.mask = value, mask
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
-        function: Any = getattr(jnp, ufunc.__name__, None) or getattr(jax.scipy.special, ufunc.__name__, None)
-        into = options.pop("out", (None,))
-        if function is None or len(into) != 1:
-            return NotImplemented
-        if method == "at":  # np.add.at(x, rows, values)
-            inputs[0].value = function.at(*map(_plain, inputs), inplace=False)
-            return None
-        called = function if method == "__call__" else getattr(function, method)
-        result = called(*map(_plain, inputs), **_plain(options))
-        if isinstance(into[0], _Array):
-            return into[0].written(result)
-        mask = next((i.mask for i in inputs if isinstance(i, _Array) and i.mask is not None), None)
-        return _Array(result, mask)
-
-    def __array_function__(self, function: Any, kinds: Any, args: Any, options: Any) -> Any:
-        room = jnp.linalg if function.__module__ == "numpy.linalg" else jnp
-        like = getattr(room, function.__name__, None)
-        return NotImplemented if like is None else _wrapped(like(*_plain(args), **_plain(options)))
-
-    def __repr__(self) -> str:
-        return repr(self.value)
-
-    def __array__(self, *args: Any, **options: Any) -> Any:
-        raise TypeError("an array that JAX traces has no numbers for NumPy")
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        found = getattr(self.value, name)
-        return _through(found) if callable(found) else _wrapped(found)
-
-    def __getitem__(self, index: Any) -> "_Array":
-        if _is_mask(index):
-            return _Array(self.value, _plain(index))
-        return _Array(self.value[_plain(index)])
-
-    def __setitem__(self, index: Any, item: Any) -> None:
-        if _is_mask(index):
-            mask = _plain(index)
-            mask = mask.reshape(mask.shape + (1,) * (self.value.ndim - mask.ndim))
-            self.value = jnp.where(mask, _plain(item), self.value).astype(self.value.dtype)
-        else:
-            self.value = self.value.at[_plain(index)].set(_plain(item))
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def __iter__(self) -> Any:
-        return (self[row] for row in range(len(self)))
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
-    def __float__(self) -> float:
-        return float(self.value)
-
-    def __int__(self) -> int:
-        return int(self.value)
-
-    def __index__(self) -> int:
-        return self.value.__index__()
-
-    def written(self, result: Any) -> "_Array":
-        """Itself, with another content of the same shape and dtype."""
-        if result.shape != self.value.shape:
-            raise ValueError(f"an array of shape {self.value.shape} cannot hold one of shape {result.shape}")
-        self.value = result.astype(self.value.dtype)
-        return self
-
-    def item(self, *index: int) -> "_Array":
-        """Its only number, or the one at an index: as an array, for JAX does not know it yet."""
-        return _Array(self.value[index] if index else self.value.reshape(()))
+def _copied(number: Any) -> Any:
+    """An array that may be written to; a scalar of NumPy stays one, with which an index makes a view."""
+    return number if isinstance(number, np.generic) else np.array(number) if is_array(number) else None
 
 
 class _NumPy:
@@ -127,7 +53,7 @@ class _NumPy:
         if name in ("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"):
             return _converting(found)
         if name in ("zeros", "ones", "full", "empty", "eye"):
-            return _through(getattr(jnp, name))  # an array that can be written to
+            return through(getattr(jnp, name), found)  # an array that can be written to
         return found
 
 
@@ -141,7 +67,7 @@ class _JAX:
         found = getattr(self._module, name)
         if isinstance(found, types.ModuleType):
             return _JAX(found)
-        return _through(found) if callable(found) and not isinstance(found, type) else found
+        return through(found) if callable(found) and not isinstance(found, type) else found
 
 
 _NUMPY = _NumPy()
@@ -150,46 +76,14 @@ _NUMPY = _NumPy()
 def _converting(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def convert(content: Any, *args: Any, **options: Any) -> Any:
-        if isinstance(content, _Array) and not (args or options) and function.__name__ != "array":
+        if isinstance(content, ArrayOfBoth) and not (args or options) and function.__name__ != "array":
             return content  # `asarray` gives the array itself, to be written to
-        if not any(isinstance(leaf, _Array) for leaf in jax.tree.leaves(content)):
-            return function(content, *_plain(args), **_plain(options))
-        dtype = _plain(options.get("dtype", args[0] if args else None))
-        return _Array(jnp.array(_plain(content), dtype))
+        if not any(isinstance(leaf, ArrayOfBoth) for leaf in jax.tree.leaves(content)):
+            return function(content, *plain(args), **plain(options))
+        dtype = plain(options.get("dtype", args[0] if args else None))
+        return ArrayOfBoth(jnp.array(plain(content), dtype), number=at_the_point(np.array, (content, dtype), {}))
 
     return convert
-
-
-def _float(number: Any = 0.0) -> Any:
-    """`float`, which JAX cannot give of what it traces."""
-    return number.item() if isinstance(number, _Array) else builtins.float(number)
-
-
-def _plain(tree: Any) -> Any:
-    """What JAX takes in the place of our arrays, wherever they stand."""
-    if isinstance(tree, _Array):
-        return tree.value
-    if tree is _float:
-        return float
-    if isinstance(tree, slice):
-        return slice(*map(_plain, (tree.start, tree.stop, tree.step)))
-    if isinstance(tree, tuple | list):
-        return type(tree)(map(_plain, tree))
-    return {key: _plain(item) for key, item in tree.items()} if isinstance(tree, dict) else tree
-
-
-def _wrapped(result: Any) -> Any:
-    if isinstance(result, jax.Array):
-        return _Array(result)
-    return type(result)(map(_wrapped, result)) if type(result) in (tuple, list) else result
-
-
-def _through(method: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *args, **options: _wrapped(method(*_plain(args), **_plain(options)))
-
-
-def _is_mask(index: Any) -> bool:
-    return isinstance(index, _Array) and index.value.dtype == bool
 
 
 def _with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
@@ -218,7 +112,7 @@ def _with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
         if name in names:
             names[name] = _with_our_numpy(names[name], made)
         elif name == "float":
-            names[name] = _float
+            names[name] = as_float
     return own
 
 

@@ -67,7 +67,25 @@ def into_what_it_reads(x):
     return x
 
 
+def written_through_rows(x):
+    out = np.zeros(x.shape)
+    for i in range(len(x)):
+        out[i][0] = x[i][1]
+        row = out[i]
+        row[1:] += x[i, 1:]
+    return out
+
+
+def of_listed_rows(x):
+    out = np.zeros_like(x)
+    out[[2, 0]] = x[[1, 3]]
+    out[[1, 2, 1]] += x[[0, 0, 3]]
+    return out
+
+
 FUNCTIONS = (
+    written_through_rows,
+    of_listed_rows,
     sigmoid,
     accumulated,
     written,
@@ -135,9 +153,50 @@ def test_what_the_function_knows_stays_as_it_was():
     assert globals() == before and accumulated.__globals__["np"] is np
 
 
-def test_a_branch_on_a_number_is_not_followed():
+def test_a_branch_on_a_number_is_not_followed_where_no_number_is_known():
     with pytest.raises(jax.errors.ConcretizationTypeError):
         jax.jit(as_jax(lambda x: x if np.sum(x) > 0 else -x))(X)
+
+
+def _by_branches(x, rates):
+    scaled = np.array(x)
+    for i, rate in enumerate(rates):
+        if rate > 0 and scaled[i].sum() < 3:
+            scaled[i] *= rate
+        total = np.exp(scaled[i]).sum()
+        if total > 2.5 and scaled[i][0] < np.max(scaled):
+            scaled[i, 0] = -total
+    return scaled
+
+
+def test_a_branch_is_taken_as_it_falls_at_the_point():
+    rates = np.array([0.5, -1.0, 2.0, 0.0])
+    expected = _by_branches(X, rates)
+    assert not np.allclose(expected, X)
+    np.testing.assert_allclose(jax.jit(as_jax(_by_branches, (X, rates)))(X, rates), expected, rtol=1e-12)
+
+
+def test_a_mistake_behind_a_branch_of_numpy_code_has_a_line():
+    def squared(params, ratings):
+        errors = ratings - params["p"] @ params["q"].T
+        return jnp.sum(jnp.where(ratings > 0, errors**2, 0))
+
+    def grads(params, ratings):
+        p, q = params["p"], params["q"]
+        dp, dq = np.zeros_like(p), np.zeros_like(q)
+        for i in range(len(ratings)):
+            for j in range(len(ratings[i])):
+                if ratings[i][j] > 0:
+                    error = ratings[i][j] - np.dot(p[i], q[j])
+                    for k in range(p.shape[1]):
+                        dp[i][k] += -2 * error * q[j][k]
+                        dq[j][k] += -error * p[i][k]
+        return {"p": dp, "q": dq}
+
+    ratings = np.array([[5.0, 0, 3], [0, 4, 1], [2, 3, 0]])
+    [finding] = check(squared, grads, {"p": X[:3], "q": X[1:]}, ratings).findings
+    assert (finding.cause, finding.leaves) == ("scale-constant", ("q",))
+    assert finding.line and finding.line.text == "dq[j][k] += -error * p[i][k]"
 
 
 PARAMS = {"w1": X[:2].T[:2].copy(), "b1": X[2, :2].copy(), "w2": X[:2, :1].copy(), "b2": X[3, :1].copy()}

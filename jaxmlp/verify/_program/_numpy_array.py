@@ -1,0 +1,215 @@
+"""An array of JAX where NumPy code expects one of its own, and NumPy's numbers beside it at one point."""
+
+import builtins
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+
+class ArrayOfBoth(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array of JAX where NumPy expects its own: it can be written to, and what is written replaces its `value`.
+
+    Attributes:
+      value: the array.
+      mask: where `x[mask]` is meant with a mask that JAX does not know yet; `value` is then that of all of `x`.
+      number: what NumPy has in its place at the point, or None where that is not known.
+      whole: the array that it is a view into, and at which index.
+    """
+
+    def __init__(
+        self,
+        value: jax.Array,
+        mask: jax.Array | None = None,
+        number: Any = None,
+        whole: tuple["ArrayOfBoth", Any] | None = None,
+    ) -> None:
+        self.value, self.mask, self.number, self.whole = value, mask, number, whole
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        function: Any = getattr(jnp, ufunc.__name__, None) or getattr(jax.scipy.special, ufunc.__name__, None)
+        into = options.pop("out", (None,))
+        if function is None or len(into) != 1:
+            return NotImplemented
+        if method == "at":  # np.add.at(x, rows, values)
+            inputs[0].value = function.at(*map(plain, inputs), inplace=False)
+            inputs[0].number = None
+            return None
+        called = function if method == "__call__" else getattr(function, method)
+        result = called(*map(plain, inputs), **plain(options))
+        number = at_the_point(getattr(ufunc, method), inputs, options)
+        if isinstance(into[0], ArrayOfBoth):
+            return into[0].written(result, number)
+        mask = next((i.mask for i in inputs if isinstance(i, ArrayOfBoth) and i.mask is not None), None)
+        return ArrayOfBoth(result, mask, number if mask is None else None)
+
+    def __array_function__(self, function: Any, kinds: Any, args: Any, options: Any) -> Any:
+        room = jnp.linalg if function.__module__ == "numpy.linalg" else jnp
+        like = getattr(room, function.__name__, None)
+        if like is None:
+            return NotImplemented
+        return _wrapped(like(*plain(args), **plain(options)), at_the_point(function, args, options))
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+    def __array__(self, *args: Any, **options: Any) -> Any:
+        raise TypeError("an array that JAX traces has no numbers for NumPy")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found, own = getattr(self.value, name), getattr(self.number, name, None)
+        return through(found, own) if callable(found) else _wrapped(found, own)
+
+    def __getitem__(self, index: Any) -> "ArrayOfBoth":
+        if _is_mask(index):
+            return ArrayOfBoth(self.value, plain(index))
+        number = at_the_point(lambda array, index: np.array(array[index]), (self, index), {})
+        return ArrayOfBoth(
+            self.value[_as_index(index)], number=number, whole=(self, index) if _is_basic(index) else None
+        )
+
+    def __setitem__(self, index: Any, item: Any) -> None:
+        self.number = at_the_point(_written, (self, index, item), {})
+        if _is_mask(index):
+            mask = plain(index)
+            mask = mask.reshape(mask.shape + (1,) * (self.value.ndim - mask.ndim))
+            self.value = jnp.where(mask, plain(item), self.value).astype(self.value.dtype)
+        else:
+            self.value = self.value.at[_as_index(index)].set(plain(item))
+        self._write_through()
+
+    def _write_through(self) -> None:
+        if self.whole is not None:
+            array, index = self.whole
+            array[index] = self
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Any:
+        return (self[row] for row in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self._asked())
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __index__(self) -> int:
+        return self.value.__index__()
+
+    def _asked(self) -> Any:
+        """What is known of it for a branch: its own value, or that at the point."""
+        return self.value if self.number is None or not isinstance(self.value, Tracer) else self.number
+
+    def written(self, result: Any, number: Any = None) -> "ArrayOfBoth":
+        """Itself, with another content of the same shape and dtype."""
+        if result.shape != self.value.shape:
+            raise ValueError(f"an array of shape {self.value.shape} cannot hold one of shape {result.shape}")
+        self.value, self.number = result.astype(self.value.dtype), number
+        self._write_through()
+        return self
+
+    def item(self, *index: int) -> "ArrayOfBoth":
+        """Its only number, or the one at an index: as an array, for JAX does not know it yet."""
+        number = None if self.number is None else np.array(self.number.item(*index))
+        return ArrayOfBoth(self.value[index] if index else self.value.reshape(()), number=number)
+
+
+def as_float(number: Any = 0.0) -> Any:
+    """`float`, which JAX cannot give of what it traces."""
+    return number.item() if isinstance(number, ArrayOfBoth) else builtins.float(number)
+
+
+def plain(tree: Any) -> Any:
+    """What JAX takes in the place of our arrays, wherever they stand."""
+    if isinstance(tree, ArrayOfBoth):
+        return tree.value
+    if tree is as_float:
+        return float
+    if isinstance(tree, slice):
+        return slice(*map(plain, (tree.start, tree.stop, tree.step)))
+    if isinstance(tree, tuple | list):
+        return type(tree)(map(plain, tree))
+    return {key: plain(item) for key, item in tree.items()} if isinstance(tree, dict) else tree
+
+
+def _wrapped(result: Any, number: Any = None) -> Any:
+    """Our arrays in the place of those of JAX, with what NumPy has in their place."""
+    if isinstance(result, jax.Array):
+        known = isinstance(number, np.ndarray | np.generic) and np.shape(number) == result.shape
+        return ArrayOfBoth(result, number=np.array(number) if known else None)
+    if type(result) not in (tuple, list):
+        return result
+    numbers = number if isinstance(number, tuple | list) and len(number) == len(result) else [None] * len(result)
+    return type(result)(map(_wrapped, result, numbers))
+
+
+def through(method: Callable[..., Any], own: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """A function of JAX on our arrays, and NumPy's `own` on the numbers beside."""
+
+    def called(*args: Any, **options: Any) -> Any:
+        result = method(*plain(args), **plain(options))
+        return _wrapped(result, None if own is None else at_the_point(own, args, options))
+
+    return called
+
+
+class _Unknown(Exception):
+    """What has no number at the point."""
+
+
+def at_the_point(function: Callable[..., Any], args: Any, options: Any) -> Any:
+    """What NumPy gives of the numbers beside our arrays; None if one of these is not known, or it gives nothing."""
+    try:
+        with np.errstate(all="ignore"):
+            return function(*_numbers(tuple(args)), **_numbers(dict(options)))
+    except Exception:  # any operation may fail in its own way: then nothing is known
+        return None
+
+
+def _numbers(tree: Any) -> Any:
+    """What NumPy has in the place of our arrays, wherever they stand."""
+    if isinstance(tree, ArrayOfBoth):
+        if tree.number is None:
+            raise _Unknown
+        return tree.number
+    if tree is as_float:
+        return float
+    if isinstance(tree, slice):
+        return slice(*map(_numbers, (tree.start, tree.stop, tree.step)))
+    if isinstance(tree, tuple | list):
+        return type(tree)(map(_numbers, tree))
+    return {key: _numbers(item) for key, item in tree.items()} if isinstance(tree, dict) else tree
+
+
+def _written(array: np.ndarray, index: Any, item: Any) -> np.ndarray:
+    array = array.copy()
+    array[index] = item
+    return array
+
+
+def _as_index(index: Any) -> Any:
+    """An index as JAX takes it: a list of rows, which NumPy reads as an array, has to be one."""
+    if isinstance(index, tuple):
+        return tuple(map(_as_index, index))
+    return jnp.asarray(plain(index)) if isinstance(index, list) else plain(index)
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether NumPy gives a view at an index: of integers and slices."""
+    each = index if isinstance(index, tuple) else (index,)
+    each = tuple(i.number if isinstance(i, ArrayOfBoth) else i for i in each)
+    return all(i is Ellipsis or isinstance(i, int | np.integer | slice) for i in each)
+
+
+def _is_mask(index: Any) -> bool:
+    return isinstance(index, ArrayOfBoth) and index.value.dtype == bool
