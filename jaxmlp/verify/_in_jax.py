@@ -42,7 +42,7 @@ def loss_in_jax(loss: Callable[..., Any], params: Any, args: tuple[Any, ...]) ->
     with jax.enable_x64(True):
         params, args = widened((params, args))
         try:
-            program = as_jax(loss, (params, *args))
+            program = as_jax(loss)
             for point in (params, NEAR[0](params)):
                 value = np.asarray(called(loss, point, *args))
                 if value.shape != () or not _is_same(interpreted(program, point, *args), value, _size(value)):

@@ -71,13 +71,17 @@ def problem(getkey):
     return params, x, mask > 0, y
 
 
+def from_memory(x):
+    """The same numbers, read as a compiled kernel does."""
+    x = np.asarray(x)
+    return np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape)
+
+
 def in_a_box(gradient):
-    """The same, with a branch on a number, which JAX cannot follow."""
+    """The same, where JAX cannot follow."""
 
     def boxed(params, x, mask, y):
-        if np.isnan(x).any():
-            raise ValueError("a missing number")
-        return gradient(params, x, mask, y)
+        return gradient(params, from_memory(x), mask, y)
 
     return boxed
 
@@ -279,8 +283,7 @@ OF_ONE_LAYER = {
 @pytest.mark.parametrize(("loss", "activation", "wrong", "cause", "line"), OF_ONE_LAYER.values(), ids=OF_ONE_LAYER)
 def test_a_mistake_of_one_layer_is_named(getkey, loss, activation, wrong, cause, line):
     def gradient(params, x, y):
-        if np.isnan(x).any():
-            raise ValueError("a missing number")
+        x = from_memory(x)
         return {"w": x.T @ wrong(activation(x @ params["w"]), y) / share}
 
     share = {squared: 4, crossed: 8, weighted: 1}[loss]
