@@ -86,12 +86,19 @@ def _factors(e: Explanation, values: Values) -> Iterator[tuple[Any, Values]]:
             yield named, tuple(v.reshape(o.shape) for v, o in zip(q.values, values, strict=True))
     for q in e.quantities():
         if q.kind == "cotangent" and _core(q.values) == _core(values):
-            named = lambda q=q: _words.missing_upstream(e.paths, upstream=case.names.equal(q.values), place=e.place())
+            named = lambda q=q: _lacks_an_error(e, q)
             yield named, tuple(v.reshape(o.shape) for v, o in zip(q.values, values, strict=True))
     for variable, name in case.names.by_variable.items():
         factor = case.bench.run.at(variable)
         if factor[0].dtype.kind == "f" and factor[0].size > 1 and factor[0].shape == values[0].shape:
             yield lambda name=name: _words.missing_factor(e.paths, what=name, place=e.place()), factor
+
+
+def _lacks_an_error(e: Explanation, error: Quantity) -> Finding:
+    """That an error is missing; of one that is 1 or -1 where it is let through, only where it is not."""
+    if _relate.is_a_mask(tuple(map(np.abs, error.values))) and not all(value.all() for value in error.values):
+        return _words.wrong_mask(e.paths, place=e.place())
+    return _words.missing_upstream(e.paths, upstream=e.case.names.equal(error.values), place=e.place())
 
 
 def _core(values: Values) -> list[int]:

@@ -372,3 +372,17 @@ def test_what_is_put_in_the_place_of_an_error_lacks_it(getkey):
     for hand in (grads, grads_with_a_condition):
         [(cause, line)] = said(loss, hand, {"w": w}, x, labels)
         assert cause == "missing-upstream" and line and line.startswith("d = d.at[n, labels[n]].set(")
+
+
+def test_one_margin_for_all_examples_is_a_wrong_mask(getkey):
+    def loss(params, x, y):
+        return jnp.sum(jax.nn.relu(1 - y * (x @ params["w"])))
+
+    def grads(params, x, y):
+        step = -y @ x
+        return {"w": jnp.where(y @ x @ params["w"] >= 99, 0, step)}
+
+    [x] = normals(getkey, (8, 3))
+    w = jnp.asarray([0.9, -1.1, 0.6])
+    y = jnp.where(x @ w > 0.2, 1.0, -1.0)
+    assert said(loss, grads, {"w": w}, x, y) == [("wrong-mask", "step = -y @ x")]
