@@ -17,6 +17,9 @@ from ._every_run import every_run, stacked
 from ._explanation import Explanation
 
 
+_TWO = (2.0, 0.5)
+"""The factor of a square, lost or twice."""
+
 _LEAST = 4
 """How many numbers have to be along those of a parameter."""
 
@@ -37,7 +40,7 @@ def of_a_penalty(e: Explanation) -> list[Finding] | None:
     literals = (a for i in e.run for a in e.case.bench.program.equations[i].inputs if isinstance(a, Literal))
     numbers = {float(literal.value) for literal in literals if literal.value.ndim == 0 and literal.value}
     batches = [s * c for c in map(float, e.case.batches) for s in (1, -1, 1 / c**2, -1 / c**2)]
-    for scale in (1.0, -1.0, *numbers, *batches):
+    for scale in (1.0, -1.0, *numbers, *batches, *_TWO):
         rest = _flat(tuple(a - scale * b for a, b in zip(actual, expected, strict=True)))
         wrong = np.abs(rest) > RIGHT * norm(rest)
         if scale == 1 and _LEAST <= np.count_nonzero(wrong) < rest.size:  # of some of the parameters alone
@@ -49,6 +52,8 @@ def of_a_penalty(e: Explanation) -> list[Finding] | None:
         for basis in _bases(alone, read, shape):
             if rest.size >= 2 * len(basis) + 2 and _is_made_of(rest, basis):
                 found = [_words.wrong_regularization(e.paths, place=e.place())]
+                if abs(scale) in _TWO and scale not in (*numbers, *batches):
+                    return [*found, _words.scale_constant(e.paths, abs(scale), place=e.place())]
                 if abs(scale) != 1 and scale not in numbers:
                     batch = round(max(abs(scale), 1 / abs(scale)))
                     return [*found, _words.scale_batch(e.paths, abs(scale), batch, place=e.place())]

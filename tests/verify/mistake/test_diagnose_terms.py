@@ -449,3 +449,22 @@ def test_an_error_of_which_one_number_is_sent_back(getkey):
     u, v, w, x = normals(getkey, (3, 4), (4, 4), (4,), (3,))
     found = said(loss, grads, {"u": u, "v": v, "w": w}, x, jnp.asarray(0.6))
     assert found[0] == ("wrong-reduction-axis", 'dk = jnp.sum(d * params["w"])')
+
+
+def test_half_of_the_error_beside_the_penalty_of_another_norm(getkey):
+    def loss(params, rating, beta):
+        p, q = params["p"], params["q"]
+        return (rating - p @ q) ** 2 + beta * (jnp.sqrt(jnp.sum(p**2)) + jnp.sqrt(jnp.sum(q**2)))
+
+    def grads(params, rating, beta):
+        p, q = params["p"], params["q"]
+        dp, dq, error = jnp.zeros_like(p), jnp.zeros_like(q), rating - p @ q
+        for k in range(len(p)):
+            dp = dp.at[k].set(beta * p[k] - error * q[k])
+            dq = dq.at[k].set(beta * q[k] / jnp.sqrt(jnp.sum(q**2)) - 2 * error * p[k])
+        return {"p": dp, "q": dq}
+
+    p, q = normals(getkey, (4,), (4,))
+    line = "dp = dp.at[k].set(beta * p[k] - error * q[k])"
+    found = said(loss, grads, {"p": p, "q": q}, jnp.asarray(4.0), jnp.asarray(0.1))
+    assert found == [("wrong-regularization", line), ("scale-constant", line)]
