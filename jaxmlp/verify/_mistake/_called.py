@@ -62,6 +62,7 @@ _OF_NUMBERS = frozenset(("sign", "scale-constant", "scale-batch"))
 
 
 def called_at(e: Explanation) -> list[Frame | None]:
+    """The lines that call the function of the statement, for each of its runs that is corrected."""
     equations = e.case.bench.program.equations
     return [caller(equations[run[0]].stacks, e.frame) for run in e.mistake.instances]
 

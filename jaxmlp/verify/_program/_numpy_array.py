@@ -131,15 +131,20 @@ def as_float(number: Any = 0.0) -> Any:
 
 def plain(tree: Any) -> Any:
     """What JAX takes in the place of our arrays, wherever they stand."""
+    return _in_place(tree, lambda array: array.value)
+
+
+def _in_place(tree: Any, of: Callable[[ArrayOfBoth], Any]) -> Any:
+    """What stands for our arrays, wherever they do."""
     if isinstance(tree, ArrayOfBoth):
-        return tree.value
+        return of(tree)
     if tree is as_float:
         return float
     if isinstance(tree, slice):
-        return slice(*map(plain, (tree.start, tree.stop, tree.step)))
+        return slice(*(_in_place(part, of) for part in (tree.start, tree.stop, tree.step)))
     if isinstance(tree, tuple | list):
-        return type(tree)(map(plain, tree))
-    return {key: plain(item) for key, item in tree.items()} if isinstance(tree, dict) else tree
+        return type(tree)(_in_place(item, of) for item in tree)
+    return {key: _in_place(item, of) for key, item in tree.items()} if isinstance(tree, dict) else tree
 
 
 def _wrapped(result: Any, number: Any = None) -> Any:
@@ -171,24 +176,15 @@ def at_the_point(function: Callable[..., Any], args: Any, options: Any) -> Any:
     """What NumPy gives of the numbers beside our arrays; None if one of these is not known, or it gives nothing."""
     try:
         with np.errstate(all="ignore"):
-            return function(*_numbers(tuple(args)), **_numbers(dict(options)))
+            return function(*_in_place(tuple(args), _number), **_in_place(dict(options), _number))
     except Exception:  # any operation may fail in its own way: then nothing is known
         return None
 
 
-def _numbers(tree: Any) -> Any:
-    """What NumPy has in the place of our arrays, wherever they stand."""
-    if isinstance(tree, ArrayOfBoth):
-        if tree.number is None:
-            raise _Unknown
-        return tree.number
-    if tree is as_float:
-        return float
-    if isinstance(tree, slice):
-        return slice(*map(_numbers, (tree.start, tree.stop, tree.step)))
-    if isinstance(tree, tuple | list):
-        return type(tree)(map(_numbers, tree))
-    return {key: _numbers(item) for key, item in tree.items()} if isinstance(tree, dict) else tree
+def _number(array: ArrayOfBoth) -> Any:
+    if array.number is None:
+        raise _Unknown
+    return array.number
 
 
 def _written(array: np.ndarray, index: Any, item: Any) -> np.ndarray:

@@ -48,7 +48,7 @@ def test_the_gradient_of_a_kernel_that_is_turned(getkey):
         return {"k1": of_a_kernel(x, dz), "k2": dk2}
 
     [finding] = check(two_convolutions, grads, *images(getkey)).findings
-    assert finding.cause == "wrong-operand" and "turns the kernel by half a turn" in finding.message
+    assert finding.cause == "wrong-operand" and "reverses the order of numbers" in finding.message
     assert finding.line and finding.line.text == "dk2 = of_a_kernel(h, d)[:, :, ::-1, ::-1]"
 
 
