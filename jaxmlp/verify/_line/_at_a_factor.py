@@ -1,6 +1,6 @@
 """Where a wrong factor stands already, if another line could make up for it: a count, a slope, what cuts off."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -41,6 +41,53 @@ def at_a_count(bench: Bench, sites: Sequence[Site], mistake: Mistake, batches: f
             if moved is not None:
                 return moved
     return mistake
+
+
+def at_a_named_number(bench: Bench, sites: Sequence[Site], mistake: Mistake, batches: frozenset[int]) -> Mistake:
+    """The same factor where a number is multiplied by that is just that factor, or divides by it, and was given to the
+    candidate: such as the width of a kernel, of which there is one too much or too little.
+    """
+    factor, program = mistake.factor, bench.program
+    is_plain = snapped(abs(factor)) in (0, 1) or {snapped(abs(factor)), snapped(abs(1 / factor))} & batches
+    if mistake.edit.kind != "scale" or is_plain:
+        return mistake
+    given = {v for v in program.inputs if bench.run.at(v)[0].ndim == 0 and _is_the_number(bench, v, factor)}
+    for site in sites if given else ():
+        uses = [[i for i in run if not given.isdisjoint(_factors_of(bench, i))] for run in site.instances]
+        if site.leaf or not all(uses):
+            continue
+        if site is mistake.site:
+            return mistake
+        makers = [program.makers[out] for run in site.instances for out in results(program, run)]
+        scaled: Callable[[float], Patches] = lambda c, makers=makers: {i: then_scaled(None, c) for i in makers}
+        moved = _moved(bench, sites, mistake, scaled(factor), replace(mistake.edit, patches=scaled))
+        if moved is not None:
+            return moved
+    return mistake
+
+
+def _is_the_number(bench: Bench, variable: int, factor: float) -> bool:
+    numbers = [float(value) for value in bench.run.at(variable)]
+    return all(number and snapped(abs(number * factor)) == 1 for number in numbers) or all(
+        snapped(abs(number / factor)) == 1 for number in numbers
+    )
+
+
+def _factors_of(bench: Bench, index: int) -> Iterator[Atom]:
+    """What an equation multiplies or divides by, as the candidate was given it."""
+    equation = bench.program.equations[index]
+    for atom in equation.inputs if equation.name in ("mul", "div") else ():
+        yield from _copied(bench, atom)
+
+
+def _copied(bench: Bench, atom: Atom) -> Iterator[Atom]:
+    yield atom
+    while isinstance(atom, int) and atom in bench.program.makers:
+        equation = bench.program.equations[bench.program.makers[atom]]
+        if equation.name not in (*_SHAPES, "neg"):
+            return
+        atom = equation.inputs[0]
+        yield atom
 
 
 def at_another_slope(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
@@ -98,32 +145,42 @@ def at_a_part_of_a_slope(
     """The same factor where something else is multiplied by the slope that has it, and lacks it: `d * a * (1 - a)` for
     `sigmoid(k * z)`, of which the slope is `k * a * (1 - a)`.
     """
-    program, factor, known = bench.program, mistake.factor, Known(slopes)
-    if mistake.edit.kind != "scale" or len(mistake.instances) > 1 or snapped(abs(factor)) in (0, 1):
+    factor, count = mistake.factor, len(mistake.instances)
+    if mistake.edit.kind != "scale" or snapped(abs(factor)) in (0, 1):
         return mistake
+    known, leaves = Known(slopes), set(mistake.leaves)
     for site in sites:
-        run = site.instances[0]
-        leads = set(bench.reached(run))
-        is_for_all = set(mistake.leaves) <= leads if mistake.site.first < site.first else set(mistake.leaves) == leads
-        outs = results(program, run)
-        if site.leaf or len(site.instances) > 1 or len(outs) != 1 or not is_for_all:
+        leads = set(bench.reached([index for run in site.instances for index in run]))
+        is_for_all = leaves <= leads if mistake.site.first < site.first else leaves == leads
+        if site.leaf or len(site.instances) != count or not is_for_all:
             continue
-        scaled = tuple(factor * value for value in bench.run.at(outs[0]))
-        read = {atom for index in run for atom in program.equations[index].inputs if isinstance(atom, int)}
-        alike = [v for atom in read if (v := bench.run.at(atom))[0].shape == scaled[0].shape]
-        alike = [values for values in alike if values[0].dtype.kind == "f" and known.find(values) is None]
-        of_scaled = (slope.values for slope in slopes if slope.values[0].shape == scaled[0].shape)
-        if any(
-            varies_along_all(slope[0]) and same(tuple(s * v for s, v in zip(slope, values, strict=True)), scaled)
-            for slope in of_scaled
-            for values in alike
+        outs = [results(bench.program, run) for run in site.instances]
+        if all(
+            len(each) == 1 and _is_a_part(bench, run, each[0], factor, known, slopes)
+            for run, each in zip(site.instances, outs, strict=True)
         ):
-            patches: Patches = {program.makers[outs[0]]: then_scaled(None, factor)}
-            edit = replace(mistake.edit, patches=lambda c, i=program.makers[outs[0]]: {i: then_scaled(None, c)})
-            moved = _moved(bench, sites, mistake, patches, edit)
+            makers = [bench.program.makers[out] for [out] in outs]
+            scaled: Callable[[float], Patches] = lambda c, makers=makers: {i: then_scaled(None, c) for i in makers}
+            moved = _moved(bench, sites, mistake, scaled(factor), replace(mistake.edit, patches=scaled))
             if moved is not None:
                 return moved
     return mistake
+
+
+def _is_a_part(
+    bench: Bench, run: Sequence[int], out: int, factor: float, known: Known, slopes: Collection[Quantity]
+) -> bool:
+    """Whether a run multiplies by a slope of the loss but for its factor."""
+    scaled = tuple(factor * value for value in bench.run.at(out))
+    read = {atom for index in run for atom in bench.program.equations[index].inputs if isinstance(atom, int)}
+    alike = [values for atom in read if (values := bench.run.at(atom))[0].shape == scaled[0].shape]
+    alike = [values for values in alike if values[0].dtype.kind == "f" and known.find(values) is None]
+    of_scaled = [slope.values for slope in slopes if slope.values[0].shape == scaled[0].shape]
+    return any(
+        varies_along_all(slope[0]) and same(tuple(s * v for s, v in zip(slope, values, strict=True)), scaled)
+        for slope in of_scaled
+        for values in alike
+    )
 
 
 def _at_the_next(bench: Bench, sites: Sequence[Site], mistake: Mistake, index: int) -> Mistake | None:

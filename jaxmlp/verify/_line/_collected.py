@@ -32,21 +32,23 @@ def in_its_pieces(
     """
     program, run = bench.program, mistake.instances[0]
     outs = results(program, run)
-    if len(mistake.instances) != 1 or len(outs) != 1 or mistake.site.leaf or mistake.innocent:
+    if len(mistake.instances) != 1 or not outs or mistake.site.leaf or mistake.innocent:
         return mistake
-    expected = tuple(corrected(bench, run, outs[0], mistake))
-    actual = bench.run.at(outs[0])
+    out = outs[mistake.edit.facts.get("position", 0)]
+    run = _leading(bench, run, out)
+    expected = tuple(corrected(bench, run, out, mistake))
+    actual = bench.run.at(out)
     fits = len(expected) == bench.count and expected[0].shape == actual[0].shape
     if not fits or cotangents.scale(actual) is not None:
         return mistake
     made_by = [(site, each) for site in sites if not site.leaf for each in site.instances]
     owners = {out: owner for owner in made_by for out in results(program, owner[1])}
-    pieces = [*_pieces(bench, run, outs[0], expected)]
+    pieces = [*_pieces(bench, run, out, expected)]
     alike = [quantity.values for quantity in forward if quantity.values[0].shape == expected[0].shape]
-    parts = [[part for _, part in _pieces(bench, run, outs[0], values)] for values in alike] if pieces else []
+    parts = [[part for _, part in _pieces(bench, run, out, values)] for values in alike] if pieces else []
     before = (_read_by(bench, owners, pieces, each) for each in parts)
     pieces = next((each for each in before if each is not None), pieces)
-    patches: Patches = {program.makers[outs[0]]: after(0, lambda value, point: expected[point])}
+    patches: Patches = {program.makers[out]: after(0, lambda value, point: expected[point])}
     made: dict[Site, list[tuple[int, ...]]] = {}
     for atom, wanted in pieces:
         if same(bench.run.at(atom), wanted):
@@ -94,6 +96,17 @@ def where_it_was_put_in(bench: Bench, sites: Sequence[Site], mistake: Mistake) -
                 edit = replace(mistake.edit, patches=changed, facts={**mistake.edit.facts, "position": 0})
                 return replace(mistake, site=site, instances=runs, edit=edit, patches=patches)
     return mistake
+
+
+def _leading(bench: Bench, run: Sequence[int], out: int) -> tuple[int, ...]:
+    """The equations of a run that one of its results comes of."""
+    found, wanted = [], {out}
+    for index in reversed(run):
+        equation = bench.program.equations[index]
+        if not wanted.isdisjoint(equation.outputs):
+            found.append(index)
+            wanted.update(atom for atom in equation.inputs if isinstance(atom, int))
+    return tuple(reversed(found))
 
 
 def _pieces(bench: Bench, run: Sequence[int], out: int, expected: Values) -> Iterator[tuple[Atom, Values]]:

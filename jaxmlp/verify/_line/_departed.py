@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 
 from .._program._sites import Site
 from .._program._trace import Atom
@@ -33,8 +34,12 @@ def departed(
     seen = set(pending)
     found: dict[Site, list[tuple[int, ...]]] = {}
 
+    @cache
     def is_right(atom: int) -> bool:
-        return is_known(atom) or _leads_elsewhere(bench, atom, wrong) or _leads_to_a_value(bench, atom, is_a_value)
+        if is_known(atom) or _leads_elsewhere(bench, atom, wrong) or _leads_to_a_value(bench, atom, is_a_value):
+            return True
+        pieces = _pieces(bench, atom)
+        return bool(pieces) and all(map(is_right, pieces))
 
     while pending:
         run = pending.pop()
@@ -52,6 +57,22 @@ def departed(
     runs = tuple(sorted(found[site]))
     edit = Edit("departed", mistake.edit.cost, lambda c: {})
     return replace(mistake, site=site, instances=runs, edit=edit, factor=1.0, patches={}, innocent=False)
+
+
+_COLLECTS = frozenset(
+    "stack scatter dynamic_update_slice concatenate expand_dims reshape broadcast_in_dim squeeze copy".split()
+)
+"""Operations that put pieces together as they stand."""
+
+
+def _pieces(bench: Bench, atom: int) -> list[int]:
+    """What a value is put together from, but for zeros; none if it is computed."""
+    index = bench.program.makers.get(atom)
+    equation = None if index is None else bench.program.equations[index]
+    if equation is None or equation.name not in _COLLECTS:
+        return []
+    atoms = [each for each in equation.inputs if isinstance(each, int)]
+    return [each for each in atoms if bench.run.at(each)[0].dtype.kind == "f" and bench.run.at(each)[0].any()]
 
 
 def _is_called_elsewhere(run: tuple[int, ...], mistake: Mistake) -> bool:

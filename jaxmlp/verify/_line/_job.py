@@ -8,6 +8,9 @@ from ._edits import Edit
 from ._offers import Instances, Offer
 
 
+_LITTLE = 1.0
+"""What an edit costs of which there are few of a statement."""
+
 _INNOCENT = 1.2
 """What it costs to blame a statement that computes a known quantity: another may only have been meant."""
 
@@ -51,6 +54,11 @@ class Job:
     def first(self) -> int:
         """The first equation that is corrected: of two corrections that do the same, the earlier one is believed."""
         return self.instances[0][0]
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is tried as long as what takes next to nothing: it does, or there are few such of a statement."""
+        return self.cheap or self.edit.cost <= _LITTLE
 
     @cached_property
     def cost(self) -> float:

@@ -74,15 +74,15 @@ class Jobs:
     def _of_site(self, site: Site, wrong: Sequence[str]) -> Iterator[Job]:
         """The corrections of all executions of a statement, and of some."""
         runs = tuple(run for run in site.instances if results(self.bench.program, run))
-        yield from self._of_runs(site, runs or site.instances)
+        yield from self.of_runs(site, runs or site.instances)
         if len(site.instances) > 1:
             for instances in some_runs(self.bench, site, wrong, self.wrong):
-                yield from self._of_runs(site, instances)
+                yield from self.of_runs(site, instances)
 
     def _reach(self, equations: Iterable[int]) -> list[str]:
         return [path for path in self.bench.reached(tuple(equations)) if path in self.wrong]
 
-    def _of_runs(self, site: Site, instances: Instances) -> list[Job]:
+    def of_runs(self, site: Site, instances: Instances) -> list[Job]:
         """The corrections of a statement that are worth a trial."""
         bench, wrong = self.bench, self._reach(chain(*instances))
         if not wrong:

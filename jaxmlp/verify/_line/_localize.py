@@ -5,7 +5,14 @@ from dataclasses import replace
 
 from .._program._sites import Site
 from ._addends import in_an_addend
-from ._at_a_factor import at_a_constant_slope, at_a_count, at_a_part_of_a_slope, at_another_slope, at_what_cuts
+from ._at_a_factor import (
+    at_a_constant_slope,
+    at_a_count,
+    at_a_named_number,
+    at_a_part_of_a_slope,
+    at_another_slope,
+    at_what_cuts,
+)
 from ._bench import Bench
 from ._carried import handed_on
 from ._collected import in_its_pieces, where_it_was_put_in
@@ -15,6 +22,7 @@ from ._quantities import Knowledge
 from ._relocate import where_it_is_made
 from ._search import Mistake as Mistake, Search
 from ._signs import where_it_turns
+from ._tried import Tried
 
 
 def localized(
@@ -32,10 +40,10 @@ def localized(
     The bench is left with all of them corrected. With `planted`, which names the kinds of edits to try, the program is
     right, and it is mistakes that are put into it, to give what the truth of the bench stands for.
     """
-    left, cotangents = list(wrong), Known(knowledge.cotangents.values())
-    values = Known(knowledge.values.values())
+    left, tried = list(wrong), Tried()
+    cotangents, values = Known(knowledge.cotangents.values()), Known(knowledge.values.values())
     while left:
-        found = Search(bench, sites, offers, knowledge, left, batches, planted).best()
+        found = Search(bench, sites, offers, knowledge, left, batches, planted, tried).best()
         if found is None:
             return
         if planted is None:
@@ -45,6 +53,7 @@ def localized(
             moved = in_its_pieces(bench, statements, moved, cotangents, [*knowledge.values.values()])
             moved = at_what_cuts(bench, statements, at_a_count(bench, statements, moved, batches))
             moved = at_a_constant_slope(bench, statements, at_another_slope(bench, statements, moved))
+            moved = at_a_named_number(bench, statements, moved, batches)
             moved = at_a_part_of_a_slope(bench, statements, moved, knowledge.slopes.values())
             moved = where_it_turns(bench, statements, moved, cotangents, values)
             if moved is not found:  # what is put in place there may make more leaves right
@@ -52,4 +61,5 @@ def localized(
                 found = replace(moved, leaves=(*moved.leaves, *others))
         yield found
         bench.apply(found.patches)
+        tried.apply(bench, found.patches)
         left = [path for path in left if path not in found.leaves]

@@ -1,6 +1,6 @@
 """The search for a correction: what is worth a trial, in which order, and which of those that help is believed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .._program._sites import results, Site
@@ -16,6 +16,7 @@ from ._relate import multiple, same
 from ._rows import lengths, rows
 from ._screen import Screen
 from ._standing import Standing
+from ._tried import Tried
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +52,6 @@ _BUDGET, _LAST = 80_000, 240_000
 _MORE = 10_000
 
 
-_LITTLE = 1.0
-"""What an edit costs that is tried as long as what costs next to nothing: there are few of a statement."""
-
 _FEW = ("half_a_turn", "emptied", "by_the_other")
 """Kinds of edits of which a program has so few that each is tried."""
 
@@ -81,8 +79,9 @@ class Search:
         wrong: Sequence[str],
         batches: frozenset[int],
         planted: frozenset[str] | None,
+        tried: Tried,
     ) -> None:
-        self.bench, self.wrong, self.batches = bench, wrong, batches
+        self.bench, self.wrong, self.batches, self.tried = bench, wrong, batches, tried
         self.found: tuple[tuple[float, ...], Mistake] | None = None
         self.is_stray = False
         self.budget = _BUDGET
@@ -103,19 +102,21 @@ class Search:
         """
         for jobs in self.jobs.by_reach(lambda: self.bench.evaluations >= _LAST):
             guesses = []
+            in_vain = dict[Job, frozenset[str]]()
             for job in sorted(jobs, key=lambda job: (not job.fits, job.cost, job.first)):
-                if self._is_worth_a_trial(job):
-                    if self._is_a_guess(job):
-                        guesses.append(job)
-                    else:
-                        self._try(job)
-            for job in filter(self._is_worth_a_trial, guesses):
-                self._try(job)
+                if self.tried.holds(job, self._most):
+                    continue
+                if self._is_worth_a_trial(job) and self._is_a_guess(job):
+                    guesses.append(job)
+                else:
+                    in_vain[job] = self._tries(job)
+            in_vain |= {job: self._tries(job) for job in guesses}
+            self.tried.add(in_vain)
         return self.found[1] if self.found else None
 
     def _is_worth_a_trial(self, job: Job) -> bool:
         """Whether it may be better than what was found, and there is time left."""
-        left = _LAST if job.cheap or job.edit.cost <= _LITTLE else self.budget
+        left = _LAST if job.is_quick else self.budget
         return (self.bench.evaluations < left or job.edit.kind == "leaf") and self._may_win(job)
 
     def _is_a_guess(self, job: Job) -> bool:
@@ -144,10 +145,18 @@ class Search:
             if user not in instance
         )
 
-    def _try(self, job: Job) -> None:
+    def _tries(self, job: Job) -> frozenset[str]:
+        """Tries a correction if it is worth it, and keeps the best; the leaves on which it was tried in vain."""
+        if not self._is_worth_a_trial(job):
+            return frozenset()
+        promising, left = self._promising(job.instances, job.edit, job.wrong)
+        return frozenset() if self._helps(job, promising) else frozenset(job.wrong).difference(left)
+
+    def _helps(self, job: Job, promising: Iterable[tuple[str, float | None]]) -> bool:
+        """Whether a correction makes a leaf right of those that are `promising`; the best one is kept."""
         site, instances, edit, wrong = job.site, job.instances, job.edit, job.wrong
-        tried = set[float | None]()
-        for path, guess in self._promising(instances, edit, wrong):
+        tried, helps = set[float | None](), False
+        for path, guess in promising:
             if guess is not None and guess in tried:
                 continue
             factor = self.factors.of(instances, edit, path) if guess is None else guess
@@ -156,6 +165,7 @@ class Search:
             patches = edit.patches(factor)
             if not self.bench.is_right(path, patches) or self._is_a_factor_alone(job, factor, path):
                 continue
+            helps = True
             repaired = tuple(p for p in wrong if p == path or self.bench.is_right(p, patches))
             if edit.kind == "everywhere" and set(repaired) < set(self.bench.reached(tuple(patches))):
                 continue  # the number is right in some of the places
@@ -175,22 +185,28 @@ class Search:
                 )
                 self.is_stray = stray
             if guess is None:
-                return
+                break
             tried.add(guess)
+        return helps
 
-    def _promising(self, instances: Instances, edit: Edit, wrong: Sequence[str]) -> Iterator[tuple[str, float | None]]:
+    def _promising(
+        self, instances: Instances, edit: Edit, wrong: Sequence[str]
+    ) -> tuple[list[tuple[str, float | None]], list[str]]:
         """The leaves that a correction may make right, and with which factor; None where only trying tells: of such
-        leaves a few, the smallest.
+        leaves a few, the smallest, and those that are left.
         """
         guess = self.screen.passed(instances, edit, wrong)
         seen = wrong if guess is not None else [path for path in wrong if self.screen.of(instances, [path], edit)]
         if guess is None and seen:
             guess = self.screen.passed(instances, edit, seen)
-        yield from (guess or {}).items()
         unseen = wrong if guess is None else [path for path in wrong if path not in seen]
         smallest = sorted(unseen, key=lambda path: self.bench.truth[0][path].size)
-        count = _TRIED if self.bench.evaluations < _BUDGET // 4 else 1
-        yield from ((path, None) for path in smallest[:count])
+        return [*(guess or {}).items(), *((path, None) for path in smallest[: self._most])], smallest[self._most :]
+
+    @property
+    def _most(self) -> int:
+        """How many leaves are looked at, at most, of those of which only trying tells."""
+        return _TRIED if self.bench.evaluations < _BUDGET // 4 else 1
 
     def _is_added_twice(self, instances: Instances) -> bool:
         """Whether what a statement gives takes part in several sums."""

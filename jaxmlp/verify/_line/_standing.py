@@ -8,7 +8,7 @@ from .._program._trace import Atom, Literal
 from ._bench import Bench
 from ._matching import Known, snapped
 from ._quantities import Knowledge, Quantity
-from ._relate import is_constant, is_zero, multiple
+from ._relate import is_constant, is_zero, multiple, Values
 from ._roles import Roles
 from ._rows import rows
 
@@ -128,10 +128,14 @@ class Standing:
         """Whether a value is an argument, or a part of one as it stands."""
         return any(whole in self.bench.program.inputs for whole in wholes(self.bench.program, variable))
 
+    def find(self, values: Values) -> Quantity | None:
+        """The known quantity that `values` are, cotangents in the scale of the author."""
+        return self.known.find(values, self.scales)
+
     def _quantity(self, atom: Atom) -> Quantity | None:
         """The known quantity that a value is, cotangents in the scale of the author."""
         if atom not in self.quantities:
-            self.quantities[atom] = self.known.find(self.bench.run.at(atom), self.scales)
+            self.quantities[atom] = self.find(self.bench.run.at(atom))
         return self.quantities[atom]
 
     @cached_property

@@ -1,20 +1,24 @@
 """Which mistake, where nothing is known of what a statement ought to give: any cotangent of the loss may be meant."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .._line import _relate
 from .._line._bench import Patch, Patches
+from .._line._localize import Mistake
 from .._line._patches import product_of, with_inputs
 from .._line._quantities import Quantity
 from .._line._relate import Values
 from .._program._sites import results
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
+from ._case import Case
 from ._explanation import Explanation
+from ._names import line_of
 from ._parts import signs
-from ._relations import related_by_a_slope, times
+from ._relations import related_by_a_slope, times, without_ones
+from ._softmax import has_only_the_diagonal
 from ._terms import adds_to_a_term, steps, sums_a_cotangent
 from ._usual_slopes import makes_another_slope
 
@@ -53,8 +57,21 @@ def departed(e: Explanation) -> Finding:
     return (_words_of_parts.another_term if adds_to_a_term(e) else _words.departed)(e.paths, place=e.place())
 
 
+def is_vague(case: Case, mistake: Mistake, findings: Sequence[Finding]) -> bool:
+    """Whether all that is said of a statement is that another value belongs there, and not which: it may read what is
+    wrong already.
+    """
+    kind, site = mistake.edit.kind, mistake.site
+    is_whole = kind == "known" or (kind == "operand" and len(mistake.instances) == 1)
+    is_there = {finding.line for finding in findings} == {line_of(site.frame, case.source)}
+    is_alone = not mistake.innocent and not site.leaf and "pieces" not in mistake.edit.facts
+    return is_whole and is_there and is_alone and all(finding.must is None for finding in findings)
+
+
 def _back_to_a_cotangent(e: Explanation) -> Finding | None:
     """What turns the result of the statement into a cotangent of the loss: a slope, a sign, or another operand."""
+    if _is_of_the_diagonal(e):
+        return _words.softmax_diagonal(e.paths, place=e.place())
     if makes_another_slope(e):
         return _words.wrong_slope(e.paths, place=e.place())
     if e.out is None or e.actual[0].size < 2 or e.actual[0].dtype.kind != "f":
@@ -77,6 +94,16 @@ def _back_to_a_cotangent(e: Explanation) -> Finding | None:
             used, instead = e.case.names.of(atom), e.case.names.known(quantity)
             return _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
     return None
+
+
+def _is_of_the_diagonal(e: Explanation) -> bool:
+    """Whether the statement multiplies by the diagonal of the Jacobian of a softmax alone, to give a cotangent."""
+    if e.out is None or e.actual[0].ndim < 2 or e.actual[0].dtype.kind != "f":
+        return False
+    alike = [q.values for q in e.case.knowledge.cotangents.values() if q.values[0].size == e.actual[0].size]
+    alike = [values for values in alike if without_ones(values) == without_ones(e.actual)]
+    turned = (tuple(v.reshape(a.shape) for v, a in zip(values, e.actual, strict=True)) for values in alike)
+    return any(has_only_the_diagonal(e, values) for values in turned)
 
 
 def _is_right_in_the_first_runs(e: Explanation) -> bool:

@@ -27,12 +27,14 @@ from .._program._sites import formulas, Site, sites
 from .._program._source import Source
 from .._program._trace import Program, program_of
 from .._program._tree import leaf_of, named_leaves
+from .._report import _words
 from .._report._gradient_report import Finding, Line
 from . import _causes, _causes_of_axes, _causes_of_programs, _causes_within
 from ._called import is_of_the_loss
 from ._calls import at_the_calls, where_it_is_called
 from ._case import Case
 from ._conditions import at_its_condition
+from ._departures import is_vague
 from ._elsewhere import (
     at_an_early_return,
     at_its_pieces,
@@ -41,8 +43,10 @@ from ._elsewhere import (
     where_it_is_made,
     where_it_is_named,
     where_it_is_scaled,
+    where_it_vanishes,
 )
 from ._explanation import Explanation
+from ._first_steps import FirstSteps
 from ._formulas import in_a_formula
 from ._in_a_sum import at_its_sum, where_it_is_added_up, where_terms_are_added, where_the_rest_is_known
 from ._in_part import of_one_part
@@ -91,23 +95,27 @@ def _key(patient: Patient, wrong: Sequence[str], program: Program, loss: Program
 
 def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> list[Finding]:
     paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
-    found = _found(patient, wrong, program, paths, loss)
+    steps = FirstSteps(_explained)
+    found = _found(patient, wrong, program, paths, loss, steps)
     lines = frozenset(finding.line for finding in found if finding.cause == "unknown" and finding.line)
     if lines:
-        elsewhere = _found(patient, wrong, program, paths, loss, but=lines)
+        elsewhere = _found(patient, wrong, program, paths, loss, steps, but=lines)
         if {finding.cause for finding in elsewhere} <= _OF_OWN_VALUES and any(finding.must for finding in elsewhere):
             return elsewhere  # the right values are at hand, and other lines read wrong ones
-    found = of_a_multiple(patient, program, paths, found, lambda p, wrong, of: _found(p, wrong, program, paths, of))
+    found = of_a_multiple(
+        patient, program, paths, found, lambda p, wrong, of: _found(p, wrong, program, paths, of, steps)
+    )
     unknown = [path for finding in found if finding.cause == "unknown" for path in finding.leaves]
     apart = [path for path in dict.fromkeys(unknown) if 1 < patient.truth[0][path].size <= _MOST]
     arrays = [split((params, *patient.args))[0] for params in patient.points]
     elements = in_elements(Run(program, arrays), paths, patient.truth, apart) if apart else None
     if elements is None:
-        return found
+        return steps.instead_of(found)
     rest = [path for path in wrong if path not in elements.apart]
     numbers = [path for path in elements.paths if leaf_of(path) in elements.apart]
-    again = _found(replace(patient, truth=elements.truth), [*rest, *numbers], elements.program, elements.paths, loss)
-    return found if any(finding.cause == "unknown" for finding in again) else again
+    in_numbers = replace(patient, truth=elements.truth)
+    again = _found(in_numbers, [*rest, *numbers], elements.program, elements.paths, loss, FirstSteps(_explained))
+    return steps.instead_of(found) if any(finding.cause == "unknown" for finding in again) else again
 
 
 _OF_OWN_VALUES = frozenset(("wrong-operand", "off-by-one-layer"))
@@ -123,6 +131,7 @@ def _found(
     program: Program,
     paths: Sequence[str],
     loss: Program,
+    steps: FirstSteps,
     mended: Patches | None = None,
     but: Collection[Line] = (),
 ) -> list[Finding]:
@@ -159,7 +168,7 @@ def _found(
     names = Names(bench, places, inputs, knowledge, loss_inputs | targets(loss, loss_sites))
     leaves = dict(zip(bench.program.inputs, named_leaves(patient.points[0]), strict=False))
     case = Case(bench, source, names, knowledge, Run(loss, arrays), patient.batches, params, leaves)
-    found: list[tuple[int, Finding]] = []
+    found: list[tuple[Mistake, Finding]] = []
     statements = [*places, *formulas(bench.program, source)]
     statements = [site for site in statements if not but or site.leaf or line_of(site.frame, source) not in but]
     in_numbers = any(path != leaf_of(path) for path in left)
@@ -168,7 +177,7 @@ def _found(
         statements = [site for site in statements if _reaches(bench, site) in (1, len(bench.leaves))]
     each = rows(knowledge.quantities, patient.batches | lengths(statements))
     in_loops = Known([*knowledge.quantities, *each])
-    again = lambda patches: _found(patient, wrong, program, paths, loss, {**(mended or {}), **patches})
+    again = lambda patches: _found(patient, wrong, program, paths, loss, steps, {**(mended or {}), **patches})
     for mistake in localized(bench, statements, offers, knowledge, left, patient.batches):
         explained = _explained(case, mistake)
         causes = {finding.cause for finding in explained}
@@ -176,23 +185,34 @@ def _found(
         is_unknown = causes == {"unknown"} and not in_numbers and not mended
         if is_unknown and (both := _beside_one_term(case, statements, mistake, again)):
             return _merged(both)
-        if causes == {"unknown"} or of_a_shape or _is_of_a_part(bench, mistake):
+        vague = causes == {"wrong-operand"} and is_vague(case, mistake, explained)
+        vague = vague and mistake.site not in (other.site for other, _ in found)
+        if causes == {"unknown"} or of_a_shape or vague or _is_of_a_part(bench, mistake):
             standing = Standing(bench, statements, knowledge, in_loops, [*mistake.leaves])
             is_known = lambda atom, of=standing: of.is_right(atom) or case.depends_on(atom).isdisjoint(case.params)
             moved = departed(bench, statements, mistake, wrong, is_known, standing.is_a_value)
+            if vague and moved is not None and moved.instances[0] > mistake.instances[0]:
+                moved = None  # what departs comes of it
             mistake = moved or mistake
             explained = explained if moved is None else _explained(case, moved)
+            if moved is not None and {finding.cause for finding in explained} == {"unknown"}:
+                if vague:
+                    place = Explanation(case, moved).place()
+                    explained = [_words.wrong_operand(mistake.leaves, used=None, instead=None, place=place)]
+                else:
+                    steps.look_at(case, moved, statements, offers, standing, explained[0].line)
         if {finding.cause for finding in explained} == {"stale-weights"}:
-            steps = without_steps(Explanation(case, mistake))
-            if steps:
-                return _merged([*explained, *again(steps)])
+            undone = without_steps(Explanation(case, mistake))
+            if undone:
+                return _merged([*explained, *again(undone)])
         if in_numbers and {finding.cause for finding in explained} == {"unknown"}:
             return explained  # what is made number by number has a mistake for each of its numbers
         if factor is not None and _undoes(mistake, factor):
-            found += [(mistake.site.first, replace(finding, leaves=tuple(left))) for finding in explained]
+            found += [(mistake, replace(finding, leaves=tuple(left))) for finding in explained]
             break
-        found += [(mistake.site.first, finding) for finding in explained]
-    found.sort(key=lambda item: (item[0], item[1].cause == "unknown"))
+        found += [(mistake, finding) for finding in explained]
+    # What is a mistake for sure comes before what only lies about there.
+    found.sort(key=lambda item: (item[1].cause == "unknown", item[0].instances[0][0]))
     return _merged([*findings, *(finding for _, finding in found)])
 
 
@@ -213,7 +233,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = at_its_users(explanation, at_the_calls(explanation, found))
     found = where_terms_are_added(explanation, where_the_rest_is_known(explanation, found))
     found = at_its_pieces(explanation, at_its_sum(explanation, at_its_condition(explanation, found)))
-    found = where_it_is_scaled(explanation, found)
+    found = where_it_vanishes(explanation, where_it_is_scaled(explanation, found))
     found = where_it_is_added_up(explanation, where_it_is_named(explanation, found))
     found = where_it_is_made(explanation, at_its_return(explanation, at_an_early_return(explanation, found)))
     return of_one_part(explanation, found)

@@ -95,6 +95,24 @@ def where_it_is_made(e: Explanation, findings: list[Finding]) -> list[Finding]:
     return [_words.missing_upstream(e.paths, place=place)]
 
 
+def where_it_vanishes(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings on a gradient of zeros, at the first statement that makes zeros of what is not zero throughout."""
+    program, bench = e.case.bench.program, e.case.bench
+    if {finding.cause for finding in findings} != {"zero-gradient"}:
+        return findings
+    pending, found = [*e.outs], None
+    while zeros := [atom for atom in pending if atom in program.makers and _relate.is_zero(bench.run.at(atom))]:
+        found, pending = zeros[0], [a for a in program.equations[program.makers[zeros[0]]].inputs if isinstance(a, int)]
+    if (
+        found is None
+        or program.makers[found] in e.run
+        or not any(bench.run.at(a)[0].dtype.kind == "f" for a in pending)
+    ):
+        return findings
+    line = line_of(e.case.places[program.makers[found]], e.case.source)
+    return [replace(finding, line=line, computes=None, must=None, fix=None, evidence=None) for finding in findings]
+
+
 def where_it_is_named(e: Explanation, findings: list[Finding]) -> list[Finding]:
     """The findings on a wrong operand, at the statement that gives it its name, if that makes nothing new of another
     value, and only the line that is wrong reads it: `dz_dw = h.T`.

@@ -137,7 +137,10 @@ def _is_of_a_parameter(e: Explanation, offer: Offer) -> bool:
     if quantity is not None and quantity.kind == "value" and quantity.variable is not None:
         program = e.case.loss.program
         return any(whole in program.inputs[: len(params)] for whole in wholes(program, quantity.variable))
-    return bool(offer.variables) and set(offer.variables) <= set(params)
+    own = e.case.bench.program
+    return bool(offer.variables) and all(
+        any(whole in params for whole in wholes(own, variable)) for variable in offer.variables
+    )
 
 
 def _is_given_the_activation(e: Explanation) -> bool:

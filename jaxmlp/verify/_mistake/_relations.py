@@ -83,6 +83,8 @@ def another_factor(e: Explanation, actual: Values, expected: Values, *, values: 
 
 def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Finding | None:
     """A slope of the loss, or a factor of it, that is missing or superfluous in `actual`."""
+    if actual[0].shape != expected[0].shape:
+        return None
     for quantity in _quantities(e):
         if quantity.kind == "slope" and quantity.values[0].shape == actual[0].shape:
             factor = e.case.is_arithmetic(quantity)
@@ -103,7 +105,7 @@ def related_by_a_slope(e: Explanation, actual: Values, expected: Values) -> Find
 
 def lacks_the_slope(e: Explanation, actual: Values, expected: Values) -> bool:
     """Whether a value is what it must be but for the slope of an activation."""
-    slopes = [q for q in _quantities(e) if q.kind == "slope" and _without_ones(q.values) == _without_ones(actual)]
+    slopes = [q for q in _quantities(e) if q.kind == "slope" and without_ones(q.values) == without_ones(actual)]
     return actual[0].size == expected[0].size and any(
         _relate.same(times(actual, _like(slope.values, actual)), _like(expected, actual))
         and not _relate.is_constant(slope.values)
@@ -192,7 +194,7 @@ def times(a: Values, b: Values) -> Values:
     return tuple(x * y for x, y in zip(a, b, strict=True))
 
 
-def _without_ones(values: Values) -> list[int]:
+def without_ones(values: Values) -> list[int]:
     return [n for n in values[0].shape if n != 1]
 
 

@@ -11,6 +11,7 @@ from .._report._gradient_report import Finding
 from ._every_run import every_run
 from ._explanation import Explanation
 from ._names import joined
+from ._relations import without_ones
 
 
 def has_only_the_diagonal(e: Explanation, expected: Values) -> bool:
@@ -43,8 +44,9 @@ def _beside_outputs(e: Explanation, expected: Values) -> Iterator[tuple[Values, 
     read = {atom for index in e.run for atom in bench.program.equations[index].inputs}
     values = [q.values for q in e.quantities() if q.kind in ("value", "part")]
     for p in [*values, *map(bench.run.at, read)]:
-        if e.actual[0].size > 1 and p[0].shape == e.actual[0].shape == expected[0].shape:
-            yield e.actual, expected, p
+        is_alike = e.actual[0].shape == expected[0].shape and without_ones(p) == without_ones(e.actual)
+        if is_alike and e.actual[0].size > 1:
+            yield e.actual, expected, tuple(q.reshape(a.shape) for q, a in zip(p, e.actual, strict=True))
     every = every_run(e) if len(e.mistake.instances) > 1 and e.out is not None else None
     if every is not None:
         for p in (p for p in values if 1 < p[0].size == every[0][0].size):

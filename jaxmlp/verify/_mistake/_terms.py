@@ -146,6 +146,10 @@ def without_steps(e: Explanation) -> Patches:
     return {} if not made and all(e.case.bench.is_right(path, patches) for path in e.paths) else patches
 
 
+_STEPS = frozenset(("sub", "add", "scatter-add", "scatter", "dynamic_update_slice"))
+"""Operations that make of a parameter what it is after a step, all of it or a part."""
+
+
 def stale_operand(e: Explanation) -> tuple[str, str] | None:
     """An operand that is a parameter after a step: its name, and the parameter's."""
     program = e.case.bench.program
@@ -159,17 +163,14 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
                 or e.is_forward(e.case.bench.run.at(atom))
             ):
                 continue
-            maker = program.equations[program.makers[atom]] if atom in program.makers else None
-            if (
-                maker is None
-                or maker.name not in ("sub", "add", "scatter-add")
-                or e.case.bench.is_corrected(program.makers[atom])
-            ):
+            *_, whole = wholes(program, atom)
+            index = program.makers.get(whole) if isinstance(whole, int) else None
+            if index is None or program.equations[index].name not in _STEPS or e.case.bench.is_corrected(index):
                 continue
-            for term in maker.inputs:
-                for whole in wholes(program, term):
-                    if isinstance(whole, int) and whole in e.case.params:
-                        return e.case.names.of(atom) or e.case.params[whole], e.case.params[whole]
+            for term in program.equations[index].inputs:
+                for of in wholes(program, term):
+                    if isinstance(of, int) and of in e.case.params:
+                        return e.case.names.of(atom) or e.case.params[of], e.case.params[of]
     return None
 
 

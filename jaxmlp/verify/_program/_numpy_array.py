@@ -17,7 +17,7 @@ class ArrayOfBoth(np.lib.mixins.NDArrayOperatorsMixin):
       value: the array.
       mask: where `x[mask]` is meant with a mask that JAX does not know yet; `value` is then that of all of `x`.
       number: what NumPy has in its place at the point, or None where that is not known.
-      whole: the array that it is a view into, and at which index.
+      whole: the array that it is a view into, and at which index: what is written to that is seen here.
     """
 
     def __init__(
@@ -27,7 +27,41 @@ class ArrayOfBoth(np.lib.mixins.NDArrayOperatorsMixin):
         number: Any = None,
         whole: tuple["ArrayOfBoth", Any] | None = None,
     ) -> None:
-        self.value, self.mask, self.number, self.whole = value, mask, number, whole
+        self.mask, self.whole = mask, whole
+        self._value, self._number = value, number
+        self._changes = 0
+        self._seen = self.changes
+
+    @property
+    def value(self) -> jax.Array:
+        self._look_again()
+        return self._value
+
+    @property
+    def number(self) -> Any:
+        self._look_again()
+        return self._number
+
+    @property
+    def changes(self) -> int:
+        """How often it was written to, or the array that it is a view into."""
+        return self._changes if self.whole is None else self.whole[0].changes
+
+    def _look_again(self) -> None:
+        """Reads anew what it is a view into, if that was written to since."""
+        if self.whole is not None and self._seen != self.changes:
+            array, index = self.whole
+            self._value, self._number = array.value[_as_index(index)], at_the_point(_read, (array, index), {})
+            self._seen = self.changes
+
+    def _write(self, value: jax.Array, number: Any) -> None:
+        """Another content, here and in what it is a view into."""
+        self._value, self._number = value, number
+        self._changes += 1
+        if self.whole is not None:
+            array, index = self.whole
+            array[index] = ArrayOfBoth(value, number=number)
+            self._seen = self.changes
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         function: Any = getattr(jnp, ufunc.__name__, None) or getattr(jax.scipy.special, ufunc.__name__, None)
@@ -35,8 +69,7 @@ class ArrayOfBoth(np.lib.mixins.NDArrayOperatorsMixin):
         if function is None or len(into) != 1:
             return NotImplemented
         if method == "at":  # np.add.at(x, rows, values)
-            inputs[0].value = function.at(*map(plain, inputs), inplace=False)
-            inputs[0].number = None
+            inputs[0]._write(function.at(*map(plain, inputs), inplace=False), None)
             return None
         called = function if method == "__call__" else getattr(function, method)
         result = called(*map(plain, inputs), **plain(options))
@@ -68,25 +101,22 @@ class ArrayOfBoth(np.lib.mixins.NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> "ArrayOfBoth":
         if _is_mask(index):
             return ArrayOfBoth(self.value, plain(index))
-        number = at_the_point(lambda array, index: np.array(array[index]), (self, index), {})
+        number = at_the_point(_read, (self, index), {})
         return ArrayOfBoth(
             self.value[_as_index(index)], number=number, whole=(self, index) if _is_basic(index) else None
         )
 
     def __setitem__(self, index: Any, item: Any) -> None:
-        self.number = at_the_point(_written, (self, index, item), {})
+        of = item.whole if isinstance(item, ArrayOfBoth) else None
+        if of is not None and of[0] is self and of[1] is index:
+            return  # `x[i] += y` has written to the view already
+        number = at_the_point(_written, (self, index, item), {})
         if _is_mask(index):
             mask = plain(index)
             mask = mask.reshape(mask.shape + (1,) * (self.value.ndim - mask.ndim))
-            self.value = jnp.where(mask, plain(item), self.value).astype(self.value.dtype)
+            self._write(jnp.where(mask, plain(item), self.value).astype(self.value.dtype), number)
         else:
-            self.value = self.value.at[_as_index(index)].set(plain(item))
-        self._write_through()
-
-    def _write_through(self) -> None:
-        if self.whole is not None:
-            array, index = self.whole
-            array[index] = self
+            self._write(self.value.at[_as_index(index)].set(plain(item)), number)
 
     def __len__(self) -> int:
         return len(self.value)
@@ -114,8 +144,7 @@ class ArrayOfBoth(np.lib.mixins.NDArrayOperatorsMixin):
         """Itself, with another content of the same shape and dtype."""
         if result.shape != self.value.shape:
             raise ValueError(f"an array of shape {self.value.shape} cannot hold one of shape {result.shape}")
-        self.value, self.number = result.astype(self.value.dtype), number
-        self._write_through()
+        self._write(result.astype(self.value.dtype), number)
         return self
 
     def item(self, *index: int) -> "ArrayOfBoth":
@@ -185,6 +214,10 @@ def _number(array: ArrayOfBoth) -> Any:
     if array.number is None:
         raise _Unknown
     return array.number
+
+
+def _read(array: np.ndarray, index: Any) -> np.ndarray:
+    return np.array(array[index])
 
 
 def _written(array: np.ndarray, index: Any, item: Any) -> np.ndarray:
