@@ -38,6 +38,20 @@ def another_factor_in_each_run(e: Explanation) -> Finding | None:
     return None
 
 
+def a_factor_too_much(e: Explanation) -> Finding | None:
+    """A number that a product has in each run, and that does not belong there."""
+    every = every_run(e) if len(e.mistake.instances) > 1 else None
+    if every is None:
+        return None
+    actual, expected = every
+    for name, used in _factors(e):
+        if used[0].shape == actual[0].shape and not _relate.is_constant(used):
+            product = tuple(x * u for x, u in zip(expected, used, strict=True))
+            if _relate.multiple(actual, product) is not None:
+                return _words.extra_factor(e.paths, what=name, place=e.place())
+    return None
+
+
 def a_slope_in_each_run(e: Explanation) -> Finding | None:
     """A slope of the loss that is missing or too much, of which each run takes one number."""
     every = every_run(e) if len(e.mistake.instances) > 1 else None
@@ -88,10 +102,10 @@ def _consists_of(values: Values, quantity: Quantity) -> bool:
 
 
 def every_run(e: Explanation) -> tuple[Values, Values] | None:
-    """What the statement gives in all of its runs that are corrected, and what it must give."""
+    """What the statement gives in all of its runs that are corrected, and what it must give, if that is known."""
     bench, position = e.case.bench, e.facts.get("position", 0)
     given = [results(bench.program, instance) for instance in e.mistake.instances]
-    if any(position >= len(outs) for outs in given):
+    if not e.mistake.patches or any(position >= len(outs) for outs in given):
         return None
     outs = [outs[position] for outs in given]
     everything = range(min(e.mistake.patches), e.mistake.instances[-1][-1] + 1)

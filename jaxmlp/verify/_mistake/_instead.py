@@ -12,7 +12,7 @@ from .._report._gradient_report import Finding
 from ._another_pair import another_pair
 from ._carried import adds_in_every_run, lacks_its_matrix
 from ._conditions import is_of_another_condition, is_right_on_part_of_a_branch, masked_otherwise
-from ._every_run import a_slope_in_each_run, another_factor_in_each_run
+from ._every_run import a_factor_too_much, a_slope_in_each_run, another_factor_in_each_run
 from ._explanation import Explanation
 from ._losses import another_loss, of_a_function_of_it, wrong_output_and_sign
 from ._names import as_code
@@ -47,11 +47,15 @@ def known(e: Explanation) -> Finding | list[Finding]:
         return _words.zero_gradient(e.paths, place=e.place(as_code(what)))
     if e.is_stale():
         return stale(e)
+    if e.case.each_cotangent.scale(expected) is not None and has_only_the_diagonal(e, expected):
+        return _words.softmax_diagonal(e.paths, place=e.place())
     if is_of_another_condition(e):
         return _words.wrong_mask(e.paths, place=e.place())
     if (number := factor_of_a_number(e, expected)) is not None:
         return by_a_factor(e, number)
     if quantity.kind == "slope" and (found := of_data(e)):
+        return found
+    if quantity.kind == "slope" and (found := a_factor_too_much(e)) is not None:
         return found
     if e.facts.get("swallows"):
         return wrong_slope(e, slope=what, at=e.at(offer), place=e.place(what))

@@ -44,8 +44,8 @@ class Part:
 
 def everywhere(e: Explanation, index: int, patch: Patch) -> Patches:
     """A correction of an equation, in all runs of the statement that are wrong; in all that add to its result."""
-    place = e.run.index(index)
-    return {run[place]: patch for run in runs_of(e)}
+    place, alike = e.run.index(index), len(e.run)
+    return {run[place]: patch for run in runs_of(e) if len(run) == alike}
 
 
 def runs_of(e: Explanation) -> Instances:

@@ -60,7 +60,7 @@ def calls_on(frame: Frame) -> int:
 @functools.lru_cache(maxsize=1024)
 def is_worth_a_look(frame: Frame) -> bool:
     """Whether a function is more than a formula of one value: of several statements, arguments or results, or of none,
-    as a method that keeps what it computes.
+    as a method that keeps what it computes, or one that has others do so.
     """
     node = function_of(frame)
     if node is None or isinstance(node, ast.Lambda) or is_an_operation(frame):
@@ -69,7 +69,9 @@ def is_worth_a_look(frame: Frame) -> bool:
     returns = [s.value for s in ast.walk(node) if isinstance(s, ast.Return)]
     taken = [argument.arg for argument in node.args.args if argument.arg not in ("self", "cls")]
     several = len(taken) - len(node.args.defaults) > 1 or any(_reads_of(node, name) for name in ("self", "cls"))
-    return len(body) > 2 or several or not returns or any(isinstance(v, ast.Tuple | ast.Dict) for v in returns)
+    acts = any(isinstance(statement, ast.Expr) for statement in body)
+    several = several or acts or any(isinstance(value, ast.Tuple | ast.Dict) for value in returns)
+    return len(body) > 2 or several or not returns
 
 
 @functools.lru_cache(maxsize=1024)
