@@ -32,7 +32,7 @@ def of_one_step(
 
     `find` tells what a value is known to be, in the scale of the author.
     """
-    for runs in dict.fromkeys((mistake.instances[:1], mistake.instances)):
+    for runs in dict.fromkeys((mistake.instances[:1], mistake.instances, mistake.site.instances)):
         made = sorted((job for job in jobs.of_runs(mistake.site, runs) if _tells(job)), key=lambda job: job.cost)
         for is_called, around in enumerate(_around(bench, source, mistake.site, runs)):
             outs = [out for out in results(bench.program, around) if bench.run.at(out)[0].dtype.kind == "f"]
@@ -58,8 +58,9 @@ def _gives_cotangents(
     changed = [values for out, values in whole if _differ(bench.run.at(out), values)]
     if not changed or not all(_is_a_cotangent(values, find) for values in changed):
         return False
-    equations = bench.program.equations
-    read = [bench.run.at(atom) for index in around for atom in equations[index].inputs]
+    equations = [bench.program.equations[index] for index in around]
+    made = {out for equation in equations for out in equation.outputs}
+    read = [bench.run.at(atom) for equation in equations for atom in equation.inputs if atom not in made]
     return all(_differ(known, values) for known in read for values in changed)
 
 

@@ -195,12 +195,11 @@ def _found(
                 moved = None  # what departs comes of it
             mistake = moved or mistake
             explained = explained if moved is None else _explained(case, moved)
-            if moved is not None and {finding.cause for finding in explained} == {"unknown"}:
-                if vague:
-                    place = Explanation(case, moved).place()
-                    explained = [_words.wrong_operand(mistake.leaves, used=None, instead=None, place=place)]
-                else:
-                    steps.look_at(case, moved, statements, offers, standing, explained[0].line)
+            if moved is not None and vague and {finding.cause for finding in explained} == {"unknown"}:
+                place = Explanation(case, moved).place()
+                explained = [_words.wrong_operand(mistake.leaves, used=None, instead=None, place=place)]
+            if {finding.cause for finding in explained} == {"unknown"} and mistake.site.leaf is None:
+                steps.look_at(case, mistake, statements, offers, standing, explained[0].line)
         if {finding.cause for finding in explained} == {"stale-weights"}:
             undone = without_steps(Explanation(case, mistake))
             if undone:

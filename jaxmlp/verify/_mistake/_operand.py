@@ -75,6 +75,8 @@ def operand(e: Explanation) -> Finding:
         is_a_mask = _relate.is_a_mask(offer.values[0])
         if is_a_mask and isinstance(atom, int) and _relate.is_zero(e.case.bench.run.at(atom)):
             return _words.wrong_mask(e.paths, place=place)
+        if isinstance(atom, int) and _relate.is_zero(e.case.bench.run.at(atom)) and _relate.is_zero(e.actual):
+            return _words.zero_gradient(e.paths, place=place)
         if constant and not pieces:
             return _words.missing_slope(e.paths, slope=instead, at=e.at(offer), place=place)
         return wrong_slope(e, slope=instead, at=e.at(offer), place=place)

@@ -1,0 +1,153 @@
+"""The diagnosis of a gradient in which each leaf is wrong for several mistakes: the first step that departs is told."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .findings import normals, said
+
+
+def _chain(params, x, y):
+    a = jnp.tanh(x @ params["w"])
+    return 0.5 * jnp.sum((jnp.tanh(a @ params["v"]) - y) ** 2)
+
+
+def test_the_first_of_two_mistakes_in_one_chain_is_told_with_its_cause(getkey):
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w"])
+        out = jnp.tanh(a @ params["v"])
+        d = (out - y) * (1 - out**2)
+        da = d @ params["v"].T * a
+        dz = da * a
+        return {"w": x.T @ dz, "v": a.T @ d}
+
+    w, v, x, y = normals(getkey, (4, 3), (3, 2), (5, 4), (5, 2))
+    assert said(_chain, grads, {"w": w, "v": v}, x, y)[0] == ("extra-factor", 'da = d @ params["v"].T * a')
+
+
+def _two_gates(params, xs, ys):
+    h, c, total = jnp.zeros(3), jnp.zeros(3), 0.0
+    for x, y in zip(xs, ys, strict=True):
+        i, o = jax.nn.sigmoid(params["i"] @ x), jax.nn.sigmoid(params["o"] @ x + params["u"] @ h)
+        c = c + i * x
+        h = o * jnp.tanh(c)
+        total = total + 0.5 * jnp.sum((h - y) ** 2)
+    return total
+
+
+def squash(z):
+    return jnp.exp(z) / (1 + jnp.exp(z))
+
+
+def test_a_right_helper_that_is_given_the_wrong_value_is_told_where_it_is_called(getkey):
+    def grads(params, xs, ys):
+        h, c, tape = jnp.zeros(3), jnp.zeros(3), []
+        for x in xs:
+            i, o = squash(params["i"] @ x), squash(params["o"] @ x + params["u"] @ h)
+            c = c + i * x
+            tape.append((x, h, i, o, c))
+            h = o * jnp.tanh(c)
+        di, do, du = (jnp.zeros_like(params[k]) for k in ("i", "o", "u"))
+        dh, dc = jnp.zeros(3), jnp.zeros(3)
+        for (x, before, i, o, c), y in zip(reversed(tape), reversed(ys), strict=True):
+            dh = dh + o * jnp.tanh(c) - y
+            gate = dh * squash(c) * o * (1 - o)
+            dc = dc + dh * o * (1 - jnp.tanh(c) ** 2)
+            do = do + jnp.outer(gate, x)
+            du = du + jnp.outer(gate, before)
+            di = di + jnp.outer(dc * x * i, x)
+            dh = params["u"].T @ gate
+        return {"i": di, "o": do, "u": du}
+
+    i, o, u, xs, ys = normals(getkey, (3, 3), (3, 3), (3, 3), (4, 3), (4, 3))
+    found = said(_two_gates, grads, {"i": i, "o": o, "u": u}, xs, ys)
+    assert found[0][1] == "gate = dh * squash(c) * o * (1 - o)"
+    assert found[0][0] != "unknown"
+
+
+def _deep(params, x, y):
+    for name in ("u", "w", "v"):
+        x = jnp.tanh(params[name] @ x)
+    return 0.5 * jnp.sum((x - y) ** 2)
+
+
+def sent_back(a, d):
+    sums = []
+    for i in range(len(a)):
+        total = 0
+        for j in range(len(d)):
+            total = total + a[i][0] * d[j][0]
+        sums.append([total])
+    back = jnp.array(sums)
+    return back * (1 - a**2)
+
+
+def test_a_sum_of_single_numbers_is_told_where_it_is_added_up(getkey):
+    def grads(params, x, y):
+        a = jnp.tanh(params["u"] @ x)
+        b = jnp.tanh(params["w"] @ a)
+        out = jnp.tanh(params["v"] @ b)
+        d = (out - y) * (1 - out**2)
+        e = sent_back(b, d)
+        return {"u": sent_back(a, e) @ x.T, "w": e @ a.T, "v": d @ b.T}
+
+    u, w, v, x, y = normals(getkey, (3, 4), (3, 3), (3, 3), (4, 1), (3, 1))
+    found = said(_deep, grads, {"u": u, "w": w, "v": v}, x, y)
+    assert found == [("wrong-operand", "total = total + a[i][0] * d[j][0]")]
+
+
+def test_zeros_are_told_where_they_are_made(getkey):
+    def slope(z):
+        return squash(z) * 1.0 - squash(z)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w"])
+        out = jnp.tanh(a @ params["v"])
+        d = (out - y) * (1 - out**2)
+        dz = (d @ params["v"].T) * slope(x @ params["w"])
+        rows = [row[None] for row in dz]
+        dw = jnp.zeros_like(params["w"])
+        for row, dz_ in zip(x, rows, strict=True):
+            dw = dw + row[:, None] @ dz_
+        return {"w": dw, "v": a.T @ d}
+
+    w, v, x, y = normals(getkey, (4, 3), (3, 2), (5, 4), (5, 2))
+    assert said(_chain, grads, {"w": w, "v": v}, x, y) == [
+        ("zero-gradient", 'dz = (d @ params["v"].T) * slope(x @ params["w"])')
+    ]
+
+
+def _factors(params, r):
+    return 0.5 * (r - params["user"][1] @ params["item"][2]) ** 2
+
+
+def test_a_view_of_a_row_that_is_updated_is_stale(getkey):
+    def grads(params, r):
+        user, item = np.array(params["user"]), np.array(params["item"])
+        error = r - user[1].dot(item[2])
+        mine, its = user[1], item[2]
+        user[1] += 0.1 * error * its
+        item[2] += 0.1 * error * mine
+        return {"user": (np.array(params["user"]) - user) / 0.1, "item": (np.array(params["item"]) - item) / 0.1}
+
+    user, item = map(np.asarray, normals(getkey, (3, 2), (4, 2)))
+    found = said(_factors, grads, {"user": user, "item": item}, np.float32(1.5))
+    assert found == [("stale-weights", "item[2] += 0.1 * error * mine")]
+
+
+def _attention(params, x, y):
+    p = jax.nn.softmax(x @ params["w"], axis=-1)
+    return 0.5 * jnp.sum((jnp.sum(p * x @ params["v"], axis=0) - y) ** 2)
+
+
+def test_the_diagonal_of_a_softmax_beside_another_mistake(getkey):
+    def grads(params, x, y):
+        p = jax.nn.softmax(x @ params["w"], axis=-1)
+        d = jnp.sum(p * x @ params["v"], axis=0) - y
+        dp = (jnp.ones((len(x), 1)) * d[None] @ params["v"].T) * x
+        ds = dp[None] * p[None] * (1 - p[None])
+        return {"w": jnp.sin(x.T) @ ds[0], "v": (p * x).T @ (jnp.ones((len(x), 1)) * d[None])}
+
+    w, v, x, y = normals(getkey, (4, 4), (4, 2), (5, 4), (2,))
+    found = said(_attention, grads, {"w": w, "v": v}, x, y)
+    assert ("softmax-jacobian-diagonal-only", "ds = dp[None] * p[None] * (1 - p[None])") in found
