@@ -22,7 +22,7 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     site, source = mistake.site, case.source
     if site.statement is None or site.frame is None:
         return None
-    used = case.names.of(mistake.edit.facts["used"]) if mistake.edit.kind == "operand" else None
+    used = _used(case, mistake) if mistake.edit.kind == "operand" else None
     is_within = "within" in mistake.edit.facts
     if is_within:
         used = None if out is None else case.names.of(out)
@@ -43,6 +43,13 @@ def renamed(case: Case, mistake: Mistake, out: int | None) -> tuple[Frame | None
     alias = alias_after(source, site.frame, name, site.statement.last, alone=everywhere or not is_right)
     alias = alias or _passed_on(case, mistake, out, name) or _handed_on(case, mistake, out, name)
     return alias or _given_back(case, mistake, out, name)
+
+
+def _used(case: Case, mistake: Mistake) -> str | None:
+    """The name of the operand that is wrong, if it is one value in all runs, and not each time another of a list."""
+    equations, uses = case.bench.program.equations, mistake.edit.facts.get("uses", ())
+    each = {equations[run[place]].inputs[at] for run in mistake.instances for place, at in uses[:1] if place < len(run)}
+    return case.names.of(mistake.edit.facts["used"]) if len(each) < 2 else None
 
 
 def _named_as_a_leaf(case: Case, mistake: Mistake) -> tuple[Frame | None, Statement] | None:

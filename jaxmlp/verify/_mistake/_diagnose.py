@@ -210,8 +210,7 @@ def _found(
             found += [(mistake, replace(finding, leaves=tuple(left))) for finding in explained]
             break
         found += [(mistake, finding) for finding in explained]
-    # What is a mistake for sure comes before what only lies about there.
-    found.sort(key=lambda item: (item[1].cause == "unknown", item[0].instances[0][0]))
+    found.sort(key=lambda item: (item[0].instances[0][0], item[1].cause == "unknown"))
     return _merged([*findings, *(finding for _, finding in found)])
 
 

@@ -51,9 +51,9 @@ class FirstSteps:
         return where_it_is_called(Explanation(case, mistake), found) if step.is_called and is_own else found
 
     def instead_of(self, findings: Iterable[Finding]) -> list[Finding]:
-        """The findings, with what is known of a step in the place of one that says nothing."""
-        return [
-            replace(said, leaves=finding.leaves) if said is not finding else finding
-            for finding in findings
-            for said in (self._findings.get(finding.line, [finding]) if finding.cause == "unknown" else [finding])
-        ]
+        """The findings, with what is known of a step in the place of one that says nothing; those come last."""
+        found: list[Finding] = []
+        for finding in findings:
+            said = self._findings.get(finding.line, []) if finding.cause == "unknown" else []
+            found += [replace(each, leaves=finding.leaves) for each in said] or [finding]
+        return sorted(found, key=lambda finding: finding.cause == "unknown")

@@ -18,6 +18,8 @@ def doubled(x, y):
 X = np.arange(1.0, 4.0)
 PROGRAM = program_of(doubled, X, X)
 BENCH = Bench(PROGRAM, [[X, X]], ["x", "y"], [{"x": X, "y": X}])
+SQUARED, TRIPLED = (int(out) for out in PROGRAM.outputs if isinstance(out, int))
+DOUBLED = next(atom for atom in PROGRAM.equations[PROGRAM.makers[SQUARED]].inputs if isinstance(atom, int))
 SITE, RUN = Site(None, None, ((0,),)), (0,)
 
 
@@ -47,8 +49,7 @@ def test_only_what_all_corrections_of_a_kind_were_tried_on_holds():
 def test_a_leaf_that_has_changed_is_tried_again():
     tried = Tried()
     tried.add({job(["x", "y"]): frozenset(("x", "y"))})
-    patched = PROGRAM.makers[BENCH.program.equations[PROGRAM.makers[PROGRAM.outputs[0]]].inputs[0]]
-    tried.apply(BENCH, {patched: after(0, lambda value, point: value + 1)})
+    tried.apply(BENCH, {PROGRAM.makers[DOUBLED]: after(0, lambda value, point: value + 1)})
     assert not tried.holds(job(["x"]), 1)
     assert tried.holds(job(["y"]), 1)
 
@@ -56,9 +57,7 @@ def test_a_leaf_that_has_changed_is_tried_again():
 def test_an_offer_that_has_changed_is_tried_again():
     tried = Tried()
     tried.add({job(["y"]): frozenset(("y",))})
-    squared = PROGRAM.outputs[0]
-    patched = PROGRAM.makers[BENCH.program.equations[PROGRAM.makers[squared]].inputs[0]]
-    tried.apply(BENCH, {patched: after(0, lambda value, point: value + 1)})
-    changed, same = (Offer(((X,),), None, None, None, (variable,)) for variable in (squared, PROGRAM.outputs[1]))
+    tried.apply(BENCH, {PROGRAM.makers[DOUBLED]: after(0, lambda value, point: value + 1)})
+    changed, same = (Offer(((X,),), None, None, None, (variable,)) for variable in (SQUARED, TRIPLED))
     assert not tried.holds(job(["y"], changed), 1)
     assert tried.holds(job(["y"], same), 1)

@@ -121,25 +121,26 @@ def test_a_method_that_has_others_do_the_work_is_looked_into(getkey):
     ]
 
 
-def two_pieces(params, x, y):
+def two_neurons(params, x, y):
     h = jax.nn.sigmoid(x @ params["w"])
     return 0.5 * jnp.sum((jax.nn.sigmoid(h @ params["v"]) - y) ** 2)
 
 
-def test_pieces_of_one_of_several_leaves_are_told_where_they_are_made(getkey):
+def test_pieces_of_one_of_the_leaves_of_a_line_are_told_where_they_are_made(getkey):
     def grads(params, x, y):
-        h0, h1 = (jax.nn.sigmoid(x @ params["w"][:, i]) for i in range(2))
-        out = jax.nn.sigmoid(h0 * params["v"][0] + h1 * params["v"][1])
+        w, v = params["w"], params["v"]
+        h0 = jax.nn.sigmoid(x[0] * w[0, 0] + x[1] * w[1, 0])
+        h1 = jax.nn.sigmoid(x[0] * w[0, 1] + x[1] * w[1, 1])
+        out = jax.nn.sigmoid(h0 * v[0] + h1 * v[1])
         error = out - y
-        d = error * out * (1 - out)
-        w0 = d * params["v"][0] * h0 * (1 - h0) * x
-        w1 = d * params["v"][1] * h1 * (1 - h1) * x
+        e0 = error * out * (1 - out) * v[0] * h0 * (1 - h0)
+        e1 = error * out * (1 - out) * v[1] * h1 * (1 - h1)
         v0 = error * h0
         v1 = error * h1
-        return {"w": jnp.stack([w0, w1], axis=1), "v": jnp.stack([v0, v1])}
+        return {"w": jnp.array([[e0 * x[0], e1 * x[0]], [e0 * x[1], e1 * x[1]]]), "v": jnp.array([v0, v1])}
 
-    w, v, x = normals(getkey, (3, 2), (2,), (3,))
-    assert said(two_pieces, grads, {"w": w, "v": v}, x, jnp.asarray(0.3, x.dtype)) == [
+    w, v, x = normals(getkey, (2, 2), (2,), (2,))
+    assert said(two_neurons, grads, {"w": w, "v": v}, x, jnp.asarray(0.3, x.dtype)) == [
         ("missing-activation-derivative", "v0 = error * h0"),
         ("missing-activation-derivative", "v1 = error * h1"),
     ]
