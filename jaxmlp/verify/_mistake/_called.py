@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise, permutations, takewhile
+from itertools import pairwise, permutations
 
 from .._line import _relate
 from .._program._sites import results, Site
@@ -203,19 +203,21 @@ def _multiplies_what_it_reads(e: Explanation) -> bool:
     )
 
 
-def _has_its_own_formula(e: Explanation) -> bool:
+def has_its_own_formula(e: Explanation) -> bool:
     """Whether a slope is wrong that the runs which are corrected have from a function which the others do not call."""
-    if e.corrected() is None or e.edit.kind != "slope":
+    program, own = e.case.bench.program, e.mistake.instances
+    if e.edit.kind != "slope":
         return False
-    equations = e.case.bench.program.equations
 
     def called(runs: Iterable[Sequence[int]]) -> set[object]:
-        stacks = (stack for run in runs for index in run for stack in equations[index].stacks)
-        inner = (frame for stack in stacks for frame in takewhile(lambda f: f != e.frame, filter(None, stack)))
-        return set(map(function_of, inner))
+        read = {atom for run in runs for index in run for atom in program.equations[index].inputs}
+        made = [program.makers[atom] for atom in read if isinstance(atom, int) and atom in program.makers]
+        stacks = [[frame for frame in stack if frame] for index in made for stack in program.equations[index].stacks]
+        within = (stack[: stack.index(e.frame)] for stack in stacks if e.frame in stack)
+        return {function_of(frame) for frames in within for frame in frames}
 
-    own, wrong = e.mistake.instances, called(e.mistake.instances)
-    return bool(wrong) and wrong.isdisjoint(called(run for run in e.site.instances if run not in own))
+    formulas = called(own)
+    return bool(formulas) and formulas.isdisjoint(called(run for run in e.site.instances if run not in own))
 
 
 def _is_right_elsewhere(e: Explanation) -> bool:
@@ -224,7 +226,7 @@ def _is_right_elsewhere(e: Explanation) -> bool:
     """
     known, corrected = e.case.each_cotangent, e.corrected()
     mine = [call for call in e.site.calls if set(call) & set(e.mistake.instances)]
-    if corrected is None or len(mine) != 1 or _has_its_own_formula(e):
+    if corrected is None or len(mine) != 1 or has_its_own_formula(e):
         return False
     others = [run for call in e.site.calls if call not in mine for run in call]
     given = [results(e.case.bench.program, run)[:1] for run in others]

@@ -11,7 +11,7 @@ from .._program._source import caller
 from .._program._stacks import Frame
 from .._report import _words
 from .._report._gradient_report import Finding
-from ._called import called_at, is_right_in_itself, OF_A_CALL
+from ._called import called_at, has_its_own_formula, is_right_in_itself, OF_A_CALL
 from ._explanation import Explanation
 from ._names import line_of
 from ._same_again import is_given_the_same_again
@@ -28,7 +28,7 @@ def at_the_calls(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if not is_right and _causes(findings) <= _OF_THE_SAME_AGAIN and is_given_the_same_again(e):
         is_right, findings = True, [_words.wrong_operand(e.paths, used=None, instead=None, place=e.place())]
     frames = called_at(e) if is_right else []
-    if not is_right and _causes(findings) <= OF_A_CALL:
+    if not is_right and _causes(findings) <= OF_A_CALL and not has_its_own_formula(e):
         frames = _where_they_part(e)
     called = list(filter(None, frames))
     if called and _causes(findings) <= _OF_VALUES and all(_must_give_a_slope(e, frame) for frame in called):

@@ -76,6 +76,55 @@ def test_a_factor_too_much_in_each_example(getkey):
     ]
 
 
+class Dense:
+    def __init__(self, w, activation, slope):
+        self.w, self.activation, self.slope = w, activation, slope
+
+    def forward(self, x):
+        self.x, self.z = x, x @ self.w
+        return self.activation(self.z)
+
+    def backward(self, d):
+        self.dz = self.slope(self.z) * d
+        self.dw = jnp.outer(self.x, self.dz)
+        return self.w @ self.dz
+
+
+def linear(z):
+    return z
+
+
+def slope_of_linear(z):
+    return jnp.ones_like(z)
+
+
+def leaky(z):
+    return jnp.maximum(0.3 * z, z)
+
+
+def slope_of_leaky(z):
+    return jnp.where(0.3 * z > 0, 1.0, 0.0).astype(z.dtype)
+
+
+def test_a_slope_of_its_own_is_not_told_at_the_call_of_a_class_that_others_use(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((leaky(x @ params["w"]) @ params["v"] - y) ** 2)
+
+    def grads(params, x, y):
+        layers = [Dense(params["w"], leaky, slope_of_leaky), Dense(params["v"], linear, slope_of_linear)]
+        out = x
+        for layer in layers:
+            out = layer.forward(out)
+        d = layers[1].backward(out - y)
+        layers[0].backward(d)
+        return {"w": layers[0].dw, "v": layers[1].dw}
+
+    w, v, x, y = normals(getkey, (3, 6), (6, 2), (3,), (2,))
+    assert said(loss, grads, {"w": w, "v": v}, x, y) == [
+        ("wrong-activation-derivative", "self.dz = self.slope(self.z) * d")
+    ]
+
+
 class Stepwise:
     def __init__(self, w, u):
         self.w, self.u = w, u
