@@ -51,7 +51,7 @@ class FirstSteps:
         return where_it_is_called(Explanation(case, mistake), found) if step.is_called and is_own else found
 
     def instead_of(self, findings: Iterable[Finding]) -> list[Finding]:
-        """The findings, with what is known of a step in the place of one that says nothing; those come last."""
+        """The findings, with what is known of a step in the place of one that says nothing: what still does is last."""
         found: list[Finding] = []
         for finding in findings:
             said = self._findings.get(finding.line, []) if finding.cause == "unknown" else []
