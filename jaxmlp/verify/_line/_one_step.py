@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from .._program._sites import results, Site
 from .._program._source import caller, Source
 from ._bench import Bench, Patches
@@ -12,6 +14,13 @@ from ._offers import Instances
 from ._quantities import Quantity
 from ._relate import same, Values
 from ._search import Mistake
+
+
+_NEARLY = 0.3
+"""How wrong a leaf is at most, relative to its size, that is right but for a small part."""
+
+_LEAST = 1e-6
+"""By which part of it the error of a leaf is another one, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +47,8 @@ def of_one_step(
             outs = [out for out in results(bench.program, around) if bench.run.at(out)[0].dtype.kind == "f"]
             for job in made if outs else ():
                 patches = job.edit.patches(1.0)
-                if _gives_cotangents(bench, around, outs, patches, find):
+                gives = _gives_cotangents(bench, around, outs, patches, find)
+                if gives and _changes_the_leaves(bench, mistake, patches):
                     found = Mistake(job.site, runs, job.edit, 1.0, mistake.leaves, patches, job.cost, False)
                     return Step(found, bool(is_called))
     return None
@@ -62,6 +72,17 @@ def _gives_cotangents(
     made = {out for equation in equations for out in equation.outputs}
     read = [bench.run.at(atom) for equation in equations for atom in equation.inputs if atom not in made]
     return all(_differ(known, values) for known in read for values in changed)
+
+
+def _changes_the_leaves(bench: Bench, mistake: Mistake, patches: Patches) -> bool:
+    """Whether patches change a leaf of the mistake, lead none away that is nearly right, and keep all shapes."""
+    changes = False
+    for path in mistake.leaves:
+        before, after = (bench.error(path, bench.value(path, each, 0), 0) for each in ({}, patches))
+        if not np.isfinite(after) or before < min(after, _NEARLY):
+            return False
+        changes = changes or abs(after - before) > _LEAST * before
+    return changes
 
 
 def _tells(job: Job) -> bool:

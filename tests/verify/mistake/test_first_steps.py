@@ -43,7 +43,9 @@ def sent_back(a, d):
             total = total + a[i][0] * d[j][0]
         sums.append([total])
     back = jnp.array(sums)
-    return back * (1 - a**2)
+    slope = 1 - a**2
+    made = slope * back
+    return made
 
 
 def test_a_sum_of_single_numbers_is_told_where_it_is_added_up(getkey):
