@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
-from .._program._sites import results, Site
+from .._program._sites import Site
 from .._program._trace import Atom
 from ._bench import Bench
 from ._edits import Edit
 from ._patches import after
-from ._relate import is_zero, same
+from ._relate import same
 from ._search import Mistake
 
 
@@ -44,15 +44,9 @@ def departed(
     while pending:
         run = pending.pop()
         site, _ = owners.get(run[0], (None, run))
-        read = [*_read(bench, [index for index in run if index in leading])]
+        read = _read(bench, [index for index in run if index in leading])
         unknown = [atom for atom in read if not is_right(atom)]
-        begins = not read and all(is_zero(bench.run.at(out)) for out in results(bench.program, run))
-        if (
-            not unknown
-            and not begins
-            and site is not None
-            and (site is not mistake.site or _is_called_elsewhere(run, mistake))
-        ):
+        if not unknown and site is not None and (site is not mistake.site or _is_called_elsewhere(run, mistake)):
             found.setdefault(site, []).append(run)
         makers = [owners[bench.program.makers[atom]][1] for atom in unknown if bench.program.makers.get(atom) in owners]
         pending += [maker for maker in makers if maker not in seen]

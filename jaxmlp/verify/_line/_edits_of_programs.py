@@ -17,7 +17,8 @@ from ._patches import after, divided, with_input, with_inputs, WithAnother
 _PARTS = frozenset(("slice", "dynamic_slice", "gather", "index"))
 """Operations that read a part of their first input."""
 
-_STEPS = frozenset(("add", "sub", "scatter-add", "scatter", "dynamic_update_slice"))
+STEPS = frozenset(("add", "sub", "scatter-add", "scatter", "dynamic_update_slice"))
+"""Operations that make of a parameter what it is after a step, all of it or a part."""
 
 _PAIRS = 200
 """How many values are tried, at most, in the place of others that several statements read."""
@@ -100,7 +101,7 @@ def _moved(
     for index, equation in enumerate(program.equations):
         start = next((moved[atom] for atom in equation.inputs if isinstance(atom, int) and atom in moved), None)
         decay = decays and equation.name == "mul" and any(bench.run.at(atom)[0].size == 1 for atom in equation.inputs)
-        if start is None or (equation.name not in _STEPS and not decay) or index not in owners:
+        if start is None or (equation.name not in STEPS and not decay) or index not in owners:
             continue
         [out] = equation.outputs
         first = results(program, owners[index].instances[0])

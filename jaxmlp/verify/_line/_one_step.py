@@ -13,11 +13,8 @@ from ._jobs import Jobs
 from ._offers import Instances
 from ._quantities import Quantity
 from ._relate import same, Values
-from ._search import Mistake
+from ._search import Mistake, NEARLY
 
-
-_NEARLY = 0.3
-"""How wrong a leaf is at most, relative to its size, that is right but for a small part."""
 
 _LEAST = 1e-6
 """By which part of it the error of a leaf is another one, at least."""
@@ -79,7 +76,7 @@ def _changes_the_leaves(bench: Bench, mistake: Mistake, patches: Patches) -> boo
     changes = False
     for path in mistake.leaves:
         before, after = (bench.error(path, bench.value(path, each, 0), 0) for each in ({}, patches))
-        if not np.isfinite(after) or before < min(after, _NEARLY):
+        if not np.isfinite(after) or before < min(after, NEARLY):
             return False
         changes = changes or abs(after - before) > _LEAST * before
     return changes

@@ -55,7 +55,7 @@ _MORE = 10_000
 _FEW = ("half_a_turn", "emptied", "by_the_other")
 """Kinds of edits of which a program has so few that each is tried."""
 
-_NEARLY = 0.3
+NEARLY = 0.3
 """How wrong a leaf is at most, relative to its size, that is right but for a small part."""
 
 
@@ -248,7 +248,7 @@ class Search:
         """Whether a leaf that is nearly right, but for another mistake, would be so no more."""
         bench = self.bench
         errors = ((bench.error(p, bench.value(p, with_them, 0), 0) for with_them in ({}, patches)) for p in left)
-        return any(before < _NEARLY and after > 2 * before for before, after in errors)
+        return any(before < NEARLY and after > 2 * before for before, after in errors)
 
     def _breaks(self, patches: Patches) -> bool:
         """Whether a leaf that is right would become wrong, or one could not be computed any more."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from .._line import _relate
 from .._line._bench import Patch, Patches
+from .._line._edits_of_programs import STEPS
 from .._line._offers import Offer
 from .._line._overwritten import PUTS
 from .._line._quantities import Quantity
@@ -146,10 +147,6 @@ def without_steps(e: Explanation) -> Patches:
     return {} if not made and all(e.case.bench.is_right(path, patches) for path in e.paths) else patches
 
 
-_STEPS = frozenset(("sub", "add", "scatter-add", "scatter", "dynamic_update_slice"))
-"""Operations that make of a parameter what it is after a step, all of it or a part."""
-
-
 def stale_operand(e: Explanation) -> tuple[str, str] | None:
     """An operand that is a parameter after a step: its name, and the parameter's."""
     program = e.case.bench.program
@@ -165,7 +162,7 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
                 continue
             *_, whole = wholes(program, atom)
             index = program.makers.get(whole) if isinstance(whole, int) else None
-            if index is None or program.equations[index].name not in _STEPS or e.case.bench.is_corrected(index):
+            if index is None or program.equations[index].name not in STEPS or e.case.bench.is_corrected(index):
                 continue
             for term in program.equations[index].inputs:
                 for of in wholes(program, term):

@@ -4,6 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxmlp.verify._mistake._first_steps import FirstSteps
+from jaxmlp.verify._report import _words
+
 from .findings import normals, said
 
 
@@ -117,3 +120,30 @@ def test_the_diagonal_of_a_softmax_beside_another_mistake(getkey):
     w, v, x, y = normals(getkey, (4, 4), (4, 2), (5, 4), (2,))
     found = said(_attention, grads, {"w": w, "v": v}, x, y)
     assert ("softmax-jacobian-diagonal-only", "ds = dp[None] * p[None] * (1 - p[None])") in found
+
+
+def test_what_still_is_unknown_comes_last():
+    steps = FirstSteps(lambda case, mistake: [])
+    unknown, sign = _words.unknown(("w",)), _words.sign(("v",))
+    assert steps.instead_of([unknown, sign]) == [sign, unknown]
+
+
+def test_a_stack_of_what_is_right_does_not_depart(getkey):
+    def grads(params, x, y):
+        rows = [jnp.tanh(row @ params["w"]) for row in x]
+        a = jnp.stack(rows)
+        hidden = jnp.concatenate([row[None] for row in rows])
+        out = jnp.tanh(a @ params["v"])
+        d = (out - y) * (1 - out**2)
+        da = d @ params["v"].T * hidden
+        dz = da * hidden
+        return {"w": x.T @ dz, "v": a.T @ d}
+
+    def loss(params, x, y):
+        total = 0.0
+        for row, t in zip(x, y, strict=True):
+            total = total + 0.5 * jnp.sum((jnp.tanh(jnp.tanh(row @ params["w"]) @ params["v"]) - t) ** 2)
+        return total
+
+    w, v, x, y = normals(getkey, (4, 3), (3, 2), (5, 4), (5, 2))
+    assert said(loss, grads, {"w": w, "v": v}, x, y)[0][1] == 'da = d @ params["v"].T * hidden'
