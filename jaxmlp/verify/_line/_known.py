@@ -55,7 +55,8 @@ def known(loss: Program, active: Sequence[int], points: Sequence[Sequence[Any]])
     ]
     values = {variable: Quantity("value", run.at(variable), variable) for variable in wanted}
     apart = partial(of_each_term, loss, active, wanted, points)
-    return Knowledge(tuple(_distinct(quantities, set(loss.inputs))), cotangents, slopes, values, apart)
+    quantities = list(_distinct(quantities, set(loss.inputs)))
+    return Knowledge(tuple(quantities), cotangents, slopes, values, take_apart=apart)
 
 
 def _inside(loss: Program) -> set[int]:

@@ -25,11 +25,11 @@ class Known:
         found: dict[tuple[int, ...], list[tuple[Quantity, np.ndarray]]] = {}
         for quantity in self._quantities:
             values = quantity.values
-            found.setdefault(_core(values[0].shape), []).append((quantity, _flat(values)))
+            found.setdefault(core(values[0].shape), []).append((quantity, _flat(values)))
             # In the other convention a matrix is transposed; of a square one that is a mistake, and no convention.
             if values[0].ndim == 2 and values[0].shape != values[0].T.shape:
                 turned = tuple(value.T for value in values)
-                found.setdefault(_core(turned[0].shape), []).append((quantity, _flat(turned)))
+                found.setdefault(core(turned[0].shape), []).append((quantity, _flat(turned)))
         self._by_size = {
             core: _Shelf(
                 [quantity for quantity, _ in pairs],
@@ -48,7 +48,7 @@ class Known:
 
     def find(self, values: tuple[np.ndarray, ...], scales: Sequence[float] = (1.0,)) -> Quantity | None:
         """The quantity that `values` is, of any shape of its size; a cotangent may be multiplied by one of `scales`."""
-        shelf = self._by_size.get(_core(values[0].shape))
+        shelf = self._by_size.get(core(values[0].shape))
         if values[0].dtype.kind != "f" or shelf is None:
             return None
         flat = _flat(values)
@@ -63,7 +63,7 @@ class Known:
 
     def shifts(self, values: tuple[np.ndarray, ...]) -> list[float]:
         """The numbers that have to be added to `values` to give a value of the loss, of more than one number."""
-        shelf = self._by_size.get(_core(values[0].shape))
+        shelf = self._by_size.get(core(values[0].shape))
         flat = _flat(values) if values[0].dtype.kind == "f" else np.zeros(0)
         if shelf is None or len(flat) <= len(values) or not np.isfinite(flat).all():
             return []
@@ -95,7 +95,7 @@ class Known:
 
     def _multiples(self, values: tuple[np.ndarray, ...], *, of_cotangents: bool) -> list[float]:
         """How many times cotangents, or other quantities, `values` are."""
-        shelf = self._by_size.get(_core(values[0].shape))
+        shelf = self._by_size.get(core(values[0].shape))
         flat = _flat(values) if values[0].dtype.kind == "f" else np.zeros(0)
         size = float(np.linalg.norm(flat))
         if shelf is None or not size or not np.isfinite(size):
@@ -115,7 +115,7 @@ class _Shelf:
     is_cotangent: np.ndarray
 
 
-def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
+def core(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n for n in shape if n != 1)
 
 

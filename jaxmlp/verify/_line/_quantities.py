@@ -68,19 +68,25 @@ class Run:
 @dataclass(frozen=True, eq=False)
 class Knowledge:
     """What is known of a loss at a few points: every quantity once, the cotangent of every variable, and its slope
-    by every other; and what makes the cotangents that each term of the loss has alone.
+    by every other; which variables are others of the loss in another layout, where only the candidate has that; and
+    what makes the cotangents that each term of the loss has alone.
     """
 
     quantities: tuple[Quantity, ...]
     cotangents: dict[int, Quantity]
     slopes: dict[tuple[int, int], Quantity]
     values: dict[int, Quantity]
+    laid_out: dict[int, int] = field(default_factory=dict)
     take_apart: Callable[[], list[dict[int, tuple[np.ndarray, ...]]]] = list
 
     @cached_property
     def of_each_term(self) -> list[dict[int, tuple[np.ndarray, ...]]]:
         """The cotangents of every variable, for each term of the loss if that is a sum."""
         return self.take_apart()
+
+    def in_the_loss(self, variable: int | None) -> int | None:
+        """The variable of the loss, of one that may be it in another layout."""
+        return None if variable is None else self.laid_out.get(variable, variable)
 
     def alike(self, quantity: Quantity) -> Iterator[int]:
         """The variables of the loss with the same value, or cotangent, as that of a quantity."""

@@ -1,7 +1,7 @@
 """A gradient under diagnosis: its program, its source, and what its loss says of it."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -89,20 +89,30 @@ class Case:
         each = map(self.bench.run.at, wholes(self.bench.program, variable))
         return any(values[0].size > 1 and self.each_cotangent.scale(values) is not None for values in each)
 
+    def in_the_loss(self, quantity: Quantity) -> Quantity:
+        """A quantity with the variables that it is of in the loss, be it in another layout."""
+        variable, by = map(self.knowledge.in_the_loss, (quantity.variable, quantity.by))
+        return replace(quantity, variable=variable, by=by)
+
+    def value(self, variable: int) -> Quantity:
+        """A value of the loss, in its layout."""
+        values = self.knowledge.values
+        return values[variable] if variable in values else Quantity("value", self.loss.at(variable), variable)
+
     def is_arithmetic(self, slope: Quantity) -> bool:
         """Whether a slope comes from products, quotients and powers alone, or compares with the data: it is no slope of
         an activation then.
         """
         key = slope.variable, slope.by
         if key not in self._arithmetic:
-            program = self.loss.program
+            program, of = self.loss.program, self.in_the_loss(slope)
             data = program.inputs[len(self.params) :]
-            self._arithmetic[key] = is_arithmetic(program, slope) or is_an_error(program, slope, data)
+            self._arithmetic[key] = is_arithmetic(program, of) or is_an_error(program, of, data)
         return self._arithmetic[key]
 
     def is_of_data(self, slope: Quantity) -> bool:
         """Whether a slope is that of a product with data alone, such as the mask of a dropout."""
-        program = self.loss.program
+        program, slope = self.loss.program, self.in_the_loss(slope)
         if slope.by is None or slope.variable not in program.makers:
             return False
         data, moving = program.inputs[len(self.params) :], _moving(program, slope.by, slope.variable)
@@ -113,7 +123,8 @@ class Case:
 
     def passes_a_parameter(self, slope: Quantity) -> bool:
         """Whether a slope is that of more than an activation: on its way a parameter multiplies."""
-        program, params = self.loss.program, set(self.loss.program.inputs[: len(self.params)])
+        program, slope = self.loss.program, self.in_the_loss(slope)
+        params = set(program.inputs[: len(self.params)])
         if slope.by is None or slope.variable not in program.makers:
             return False
         moving = _moving(program, slope.by, slope.variable) - {slope.by}
@@ -161,15 +172,15 @@ class Case:
 
     def is_of_the_penalty(self, variable: int, slope: Quantity) -> bool:
         """Whether a value that comes from parameters alone stands where the slope of a penalty by them belongs."""
-        is_a_slope = slope.kind == "slope" and self.is_of_params_alone(variable)
+        is_a_slope, of = slope.kind == "slope" and self.is_of_params_alone(variable), self.in_the_loss(slope)
         program = self.loss.program
         numbers = [v for n, v in enumerate(program.inputs) if n < len(self.params) or self.loss.at(v)[0].ndim == 0]
         return (
             is_a_slope
             and self.bench.run.at(variable)[0].shape == slope.values[0].shape
-            and slope.by in set(program.inputs)
-            and slope.variable is not None
-            and _comes_of(program, slope.variable, numbers)
+            and of.by in set(program.inputs)
+            and of.variable is not None
+            and _comes_of(program, of.variable, numbers)
         )
 
     def has_a_penalty(self, path: str) -> bool:

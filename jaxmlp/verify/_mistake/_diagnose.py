@@ -17,6 +17,7 @@ from .._line._offers import offered
 from .._line._one_term import one_term
 from .._line._own_activations import with_own_activations
 from .._line._own_jacobians import with_own_jacobians
+from .._line._own_layouts import with_own_layouts
 from .._line._quantities import Run
 from .._line._relate import multiple
 from .._line._rows import lengths, rows
@@ -161,7 +162,7 @@ def _found(
         knowledge = known(loss, loss.inputs[:count], arrays)
     except Exception as error:  # each operation fails in its own way
         raise Unknowable("JAX does not differentiate the loss backwards") from error
-    for with_own in (with_own_activations, with_own_jacobians):
+    for with_own in (with_own_layouts, with_own_activations, with_own_jacobians):
         knowledge = with_own(bench.run, places, loss, knowledge)
     loss_sites = sites(loss, loss_source, [])
     offers = offered(bench, places, inputs, knowledge, repeated(loss, loss_sites))

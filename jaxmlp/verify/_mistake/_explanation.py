@@ -210,7 +210,7 @@ class Explanation:
     def at(self, offer: Offer) -> str | None:
         """The value at which a slope is taken."""
         by = offer.quantity.by if offer.quantity else None
-        return self.case.names.known(Quantity("value", self.case.loss.at(by), by)) if by is not None else None
+        return self.case.names.known(self.case.value(by)) if by is not None else None
 
     def is_parameter(self, offer: Offer) -> bool:
         """Whether a slope is a parameter, broadcast, as the slope of `g * x` by `x` is `g`."""

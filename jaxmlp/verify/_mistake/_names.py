@@ -47,7 +47,8 @@ class Names:
         own = self.equal(quantity.values)
         if own:
             return own
-        name = self._loss.get(quantity.variable) if quantity.variable is not None else None
+        variable = self._knowledge.in_the_loss(quantity.variable)
+        name = self._loss.get(variable) if variable is not None else None
         if quantity.kind == "slope":
             return self.slope(quantity.values)
         if quantity.kind == "cotangent" and name:

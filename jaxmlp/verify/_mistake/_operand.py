@@ -13,7 +13,7 @@ from .._line._offers import Offer
 from .._line._patches import after
 from .._line._relate import Values
 from .._program._sites import wholes
-from .._program._trace import Literal
+from .._program._trace import Atom, Literal
 from .._report import _words
 from .._report._gradient_report import Finding
 from .._report._words import Place
@@ -105,6 +105,8 @@ def operand(e: Explanation) -> Finding:
         return _words.missing_slope(e.paths, slope=None, place=_with_operand(e, used, instead))
     if used is None or instead is None or used == instead:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
+        if found is not None and found.cause in _OF_FACTORS and _are_of_the_forward_pass(e, atom, offer):
+            found = None  # `(x - mean) / std` for `x - mean`: another value, of which the candidate may have no name
         if found is None and is_compared_with_data(e):
             return _words.wrong_forward(e.paths, place=e.place())
         found = found or next(iter(sum_for_a_product(e) or ()), None)
@@ -118,6 +120,9 @@ def operand(e: Explanation) -> Finding:
         return _words.off_by_one_layer(e.paths, used=used, instead=instead, place=place)
     return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
 
+
+_OF_FACTORS = frozenset(("missing-factor", "extra-factor"))
+"""The causes that say by which factor one value differs from another."""
 
 _EPSILON = 0.01
 """What is added to keep a divisor from zero, at most."""
@@ -133,12 +138,18 @@ def _epsilon_between(used: Values, instead: Values) -> float | None:
     return snapped(number) if is_it and np.ptp(added) < 1e-3 * abs(number) else None
 
 
+def _are_of_the_forward_pass(e: Explanation, used: Atom, offer: Offer) -> bool:
+    """Whether both what is used and what belongs there are values of several numbers of the forward pass."""
+    each = [e.case.bench.run.at(used), offer.values[0]]
+    return all(values[0].size > 1 and e.case.forward.find(values) is not None for values in each)
+
+
 def _is_of_a_parameter(e: Explanation, offer: Offer) -> bool:
     """Whether a value is a parameter or a part of one."""
     params, quantity = e.case.params, offer.quantity
     if quantity is not None and quantity.kind == "value" and quantity.variable is not None:
-        program = e.case.loss.program
-        return any(whole in program.inputs[: len(params)] for whole in wholes(program, quantity.variable))
+        program, variable = e.case.loss.program, e.case.in_the_loss(quantity).variable
+        return variable is not None and any(v in program.inputs[: len(params)] for v in wholes(program, variable))
     own = e.case.bench.program
     return bool(offer.variables) and all(
         any(whole in params for whole in wholes(own, variable)) for variable in offer.variables

@@ -106,7 +106,7 @@ def _core(values: Values) -> list[int]:
 
 
 def _at(e: Explanation, slope: Quantity) -> str | None:
-    return e.case.names.known(Quantity("value", e.case.loss.at(slope.by), slope.by)) if slope.by is not None else None
+    return e.case.names.known(e.case.value(slope.by)) if slope.by is not None else None
 
 
 def slope_between(e: Explanation, wanted: Quantity) -> Quantity | None:
