@@ -84,7 +84,13 @@ class ArrayOfBoth(np.lib.mixins.NDArrayOperatorsMixin):
         like = getattr(room, function.__name__, None)
         if like is None:
             return NotImplemented
-        return _wrapped(like(*plain(args), **plain(options)), at_the_point(function, args, options))
+        number = at_the_point(function, args, options)
+        try:
+            return _wrapped(like(*plain(args), **plain(options)), number)
+        except jax.errors.ConcretizationTypeError:
+            if _is_of_places(number):
+                return number  # `np.where(x > 0)`: as many places as there are at the point
+            raise
 
     def __repr__(self) -> str:
         return repr(self.value)
@@ -231,6 +237,12 @@ def _as_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(map(_as_index, index))
     return jnp.asarray(plain(index)) if isinstance(index, list) else plain(index)
+
+
+def _is_of_places(number: Any) -> bool:
+    """Whether NumPy gives places in an array: integers."""
+    each = number if isinstance(number, tuple) else (number,)
+    return all(isinstance(part, np.ndarray) and part.dtype.kind == "i" for part in each)
 
 
 def _is_basic(index: Any) -> bool:

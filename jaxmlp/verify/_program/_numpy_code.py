@@ -7,6 +7,8 @@ its array later. Beside what is traced stand NumPy's own numbers at one point, a
 What comes out is therefore compared with what the function itself gives, by whoever looks into it.
 """
 
+import abc
+import copy
 import functools
 import types
 from collections.abc import Callable
@@ -81,13 +83,16 @@ def _converting(function: Callable[..., Any]) -> Callable[..., Any]:
         if not any(isinstance(leaf, ArrayOfBoth) for leaf in jax.tree.leaves(content)):
             return function(content, *plain(args), **plain(options))
         dtype = plain(options.get("dtype", args[0] if args else None))
-        return ArrayOfBoth(jnp.array(plain(content), dtype), number=at_the_point(np.array, (content, dtype), {}))
+        made: dict[str, Any] = {"dtype": dtype, "ndmin": options.get("ndmin", 0)}
+        return ArrayOfBoth(jnp.array(plain(content), **made), number=at_the_point(np.array, (content,), made))
 
     return convert
 
 
 def _with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
-    """A function that finds our `np` where it looks for NumPy, in its own file and in what it calls of its authors'."""
+    """A function that finds our `np` where it looks for NumPy, in its own file and in what it calls of its authors':
+    functions, and the methods of their classes and of the objects that are there already.
+    """
     if value is np:
         return _NUMPY
     if isinstance(value, types.ModuleType) and value.__name__.split(".")[0] == "jax":
@@ -96,9 +101,13 @@ def _with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
         return functools.partial(_with_our_numpy(value.func, made), *value.args, **value.keywords)
     if isinstance(value, types.MethodType):
         return types.MethodType(_with_our_numpy(value.__func__, made), value.__self__)
+    if isinstance(value, type) and _is_of_the_author(value):
+        return _class_with_our_numpy(value, made)
+    if type(value) in (list, tuple, dict) or (_is_of_the_author(type(value)) and hasattr(value, "__dict__")):
+        return _object_with_our_numpy(value, made)
     if not isinstance(value, types.FunctionType):
         name = getattr(value, "__name__", None)
-        return getattr(_NUMPY, name) if isinstance(name, str) and getattr(np, name, None) is value else value
+        return getattr(_NUMPY, name) if isinstance(name, str) and vars(np).get(name) is value else value
     if id(value) in made or is_installed(value.__code__.co_filename):
         return made.get(id(value), value)
     names, closure = dict(value.__globals__), value.__closure__ or ()
@@ -114,6 +123,58 @@ def _with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
         elif name == "float":
             names[name] = as_float
     return own
+
+
+def _is_of_the_author(kind: type) -> bool:
+    """Whether a class is one that the author of the code wrote, and may be made again: nobody is told of that."""
+    functions = [each for each in vars(kind).values() if isinstance(each, types.FunctionType)]
+    is_plain = type(kind) in (type, abc.ABCMeta) and "__slots__" not in vars(kind)
+    is_plain = is_plain and not any("__init_subclass__" in vars(each) for each in kind.__mro__[:-1])
+    return is_plain and bool(functions) and not any(is_installed(each.__code__.co_filename) for each in functions)
+
+
+def _class_with_our_numpy(kind: type, made: dict[int, Any]) -> Any:
+    """The same class, of which every method finds our `np`."""
+    if id(kind) not in made:
+        bases = tuple(_with_our_numpy(base, made) for base in kind.__bases__)
+        members = {name: each for name, each in vars(kind).items() if name not in _OF_EACH_CLASS}
+        made[id(kind)] = own = type(kind)(kind.__name__, bases, members)
+        for name, member in members.items():
+            if isinstance(member, staticmethod | classmethod):
+                setattr(own, name, type(member)(_with_our_numpy(member.__func__, made)))
+            elif isinstance(member, property):
+                setattr(own, name, property(*(_with_our_numpy(f, made) for f in (member.fget, member.fset))))
+            elif isinstance(member, types.FunctionType):
+                setattr(own, name, _with_our_numpy(member, made))
+    return made[id(kind)]
+
+
+_OF_EACH_CLASS = frozenset(("__dict__", "__weakref__", "_abc_impl", "__abstractmethods__"))
+"""What each class gets when it is made."""
+
+
+def _object_with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
+    """An object of such a class in the place of one of the author's, also in a list, a tuple or a dictionary.
+
+    What the code writes into it stays in it, and leaves the author's as it is.
+    """
+    if id(value) in made:
+        return made[id(value)]
+    if type(value) is tuple:
+        items = tuple(_with_our_numpy(item, made) for item in value)
+        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+    made[id(value)] = own = copy.copy(value)
+    is_an_object = type(value) not in (list, dict)
+    content = vars(own) if is_an_object else own
+    places: list[Any] = list(range(len(content)) if isinstance(content, list) else content)
+    before = [content[place] for place in places]
+    for place in places:
+        content[place] = _with_our_numpy(content[place], made)
+    if is_an_object:
+        own.__class__ = _with_our_numpy(type(value), made)
+    elif all(content[place] is old for place, old in zip(places, before, strict=True)):
+        made[id(value)] = value  # a list with nothing of its author's in it
+    return made[id(value)]
 
 
 def _names(code: types.CodeType) -> set[str]:
