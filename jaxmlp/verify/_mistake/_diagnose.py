@@ -204,6 +204,8 @@ def _found(
         if {finding.cause for finding in explained} == {"stale-weights"}:
             undone = without_steps(Explanation(case, mistake))
             if undone:
+                healed = {*mistake.leaves, *(path for path in left if bench.is_right(path, undone))}
+                explained = [replace(f, leaves=tuple(p for p in left if p in healed)) for f in explained]
                 return _merged([*explained, *again(undone)])
         if in_numbers and {finding.cause for finding in explained} == {"unknown"}:
             return explained  # what is made number by number has a mistake for each of its numbers

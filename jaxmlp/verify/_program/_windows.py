@@ -13,6 +13,13 @@ from jax.lax import GatherScatterMode
 def gather(params: dict[str, Any], operand: Any, indices: Any) -> Any:
     """`jax.lax.gather`: a window of the operand for each index."""
     numbers, sizes = params["dimension_numbers"], params["slice_sizes"]
+    clip = params["mode"] == GatherScatterMode.CLIP
+    if indices.ndim == 1:
+        one = _one_window(operand.shape, indices, sizes, numbers.start_index_map, clip=clip)
+        shape = [size for axis, size in enumerate(sizes) if axis not in numbers.collapsed_slice_dims]
+        if one is None:
+            return np.full(shape, _filling(params["fill_value"], operand.dtype), operand.dtype)
+        return operand[one].reshape(shape)
     dropped = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
     where, inside = _windows(
         operand.shape,
@@ -21,7 +28,7 @@ def gather(params: dict[str, Any], operand: Any, indices: Any) -> Any:
         dropped,
         numbers.start_index_map,
         dict(zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)),
-        clip=params["mode"] == GatherScatterMode.CLIP,
+        clip=clip,
     )
     windows = operand[where]
     if not inside.all():
@@ -44,6 +51,13 @@ def scatter(combine: np.ufunc | None) -> Callable[..., Any]:
             raise ValueError(f"updates of shape {updates.shape} at indices of shape {indices.shape}")
         kept = iter(windows.shape[len(batch) :])
         sizes = [1 if axis in dropped else next(kept) for axis in range(operand.ndim)]
+        result, clip = np.array(operand), params["mode"] == GatherScatterMode.CLIP
+        if indices.ndim == 1:
+            one = _one_window(operand.shape, indices, sizes, numbers.scatter_dims_to_operand_dims, clip=clip)
+            if one is not None:
+                update = windows.reshape(sizes)
+                result[one] = update if combine is None else combine(result[one], update)
+            return result
         where, inside = _windows(
             operand.shape,
             indices,
@@ -51,11 +65,10 @@ def scatter(combine: np.ufunc | None) -> Callable[..., Any]:
             dropped,
             numbers.scatter_dims_to_operand_dims,
             dict(zip(numbers.operand_batching_dims, numbers.scatter_indices_batching_dims, strict=True)),
-            clip=params["mode"] == GatherScatterMode.CLIP,
+            clip=clip,
         )
         which = np.broadcast_to(inside, windows.shape)
         where = tuple(np.broadcast_to(axis, windows.shape)[which] for axis in where)
-        result = np.array(operand)
         if combine is None:
             result[where] = windows[which]
         else:
@@ -63,6 +76,22 @@ def scatter(combine: np.ufunc | None) -> Callable[..., Any]:
         return result
 
     return scattered
+
+
+def _one_window(
+    shape: tuple[int, ...], index: Any, sizes: Sequence[int], axes: Sequence[int], *, clip: bool
+) -> tuple[slice, ...] | None:
+    """The only window, of an index that is one row of numbers; None if it does not lie inside of the array."""
+    _check_integers(index)
+    starts = [0] * len(shape)
+    for axis, start in zip(axes, index.tolist(), strict=True):
+        starts[axis] = start
+    if any(width > size for width, size in zip(sizes, shape, strict=True)):
+        raise ValueError(f"a window of shape {tuple(sizes)} in an array of shape {shape}")
+    fits = [min(max(start, 0), size - width) for start, size, width in zip(starts, shape, sizes, strict=True)]
+    if not clip and fits != starts:
+        return None
+    return tuple(slice(start, start + width) for start, width in zip(fits, sizes, strict=True))
 
 
 def _windows(
