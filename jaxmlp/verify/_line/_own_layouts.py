@@ -6,6 +6,8 @@ of `images` with its numbers in the same order.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
+from operator import mul
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from ._own_activations import Chain, made, next_number, with_cotangents
 from ._quantities import Knowledge, Quantity, Run
 
 
-_MOVES = frozenset("transpose reshape squeeze expand_dims rev copy copy_p convert_element_type name".split())
+_MOVES = frozenset("transpose reshape squeeze expand_dims copy copy_p convert_element_type name".split())
 
 
 def with_own_layouts(run: Run, sites: Sequence[Site], loss: Program, knowledge: Knowledge) -> Knowledge:
@@ -32,14 +34,16 @@ def with_own_layouts(run: Run, sites: Sequence[Site], loss: Program, knowledge: 
         numbers = {variable: number + k for k, variable in enumerate(alike)}
         number += len(numbers)
         laid_out |= {new: old for old, new in numbers.items()}
-        moved = [_moved(knowledge.values[v], order, numbers) for v in alike if v in knowledge.values]
-        values |= {value.variable: value for value in moved if value.variable is not None}
-        back = [_moved(knowledge.cotangents[v], order, numbers) for v in alike]
-        cotangents |= {cotangent.variable: cotangent for cotangent in back if cotangent.variable is not None}
-        between = [slope for pair, slope in knowledge.slopes.items() if numbers.keys() >= {*pair}]
-        along = [_moved(slope, order, numbers) for slope in between if core(slope.values[0].shape) == core(shape)]
-        slopes |= {(s.variable, s.by): s for s in along if s.variable is not None and s.by is not None}
-        quantities += [q for q in (*moved, *back, *along) if everything.find(q.values) is None]
+        stand = {numbers[v]: _moved(q, order, numbers) for v, q in knowledge.values.items() if v in numbers}
+        come = {numbers[v]: _moved(knowledge.cotangents[v], order, numbers) for v in alike}
+        lead = {
+            (numbers[out], numbers[by]): _moved(slope, order, numbers)
+            for (out, by), slope in knowledge.slopes.items()
+            if out in numbers and by in numbers
+        }
+        values, cotangents, slopes = values | stand, cotangents | come, slopes | lead
+        new = (*stand.values(), *come.values(), *lead.values())
+        quantities += [quantity for quantity in new if everything.find(quantity.values) is None]
     return replace(
         knowledge,
         quantities=tuple(quantities),
@@ -72,15 +76,21 @@ def _layouts(
 def _moves_to(program: Program, out: int, is_known: Callable[[int], bool]) -> Chain | None:
     """The nearest known value of which a result is another layout, and the equations that bring it there."""
     start, equations = out, list[Equation]()
-    while start in program.makers and program.equations[program.makers[start]].name in _MOVES:
+    while start in program.makers and _is_a_layout(program, program.equations[program.makers[start]]):
         equations.insert(0, program.equations[program.makers[start]])
-        [atom] = equations[0].inputs
-        if not isinstance(atom, int):
-            return None
-        start = atom
+        [start] = (atom for atom in equations[0].inputs if isinstance(atom, int))
         if is_known(start):
             return start, tuple(equations), out
     return None
+
+
+def _is_a_layout(program: Program, equation: Equation) -> bool:
+    """Whether an equation only lays its numbers out: axes that are merged or split, and none of other sizes instead."""
+    atoms = (*equation.inputs, *equation.outputs)
+    if equation.name not in _MOVES or not all(isinstance(atom, int) for atom in atoms):
+        return False
+    one, other = ({*accumulate(program.shapes[v].shape, mul)} for v in atoms if isinstance(v, int))
+    return equation.name != "reshape" or one <= other or other <= one
 
 
 def _moved(quantity: Quantity, order: np.ndarray, numbers: dict[int, int]) -> Quantity:

@@ -10,6 +10,7 @@ What comes out is therefore compared with what the function itself gives, by who
 import abc
 import copy
 import functools
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ._numpy_array import ArrayOfBoth, as_float, at_the_point, plain, through
-from ._stacks import is_installed
+from ._stacks import is_installed, is_users
 from ._tree import is_array
 
 
@@ -101,8 +102,8 @@ def _with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
         return functools.partial(_with_our_numpy(value.func, made), *value.args, **value.keywords)
     if isinstance(value, types.MethodType):
         return types.MethodType(_with_our_numpy(value.__func__, made), value.__self__)
-    if isinstance(value, type) and _is_of_the_author(value):
-        return _class_with_our_numpy(value, made)
+    if isinstance(value, type):
+        return _class_with_our_numpy(value, made) if _is_of_the_author(value) else value
     if type(value) in (list, tuple, dict) or (_is_of_the_author(type(value)) and hasattr(value, "__dict__")):
         return _object_with_our_numpy(value, made)
     if not isinstance(value, types.FunctionType):
@@ -127,10 +128,10 @@ def _with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
 
 def _is_of_the_author(kind: type) -> bool:
     """Whether a class is one that the author of the code wrote, and may be made again: nobody is told of that."""
-    functions = [each for each in vars(kind).values() if isinstance(each, types.FunctionType)]
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""  # a notebook has none
+    is_theirs = kind.__module__ not in sys.builtin_module_names and is_users(file)
     is_plain = type(kind) in (type, abc.ABCMeta) and "__slots__" not in vars(kind)
-    is_plain = is_plain and not any("__init_subclass__" in vars(each) for each in kind.__mro__[:-1])
-    return is_plain and bool(functions) and not any(is_installed(each.__code__.co_filename) for each in functions)
+    return is_theirs and is_plain and not any("__init_subclass__" in vars(each) for each in kind.__mro__[:-1])
 
 
 def _class_with_our_numpy(kind: type, made: dict[int, Any]) -> Any:
@@ -156,25 +157,20 @@ _OF_EACH_CLASS = frozenset(("__dict__", "__weakref__", "_abc_impl", "__abstractm
 def _object_with_our_numpy(value: Any, made: dict[int, Any]) -> Any:
     """An object of such a class in the place of one of the author's, also in a list, a tuple or a dictionary.
 
-    What the code writes into it stays in it, and leaves the author's as it is.
+    What the code writes into any of them stays there, and leaves the author's as they are.
     """
     if id(value) in made:
         return made[id(value)]
     if type(value) is tuple:
-        items = tuple(_with_our_numpy(item, made) for item in value)
-        return value if all(a is b for a, b in zip(items, value, strict=True)) else items
+        return tuple(_with_our_numpy(item, made) for item in value)
     made[id(value)] = own = copy.copy(value)
     is_an_object = type(value) not in (list, dict)
     content = vars(own) if is_an_object else own
-    places: list[Any] = list(range(len(content)) if isinstance(content, list) else content)
-    before = [content[place] for place in places]
-    for place in places:
+    for place in list(range(len(content)) if isinstance(content, list) else content):
         content[place] = _with_our_numpy(content[place], made)
     if is_an_object:
         own.__class__ = _with_our_numpy(type(value), made)
-    elif all(content[place] is old for place, old in zip(places, before, strict=True)):
-        made[id(value)] = value  # a list with nothing of its author's in it
-    return made[id(value)]
+    return own
 
 
 def _names(code: types.CodeType) -> set[str]:

@@ -1,4 +1,4 @@
-"""What is known of functions that only the candidate has: slopes, cotangents and Jacobians, against closed forms."""
+"""What is known of what only the candidate has, its functions and its layouts: against closed forms."""
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from jaxmlp.verify._line._bench import Bench
 from jaxmlp.verify._line._known import known
 from jaxmlp.verify._line._own_activations import with_own_activations
 from jaxmlp.verify._line._own_jacobians import with_own_jacobians
+from jaxmlp.verify._line._own_layouts import with_own_layouts
 from jaxmlp.verify._program._sites import sites
 from jaxmlp.verify._program._source import Source
 from jaxmlp.verify._program._trace import traced
@@ -92,3 +93,30 @@ def test_of_a_batch_there_is_no_jacobian(random):
     [cotangent] = new
     assert cotangent.kind == "cotangent"
     np.testing.assert_allclose(cotangent.values[1], -y / np.asarray(softmax(x @ points[1][0])), rtol=1e-12)
+
+
+def of_images(w, x):
+    y = jnp.tanh(x * w)
+    return jnp.sum(y**2)
+
+
+def in_rows_of_pixels(w, x):
+    y = jnp.tanh(x * w)
+    rows = y.transpose(1, 2, 0).reshape(-1, 2)
+    d = 2 * rows
+    slope = 1 - rows**2
+    back = (d * slope).reshape(3, 4, 2).transpose(2, 0, 1)
+    return jnp.sum(back * x) * jnp.ones(())
+
+
+def test_what_is_known_is_known_in_the_layout_of_the_candidate(random):
+    points = [(random.normal(size=()), random.normal(size=(2, 3, 4))) for _ in range(2)]
+    after, new = learnt(with_own_layouts, of_images, in_rows_of_pixels, *points)
+    rows = np.tanh(points[1][0] * points[1][1]).transpose(1, 2, 0).reshape(-1, 2)
+    [value] = [q for q in new if q.kind == "value" and np.allclose(q.values[1], rows, rtol=1e-12)]
+    assert after.values[value.variable] is value
+    np.testing.assert_allclose(after.cotangents[value.variable].values[1], 2 * rows, rtol=1e-12)
+    slopes = [slope for (out, _), slope in after.slopes.items() if out == value.variable]
+    assert any(np.allclose(slope.values[1], 1 - rows**2, rtol=1e-12) for slope in slopes)
+    assert after.in_the_loss(value.variable) in traced(of_images, *points[0]).shapes
+    assert len({quantity.values[0].shape for quantity in new}) == 1  # a layout is looked at once

@@ -140,3 +140,30 @@ def test_a_layer_that_shares_its_square_matrix_turned_is_told_at_its_call(getkey
 
     w, x = normals(getkey, (4, 4), (7, 4))
     assert said(loss, grads, {"w": w}, x) == [("transposed", "decoder, _ = products(h, d)")]
+
+
+def test_a_normalised_value_for_a_centred_one_in_rows_of_pixels(getkey):
+    w, gamma, x, t = normals(getkey, (2, 3), (2,), (4, 3, 2, 2), (4, 2, 2, 2))
+
+    def loss(params, x, t):
+        z = jnp.einsum("nchw,fc->nfhw", x, params["w"])
+        centred = z - jnp.mean(z, axis=(0, 2, 3), keepdims=True)
+        normal = centred / jnp.sqrt(jnp.mean(centred**2, axis=(0, 2, 3), keepdims=True) + 1e-6)
+        return 0.5 * jnp.sum((params["gamma"][None, :, None, None] * normal - t) ** 2)
+
+    def grads(params, x, t):
+        z = jnp.einsum("nchw,fc->nfhw", x, params["w"])
+        rows = z.transpose(0, 2, 3, 1).reshape(-1, 2)
+        mean = jnp.mean(rows, axis=0, keepdims=True)
+        var = jnp.var(rows, axis=0, keepdims=True) + 1e-6
+        normal = (rows - mean) / jnp.sqrt(var)
+        d_out = params["gamma"][None] * normal - t.transpose(0, 2, 3, 1).reshape(-1, 2)
+        d_normal = d_out * params["gamma"][None]
+        d_var = jnp.sum(d_normal * normal, axis=0, keepdims=True) * -0.5 / var
+        d_mean = -jnp.sum(d_normal, axis=0, keepdims=True) / jnp.sqrt(var)
+        d_rows = d_normal / jnp.sqrt(var) + d_var * 2 * normal / len(rows) + d_mean / len(rows)
+        d_z = d_rows.reshape(4, 2, 2, 2).transpose(0, 3, 1, 2)
+        return {"w": jnp.einsum("nfhw,nchw->fc", d_z, x), "gamma": jnp.sum(d_out * normal, axis=0)}
+
+    line = "d_rows = d_normal / jnp.sqrt(var) + d_var * 2 * normal / len(rows) + d_mean / len(rows)"
+    assert said(loss, grads, {"w": w, "gamma": gamma}, x, t) == [("wrong-operand", line)]

@@ -1,3 +1,4 @@
+from abc import ABC, abstractmethod
 from functools import partial
 
 import jax
@@ -133,6 +134,110 @@ def test_methods_and_functions_within_functions_are_followed():
             return inner(x)
 
     np.testing.assert_allclose(jax.jit(as_jax(Layer().forward))(X), 2 * np.tanh(X), rtol=1e-12)
+
+
+class Layer(ABC):
+    count = 0
+
+    @abstractmethod
+    def total(self, x): ...
+
+    @property
+    def rows(self):
+        return np.arange(2)
+
+    @staticmethod
+    def zeros(shape):
+        return np.zeros(shape)
+
+
+class Sum(Layer):
+    def __init__(self, scale):
+        super().__init__()
+        self.scale, self.seen = scale, []
+
+    def total(self, x):
+        Layer.count += 1
+        self.seen.append(x)
+        out = self.zeros(x.shape[1])
+        for row in self.rows:
+            out[row] = self.scale * np.sum(x[:, row])
+        return out
+
+
+class Doubled(Sum):
+    def total(self, x):
+        return 2 * super().total(x)
+
+
+class Same(Doubled):
+    pass
+
+
+NETWORK = {"layers": [Same(3.0), (Sum(0.5), len)], "rates": [0.1]}
+
+
+def test_methods_of_its_own_classes_are_followed_and_their_objects_are_left_as_they_are():
+    rates = NETWORK["rates"]
+
+    def totals(x):
+        doubled, (plain, _) = NETWORK["layers"]
+        assert isinstance(doubled, Sum) and NETWORK["rates"] is rates
+        return doubled.total(x) + plain.total(x) + Sum(1.0).total(x)
+
+    expected = np.append(7.5 * X[:, :2].sum(axis=0), 0)
+    np.testing.assert_allclose(jax.jit(as_jax(totals))(X), expected, rtol=1e-12)
+    assert Layer.count == 0 and not any(layer.seen for layer in (NETWORK["layers"][0], NETWORK["layers"][1][0]))
+
+
+class Registered:
+    made: list[type] = []
+
+    def __init_subclass__(cls):
+        Registered.made.append(cls)
+
+    def total(self, x):
+        return np.sum(x)
+
+
+class OfSlots:
+    __slots__ = ("scale",)
+
+    def __init__(self):
+        self.scale = 2.0
+
+    def total(self, x):
+        return self.scale * np.sum(x)
+
+
+class Special(Registered):
+    def total(self, x):
+        return 3 * super().total(x)
+
+
+@pytest.mark.parametrize("kind, factor", [(Special, 3.0), (OfSlots, 2.0)])
+def test_a_class_that_cannot_be_made_again_unseen_stays_as_it_is(kind, factor):
+    made = list(Registered.made)
+    np.testing.assert_allclose(jax.jit(as_jax(lambda x: kind().total(x)))(X), factor * X.sum(), rtol=1e-12)
+    assert Registered.made == made
+
+
+def test_places_that_hold_a_condition_are_those_at_the_point():
+    def maxima(x):
+        out = np.zeros(x.shape)
+        out[np.where(x == x.max(axis=0))] = 1
+        rows, columns = np.nonzero(x > 0)
+        out[rows, columns] += x[rows, columns]
+        return out * x
+
+    np.testing.assert_allclose(jax.jit(as_jax(maxima, (X,)))(X), maxima(X), rtol=1e-12)
+    with pytest.raises(jax.errors.ConcretizationTypeError):
+        jax.jit(as_jax(maxima))(X)
+
+
+def test_an_array_gets_the_axes_that_are_asked_for():
+    columns = lambda x: np.array(x[0], ndmin=2).T @ np.array([x[1]], ndmin=2)
+    np.testing.assert_allclose(jax.jit(as_jax(columns, (X,)))(X), np.outer(X[0], X[1]), rtol=1e-12)
 
 
 def test_a_name_that_is_not_assigned_yet_is_left_so():
