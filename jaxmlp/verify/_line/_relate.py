@@ -60,6 +60,25 @@ _ALONG = 1 - 1e3 * RIGHT**2
 """The squared cosine of the angle between a value and a multiple of it is more than this."""
 
 
+def weights(terms: Sequence[Values], total: Values) -> tuple[float, ...] | None:
+    """The numbers `c` with `total = sum(c_i terms_i)` at every point, by least squares; None if there are none, or more
+    than these.
+    """
+    shapes = [value.shape for value in total]
+    if 2 * len(terms) > sum(value.size for value in total):
+        return None  # numbers of any size add up to so few
+    try:
+        each = [_flat(tuple(map(np.broadcast_to, values, shapes))) for values in terms]
+    except ValueError:
+        return None
+    columns, wanted = np.stack(each, axis=1), _flat(total)
+    if not np.isfinite(columns).all():
+        return None
+    solution, _, rank, _ = np.linalg.lstsq(columns, wanted, rcond=None)
+    is_it = rank == len(terms) and norm(columns @ solution - wanted) <= RIGHT * norm(wanted)
+    return tuple(solution.tolist()) if is_it else None
+
+
 def missing_terms(actual: Values, terms: Sequence[Values]) -> list[Values] | None:
     """Those of the terms of a sum that `actual` lacks, where it is a sum of the others, up to a factor."""
     if any(term[0].size != actual[0].size for term in terms):

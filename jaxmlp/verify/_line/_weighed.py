@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .._program._trace import Atom, Literal
-from ._bench import Bench, Evaluate, Patch, Read, RIGHT
+from ._bench import Bench, Evaluate, Patch, Read
 from ._edits import Edit
 from ._matching import is_simple, scale_cost, snapped
 from ._offers import Instances
+from ._relate import weights
 
 
 _BOTH = 1.2
@@ -33,18 +34,13 @@ def weighed(bench: Bench, instances: Instances) -> Iterator[Edit]:
 
 
 def _factors(bench: Bench, terms: Sequence[Atom], path: str, sign: float) -> tuple[float, ...] | None:
-    """The numbers with which the terms add up to a leaf, by least squares over all points."""
-    truth = [leaves[path] for leaves in bench.truth]
-    each = [bench.run.at(term) for term in terms]
-    if truth[0].size * len(truth) < 4 or any(values[0].shape != truth[0].shape for values in each):
+    """The numbers with which the terms add up to a leaf."""
+    first, second = map(bench.run.at, terms)
+    truth = tuple(leaves[path] for leaves in bench.truth)
+    if any(values[0].shape != truth[0].shape for values in (first, second)):
         return None
-    columns = np.stack([np.concatenate([value.ravel() for value in values]) for values in (each[0], each[1])], axis=1)
-    columns, wanted = columns * [1.0, sign], np.concatenate([leaf.ravel() for leaf in truth])
-    if not np.isfinite(columns).all():
-        return None
-    solution, _, rank, _ = np.linalg.lstsq(columns, wanted, rcond=None)
-    is_right = rank == 2 and np.linalg.norm(columns @ solution - wanted) <= RIGHT * np.linalg.norm(wanted)
-    return tuple(map(snapped, solution.tolist())) if is_right else None
+    found = weights([first, tuple(sign * value for value in second)], truth)
+    return None if found is None else tuple(map(snapped, found))
 
 
 def _times(factors: Sequence[float]) -> Patch:

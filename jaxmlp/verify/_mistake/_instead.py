@@ -27,6 +27,7 @@ from ._terms import adds_to_a_term, lacks_a_term, penalty_among, stale_operand, 
 from ._undone import slope_alone, value_for_its_slope
 from ._usual_slopes import makes_another_slope
 from ._wanted import of_what_is_read, sum_for_a_product
+from ._weighed import in_its_terms
 
 
 def stale(e: Explanation) -> Finding:
@@ -131,6 +132,8 @@ def _not_that_cotangent(
         return _words.wrong_operand(e.paths, used=None, instead=None, place=place)
     if e.mistake.innocent and e.name and as_code(what) and what != e.name:
         return _words.wrong_operand(e.paths, used=e.name, instead=what, place=place)
+    if weighed := in_its_terms(e, expected):
+        return weighed
     found = related_term(e, expected) or of_another_form(e, expected) or of_what_is_read(e, quantity)
     if found is None and is_right_on_part_of_a_branch(e, expected):
         return _words.wrong_mask(e.paths, place=e.place())
