@@ -19,7 +19,7 @@ from ._names import line_of
 from ._parts import signs
 from ._relations import related_by_a_slope, times, without_ones
 from ._softmax import has_only_the_diagonal
-from ._terms import adds_to_a_term, steps, sums_a_cotangent
+from ._terms import adds_to_a_term, stale_value, steps, sums_a_cotangent
 from ._usual_slopes import makes_another_slope
 
 
@@ -91,6 +91,8 @@ def _back_to_a_cotangent(e: Explanation) -> Finding | None:
             return found
     for atom, quantity, patches in _replaced(e):
         if _gives_a_cotangent(e, patches):
+            if isinstance(atom, int) and (stale := stale_value(e, atom)) is not None:
+                return _words.stale_weights(e.paths, used=stale[0], instead=stale[1], place=e.place())
             used, instead = e.case.names.of(atom), e.case.names.known(quantity)
             return _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
     return None

@@ -38,6 +38,27 @@ def another_factor_in_each_run(e: Explanation) -> Finding | None:
     return None
 
 
+def the_same_factor_in_each_run(e: Explanation) -> Finding | None:
+    """A product in which every run computes the same array anew that is right in one run alone: as in a loop that
+    takes the slope at the values of the last example.
+    """
+    every = every_run(e) if len(e.mistake.instances) > 1 else None
+    if every is None or every[0][0][0].size < 2:
+        return None
+    for spots in zip(*e.mistake.instances, strict=False):
+        for factors in zip(*(e.case.bench.program.equations[index].inputs for index in spots), strict=False):
+            used = stacked(e, [*factors]) if len({*factors}) == len(spots) else None
+            is_one = used is not None and used[0].shape == every[0][0].shape and not np.ptp(used[0], axis=0).any()
+            if is_one and sum(_relate.same(a, x) for a, x in zip(*map(_runs, every), strict=True)) == 1:
+                return _words.wrong_operand(e.paths, used=e.case.names.of(factors[0]), instead=None, place=e.place())
+    return None
+
+
+def _runs(every: Values) -> list[Values]:
+    """What is given in each run."""
+    return [tuple(value[run] for value in every) for run in range(len(every[0]))]
+
+
 def a_factor_too_much(e: Explanation) -> Finding | None:
     """A number that a product has in each run, and that does not belong there."""
     every = every_run(e) if len(e.mistake.instances) > 1 else None

@@ -12,7 +12,12 @@ from .._report._gradient_report import Finding
 from ._another_pair import another_pair
 from ._carried import adds_in_every_run, lacks_its_matrix
 from ._conditions import is_of_another_condition, is_right_on_part_of_a_branch, masked_otherwise
-from ._every_run import a_factor_too_much, a_slope_in_each_run, another_factor_in_each_run
+from ._every_run import (
+    a_factor_too_much,
+    a_slope_in_each_run,
+    another_factor_in_each_run,
+    the_same_factor_in_each_run,
+)
 from ._explanation import Explanation
 from ._losses import another_loss, of_a_function_of_it, wrong_output_and_sign
 from ._names import as_code
@@ -105,6 +110,8 @@ def _not_that_cotangent(
         return _words.stale_weights(e.paths, used=old[0], instead=old[1], place=e.place())
     if (masked := masked_otherwise(e, e.actual, expected)) is not None:
         return masked
+    if (found := the_same_factor_in_each_run(e)) is not None:
+        return found
     if lacks_a_term(e, quantity):
         parameter = penalty_among(e, quantity)
         if parameter is not None:

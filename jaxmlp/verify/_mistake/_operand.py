@@ -10,7 +10,7 @@ from .._line import _relate
 from .._line._bench import RIGHT
 from .._line._matching import snapped
 from .._line._offers import Offer
-from .._line._patches import after
+from .._line._patches import after, with_inputs
 from .._line._relate import Values
 from .._program._sites import wholes
 from .._program._trace import Atom, Literal
@@ -107,7 +107,7 @@ def operand(e: Explanation) -> Finding:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None and found.cause in _OF_FACTORS and _are_of_the_forward_pass(e, atom, offer):
             found = None  # `(x - mean) / std` for `x - mean`: another value, of which the candidate may have no name
-        if found is None and is_compared_with_data(e):
+        if found is None and (is_compared_with_data(e) or _is_done_twice(e, atom)):
             return _words.wrong_forward(e.paths, place=e.place())
         found = found or next(iter(sum_for_a_product(e) or ()), None)
         return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
@@ -136,6 +136,19 @@ def _epsilon_between(used: Values, instead: Values) -> float | None:
     number = float(added.mean())
     is_it = 0 < abs(number) <= _EPSILON and np.ptp(added) <= RIGHT * max(norm(value) for value in used)
     return snapped(number) if is_it and np.ptp(added) < 1e-3 * abs(number) else None
+
+
+def _is_done_twice(e: Explanation, used: Atom) -> bool:
+    """Whether a function of one value is taken of its own result where that of the value belongs: `exp(exp(z))`."""
+    bench, makers = e.case.bench, e.case.bench.program.makers
+    first, second = (makers.get(atom) if isinstance(atom, int) else None for atom in (used, e.out))
+    if first is None or second is None:
+        return False
+    once, twice = (bench.program.equations[index] for index in (first, second))
+    if once.name != twice.name or len(once.inputs) != 1 or twice.inputs != (used,):
+        return False
+    values = bench.run.at(once.inputs[0])
+    return all(bench.is_right(path, {second: with_inputs([0], lambda point: values[point])}) for path in e.paths)
 
 
 def _are_of_the_forward_pass(e: Explanation, used: Atom, offer: Offer) -> bool:

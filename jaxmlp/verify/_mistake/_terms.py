@@ -13,7 +13,7 @@ from .._line._overwritten import PUTS
 from .._line._quantities import Quantity
 from .._line._rows import rows
 from .._program._sites import results, wholes
-from .._program._trace import Literal
+from .._program._trace import Equation
 from ._carried import carries_what_is_wrong
 from ._explanation import Explanation
 
@@ -151,24 +151,33 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
     """An operand that is a parameter after a step: its name, and the parameter's."""
     program = e.case.bench.program
     inside = {out for index in e.run for out in program.equations[index].outputs}
-    for index in e.run:
-        for atom in program.equations[index].inputs:
-            if (
-                isinstance(atom, Literal)
-                or atom in inside
-                or atom in program.inputs
-                or e.is_forward(e.case.bench.run.at(atom))
-            ):
-                continue
-            *_, whole = wholes(program, atom)
-            index = program.makers.get(whole) if isinstance(whole, int) else None
-            if index is None or program.equations[index].name not in STEPS or e.case.bench.is_corrected(index):
-                continue
-            for term in program.equations[index].inputs:
-                for of in wholes(program, term):
-                    if isinstance(of, int) and of in e.case.params:
-                        return e.case.names.of(atom) or e.case.params[of], e.case.params[of]
+    for equation in (program.equations[index] for index in e.run):
+        for atom in equation.inputs:
+            if isinstance(atom, int) and atom not in inside and not _is_taken_from_itself(e, equation, atom):
+                if (found := stale_value(e, atom)) is not None:
+                    return found
     return None
+
+
+def stale_value(e: Explanation, variable: int) -> tuple[str, str] | None:
+    """The name of a value that is a parameter after a step, or a part of one, and that of the parameter."""
+    program, bench = e.case.bench.program, e.case.bench
+    if variable in program.inputs or e.is_forward(bench.run.at(variable)):
+        return None
+    *_, whole = wholes(program, variable)
+    index = program.makers.get(whole) if isinstance(whole, int) else None
+    if index is None or program.equations[index].name not in STEPS or bench.is_corrected(index):
+        return None
+    for of in (of for term in program.equations[index].inputs for of in wholes(program, term)):
+        if isinstance(of, int) and of in e.case.params:
+            return e.case.names.of(variable) or e.case.params[of], e.case.params[of]
+    return None
+
+
+def _is_taken_from_itself(e: Explanation, equation: Equation, variable: int) -> bool:
+    """Whether a parameter after its step and the parameter itself are subtracted: `(old - new) / rate`."""
+    others = {atom for read in equation.inputs if read != variable for atom in wholes(e.case.bench.program, read)}
+    return equation.name == "sub" and not others.isdisjoint(e.case.depends_on(variable) & set(e.case.params))
 
 
 def adds_to_a_term(e: Explanation) -> bool:
