@@ -40,7 +40,7 @@ def of_programs(
     yield from _everywhere(bench, owners, params)
     yield from _in_each(bench, owners, wrong)
     yield from _along_other_axes(bench, owners)
-    yield from islice(_instead_of_another(bench, owners, wrong), _PAIRS)
+    yield from islice(_instead_of_another(bench, owners, params, wrong), _PAIRS)
     yield from _unrounded(bench, owners)
     yield from sent_again(bench, owners)
     yield from only_the_last(bench, list(dict.fromkeys(owners.values())))
@@ -154,15 +154,17 @@ def _counted(bench: Bench, indices: Iterable[int], was: int, length: int) -> dic
 
 
 def _instead_of_another(
-    bench: Bench, owners: dict[int, Site], wrong: Collection[str]
+    bench: Bench, owners: dict[int, Site], params: Sequence[int], wrong: Collection[str]
 ) -> Iterator[tuple[list[Site], Edit]]:
     """A value of the candidate's in the place of another, in all statements that read that on the way to wrong leaves
-    alone: `x - mean` where `x_norm - mean` stands time after time. What nothing else reads is wrong itself.
+    alone: `x - mean` where `x_norm - mean` stands time after time. What nothing else reads is wrong itself, unless it
+    is an argument, as one draw of noise is where another belongs.
     """
     program = bench.program
     sites = [site for site in dict.fromkeys(owners.values()) if len(site.instances) == 1 and name_of(program, site)]
     named = [out for site in sites for out in results(program, site.instances[0])]
-    for used in named:
+    arguments = [variable for variable in program.inputs if variable not in params and bench.run.at(variable)[0].ndim]
+    for used in (*arguments, *named):
         uses = [
             index
             for index in dict.fromkeys(program.users.get(used, ()))
@@ -170,10 +172,10 @@ def _instead_of_another(
         ]
         where = list(dict.fromkeys(owners[index] for index in uses))
         values = bench.run.at(used)
-        is_right = len(uses) < len(set(program.users.get(used, ())))
-        for instead in named if is_right and len(where) > 1 and values[0].dtype.kind == "f" else ():
+        is_right = used in arguments or len(uses) < len(set(program.users.get(used, ())))
+        for instead in (*arguments, *named) if is_right and len(where) > 1 and values[0].dtype.kind == "f" else ():
             others = bench.run.at(instead)
-            is_there = instead != used and program.makers[instead] < uses[0] and instead in program.users
+            is_there = instead != used and program.makers.get(instead, -1) < uses[0] and instead in program.users
             if not is_there or others[0].shape != values[0].shape or others[0].dtype != values[0].dtype:
                 continue
             patches: dict[int, Patch] = {}

@@ -19,7 +19,7 @@ from ._names import line_of
 from ._parts import signs
 from ._relations import related_by_a_slope, times, without_ones
 from ._softmax import has_only_the_diagonal
-from ._terms import adds_to_a_term, stale_value, steps, sums_a_cotangent
+from ._terms import adds_to_a_term, stale_value, stepped_in_rows, steps, sums_a_cotangent
 from ._usual_slopes import makes_another_slope
 
 
@@ -31,7 +31,9 @@ _MOST = 64
 
 def departed(e: Explanation) -> Finding:
     """What reads nothing but what is right, and gives what is not known, or a cotangent of the other sign."""
-    for _, parameter in steps(e).values():
+    rows = stepped_in_rows(e)
+    is_own = rows is not None and {*e.paths} == {e.case.paths[rows]}  # its gradient is told by the step
+    for parameter in [whole for _, whole in steps(e).values()] or ([] if rows is None or is_own else [rows]):
         instead, used = e.case.params[parameter], e.name or e.case.params[parameter]
         return _words.stale_weights(e.paths, used=used, instead=instead, place=replace(e.place(), name=None))
     is_a_number = e.out is None or e.actual[0].size == 1

@@ -44,6 +44,7 @@ from ._elsewhere import (
     where_it_is_made,
     where_it_is_named,
     where_it_is_scaled,
+    where_it_is_stepped,
     where_it_vanishes,
 )
 from ._explanation import Explanation
@@ -237,7 +238,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
     found = where_it_vanishes(explanation, where_it_is_scaled(explanation, found))
     found = where_it_is_added_up(explanation, where_it_is_named(explanation, found))
     found = where_it_is_made(explanation, at_its_return(explanation, at_an_early_return(explanation, found)))
-    return of_one_part(explanation, found)
+    return of_one_part(explanation, where_it_is_stepped(explanation, found))
 
 
 def _beside_one_term(

@@ -17,6 +17,7 @@ from .._report._gradient_report import Finding
 from ._called import calls_of_some
 from ._explanation import Explanation
 from ._names import line_of
+from ._terms import is_taken_from_itself
 
 
 def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
@@ -111,6 +112,33 @@ def where_it_vanishes(e: Explanation, findings: list[Finding]) -> list[Finding]:
         return findings
     line = line_of(e.case.places[program.makers[found]], e.case.source)
     return [replace(finding, line=line, computes=None, must=None, fix=None, evidence=None) for finding in findings]
+
+
+_OF_A_STEP = frozenset(
+    "stale-weights wrong-regularization missing-regularization missing-term double-counted-term unknown".split()
+)
+"""What is wrong in a step, and not in how much was stepped."""
+
+
+def where_it_is_stepped(e: Explanation, findings: list[Finding]) -> list[Finding]:
+    """The findings, at the last step of a parameter, if the statement only says how much was stepped: as in
+    `(old - new) / rate`.
+    """
+    program, pending = e.case.bench.program, [] if e.out is None else [e.out]
+    if not {finding.cause for finding in findings} <= _OF_A_STEP or any(finding.must for finding in findings):
+        return findings
+    while pending:
+        index = program.makers.get(pending.pop())
+        if index not in e.run or program.equations[index].name not in ("sub", "mul", "div", "neg"):
+            continue
+        atoms = [atom for atom in program.equations[index].inputs if isinstance(atom, int)]
+        stepped = [atom for atom in atoms if is_taken_from_itself(e, program.equations[index], atom)]
+        frame = e.case.places[program.makers[stepped[0]]] if stepped and stepped[0] in program.makers else None
+        if frame is not None and frame != e.frame:
+            line = line_of(frame, e.case.source)
+            return [replace(finding, line=line, computes=None) for finding in findings]
+        pending += atoms
+    return findings
 
 
 def where_it_is_named(e: Explanation, findings: list[Finding]) -> list[Finding]:

@@ -45,8 +45,10 @@ def the_same_factor_in_each_run(e: Explanation) -> Finding | None:
     every = every_run(e) if len(e.mistake.instances) > 1 else None
     if every is None or every[0][0][0].size < 2:
         return None
+    equations = e.case.bench.program.equations
     for spots in zip(*e.mistake.instances, strict=False):
-        for factors in zip(*(e.case.bench.program.equations[index].inputs for index in spots), strict=False):
+        products = [equations[index].inputs for index in spots if equations[index].name == "mul"]
+        for factors in zip(*products, strict=False) if len(products) == len(spots) else ():
             used = stacked(e, [*factors]) if len({*factors}) == len(spots) else None
             is_one = used is not None and used[0].shape == every[0][0].shape and not np.ptp(used[0], axis=0).any()
             if is_one and sum(_relate.same(a, x) for a, x in zip(*map(_runs, every), strict=True)) == 1:

@@ -51,6 +51,8 @@ def operand(e: Explanation) -> Finding:
     if isinstance(atom, int) and (eps := _epsilon_between(e.case.bench.run.at(atom), offer.values[0])) is not None:
         place = _with_operand(e, used, f"({used} {'-+'[eps > 0]} {abs(eps):g})")
         return _words.epsilon(e.paths, eps=abs(eps), is_missing=eps > 0, place=place)
+    if _is_done_twice(e, atom):
+        return _words.wrong_forward(e.paths, place=_with_operand(e, used, instead))
     if isinstance(atom, int) and offer.quantity is not None:
         found = value_for_its_slope(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None:
@@ -105,9 +107,9 @@ def operand(e: Explanation) -> Finding:
         return _words.missing_slope(e.paths, slope=None, place=_with_operand(e, used, instead))
     if used is None or instead is None or used == instead:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
-        if found is not None and found.cause in _OF_FACTORS and _are_of_the_forward_pass(e, atom, offer):
+        if found is not None and found.cause == "extra-factor" and _are_of_the_forward_pass(e, atom, offer):
             found = None  # `(x - mean) / std` for `x - mean`: another value, of which the candidate may have no name
-        if found is None and (is_compared_with_data(e) or _is_done_twice(e, atom)):
+        if found is None and is_compared_with_data(e):
             return _words.wrong_forward(e.paths, place=e.place())
         found = found or next(iter(sum_for_a_product(e) or ()), None)
         return found or _words.wrong_operand(e.paths, used=used, instead=instead, place=e.place())
@@ -120,9 +122,6 @@ def operand(e: Explanation) -> Finding:
         return _words.off_by_one_layer(e.paths, used=used, instead=instead, place=place)
     return _words.wrong_operand(e.paths, used=used, instead=instead, place=place)
 
-
-_OF_FACTORS = frozenset(("missing-factor", "extra-factor"))
-"""The causes that say by which factor one value differs from another."""
 
 _EPSILON = 0.01
 """What is added to keep a divisor from zero, at most."""

@@ -137,6 +137,17 @@ def _step(e: Explanation, index: int) -> tuple[int, int] | None:
     return None
 
 
+def stepped_in_rows(e: Explanation) -> int | None:
+    """The parameter of which the statement steps some rows: `w.at[i].add(-rate * dw)`."""
+    program = e.case.bench.program
+    atom = e.out
+    while isinstance(atom, int) and (index := program.makers.get(atom)) is not None:
+        if program.equations[index].name != "scatter-add":
+            break
+        atom = program.equations[index].inputs[0]
+    return atom if atom != e.out and isinstance(atom, int) and atom in e.case.params else None
+
+
 def without_steps(e: Explanation) -> Patches:
     """Patches that leave the parameters as they were before the step that the statement makes; or, of one that reads
     them after it, if another mistake is left then.
@@ -153,7 +164,7 @@ def stale_operand(e: Explanation) -> tuple[str, str] | None:
     inside = {out for index in e.run for out in program.equations[index].outputs}
     for equation in (program.equations[index] for index in e.run):
         for atom in equation.inputs:
-            if isinstance(atom, int) and atom not in inside and not _is_taken_from_itself(e, equation, atom):
+            if isinstance(atom, int) and atom not in inside and not is_taken_from_itself(e, equation, atom):
                 if (found := stale_value(e, atom)) is not None:
                     return found
     return None
@@ -174,7 +185,7 @@ def stale_value(e: Explanation, variable: int) -> tuple[str, str] | None:
     return None
 
 
-def _is_taken_from_itself(e: Explanation, equation: Equation, variable: int) -> bool:
+def is_taken_from_itself(e: Explanation, equation: Equation, variable: int) -> bool:
     """Whether a parameter after its step and the parameter itself are subtracted: `(old - new) / rate`."""
     others = {atom for read in equation.inputs if read != variable for atom in wholes(e.case.bench.program, read)}
     return equation.name == "sub" and not others.isdisjoint(e.case.depends_on(variable) & set(e.case.params))

@@ -466,3 +466,29 @@ def test_a_sum_over_examples_that_begins_anew_with_each(getkey):
     u, w, xs, ys = normals(getkey, (4, 5), (5, 3), (6, 4), (6, 3))
     line = "total = [before + more for before, more in zip(zeros, of_one, strict=True)]"
     assert said(loss, grads, {"u": u, "w": w}, xs, ys) == [("missing-term", line)]
+
+
+def test_a_slope_that_every_example_takes_from_the_last(getkey):
+    with_a_one = lambda z: jnp.concatenate([jnp.ones(1), z])
+
+    def loss(params, xs, ys):
+        hidden = [sigmoid(with_a_one(params["w"] @ x)) for x in xs]
+        return 0.5 * sum(jnp.sum((params["v"] @ h - y) ** 2) for h, y in zip(hidden, ys, strict=True))
+
+    def grads(params, xs, ys):
+        hidden = []
+        for x in xs:
+            hidden.append(sigmoid(with_a_one(params["w"] @ x)))
+        dw, dv = jnp.zeros_like(params["w"]), jnp.zeros_like(params["v"])
+        for i, x in enumerate(xs):
+            error = params["v"] @ hidden[i] - ys[i]
+            last = hidden[-1][1:]
+            delta = params["v"][:, 1:].T @ error * (last * (1 - last))
+            dv = dv + jnp.outer(error, hidden[i])
+            dw = dw + jnp.outer(delta, x)
+        return {"w": dw, "v": dv}
+
+    w, v, xs, ys = normals(getkey, (4, 3), (2, 5), (5, 3), (5, 2))
+    (cause, line), *others = said(loss, grads, {"w": w, "v": v}, xs, ys)
+    assert (cause, others) == ("wrong-operand", [])
+    assert line in ("last = hidden[-1][1:]", 'delta = params["v"][:, 1:].T @ error * (last * (1 - last))')

@@ -468,3 +468,29 @@ def test_half_of_the_error_beside_the_penalty_of_another_norm(getkey):
     line = "dp = dp.at[k].set(beta * p[k] - error * q[k])"
     found = said(loss, grads, {"p": p, "q": q}, jnp.asarray(4.0), jnp.asarray(0.1))
     assert found == [("wrong-regularization", line), ("scale-constant", line)]
+
+
+def of_channels(params, x, y):
+    z = jnp.einsum("fc,nchw->nfhw", params["w"], x)
+    centred = z - jnp.mean(z, (0, 2, 3), keepdims=True)
+    normal = centred / jnp.sqrt(jnp.mean(centred**2, (0, 2, 3), keepdims=True) + 1e-5)
+    return 0.5 * jnp.sum((normal - y) ** 2)
+
+
+@pytest.mark.parametrize("count, cause", [(4, "scale-constant"), (4 * 6 * 4, "scale-batch")])
+def test_a_count_that_is_wrong_in_two_terms_of_a_sum(getkey, count, cause):
+    def grads(params, x, y):
+        axes = (0, 2, 3)
+        z = jnp.einsum("fc,nchw->nfhw", params["w"], x)
+        centred = z - jnp.mean(z, axes, keepdims=True)
+        scale = 1 / jnp.sqrt(jnp.mean(centred**2, axes, keepdims=True) + 1e-5)
+        d = centred * scale - y
+        dvar = jnp.sum(d * centred, axes, keepdims=True) * -0.5 * scale**3
+        dmean = -scale * jnp.sum(d, axes, keepdims=True)
+        dz = d * scale + dvar * centred * (2.0 / count) + dmean * (1.0 / count)
+        return {"w": jnp.einsum("nfhw,nchw->fc", dz, x)}
+
+    w, x, y = normals(getkey, (3, 5), (4, 5, 2, 3), (4, 3, 2, 3))
+    report = check(of_channels, grads, {"w": w}, x, y)
+    assert first(report) == (cause, "dz = d * scale + dvar * centred * (2.0 / count) + dmean * (1.0 / count)")
+    assert report.findings[0].factor == 24 / count

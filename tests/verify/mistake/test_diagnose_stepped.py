@@ -1,0 +1,121 @@
+"""The diagnosis where the gradient is told by a step: `(old - new) / rate`, in place, row by row, or layer by layer."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .findings import normals, said
+
+
+def _ranked(params, rate, lam):
+    user, near, far = params["user"][1], params["item"][2], params["item"][0]
+    penalty = jnp.sum(user**2) + jnp.sum(near**2) + jnp.sum(far**2)
+    return jnp.logaddexp(0.0, -user @ (near - far)) + 0.5 * lam * penalty
+
+
+def test_a_view_of_a_row_that_is_read_twice_after_its_step(getkey):
+    def grads(params, rate, lam):
+        users, items = np.array(params["user"]), np.array(params["item"])
+        user, near, far = users[1], items[2], items[0]
+        error = 1 / (1 + np.exp(user.dot(near) - user.dot(far)))
+        users[1] += rate * (error * (near - far) - lam * user)
+        items[2] += rate * (error * user - lam * near)
+        items[0] += rate * (-error * user - lam * far)
+        return {"user": (np.array(params["user"]) - users) / rate, "item": (np.array(params["item"]) - items) / rate}
+
+    user, item = map(np.asarray, normals(getkey, (3, 4), (4, 4)))
+    found = said(_ranked, grads, {"user": user, "item": item}, np.float32(0.25), np.float32(0.05))
+    assert found == [("stale-weights", "items[2] += rate * (error * user - lam * near)")]
+
+
+def test_a_penalty_that_the_steps_add_and_rows_that_are_stepped_before_they_are_read(getkey):
+    def grads(params, rate, lam):
+        users, items = params["user"], params["item"]
+        error = 1 / (1 + jnp.exp(users[1] @ (items[2] - items[0])))
+        items = items.at[2].add((users[1] * error + items[2] * lam) * rate)
+        items = items.at[0].add((-users[1] * error + items[0] * lam) * rate)
+        users = users.at[1].add(((items[2] - items[0]) * error + users[1] * lam) * rate)
+        return {"user": -(users - params["user"]) / rate, "item": -(items - params["item"]) / rate}
+
+    user, item = normals(getkey, (3, 4), (4, 4))
+    line = "items = items.at[0].add((-users[1] * error + items[0] * lam) * rate)"
+    found = said(_ranked, grads, {"user": user, "item": item}, jnp.asarray(0.25), jnp.asarray(0.05))
+    assert found == [("stale-weights", line), ("wrong-regularization", line)]
+
+
+def test_a_bias_that_is_stepped_by_the_errors_of_a_whole_batch(getkey):
+    def loss(params, x, y, rate):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w"] + params["b"]) - y) ** 2)
+
+    def grads(params, x, y, rate):
+        w, b = params["w"], params["b"]
+        a = jnp.tanh(x @ w + b)
+        d = (a - y) * (1 - a**2)
+        w = w - rate * x.T @ d
+        b = b - rate * d
+        dw, db = (params["w"] - w) / rate, (params["b"] - b) / rate
+        return {"w": dw, "b": db}
+
+    w, b, x, y = normals(getkey, (3, 2), (1, 2), (5, 3), (5, 2))
+    found = said(loss, grads, {"w": w, "b": b}, x, y, jnp.asarray(0.1))
+    assert found == [("missing-reduction", "b = b - rate * d")]
+
+
+def test_updated_weights_make_a_leaf_wrong_that_has_another_mistake_too(getkey):
+    def loss(params, x, y):
+        h = jnp.tanh(jnp.tanh(x @ params["u"]) @ params["v"])
+        return 0.5 * jnp.sum((h @ params["w"] - y) ** 2)
+
+    def grads(params, x, y):
+        g = jnp.tanh(x @ params["u"])
+        h = jnp.tanh(g @ params["v"])
+        d = h @ params["w"] - y
+        dw = h.T @ d
+        w = params["w"] - 0.1 * dw
+        dh = d @ w.T * (1 - h**2)
+        dg = jnp.cumsum(dh, axis=1) @ params["v"].T * (1 - g**2)
+        return {"u": x.T @ dg, "v": g.T @ dh, "w": dw}
+
+    u, v, w, x, y = normals(getkey, (3, 4), (4, 5), (5, 2), (6, 3), (6, 2))
+    (stale, line), *rest = said(loss, grads, {"u": u, "v": v, "w": w}, x, y)
+    assert (stale, line) == ("stale-weights", 'w = params["w"] - 0.1 * dw') or line == "dh = d @ w.T * (1 - h**2)"
+    assert [text for _, text in rest] == ['dg = jnp.cumsum(dh, axis=1) @ params["v"].T * (1 - g**2)']
+
+
+def test_the_same_draw_of_noise_in_several_statements(getkey):
+    def loss(params, x, first, second):
+        z = x @ params["mean"] + jnp.exp(x @ params["spread"]) * second
+        return jnp.sum(jnp.tanh(z)) + jnp.sum(z**2)
+
+    def grads(params, x, first, second):
+        deviation = jnp.exp(x @ params["spread"])
+        noise = first
+        z = x @ params["mean"] + deviation * second
+        d_left, d_right = 1 - jnp.tanh(z) ** 2, 2 * z
+        s_left = d_left * deviation * noise
+        s_right = d_right * deviation * noise
+        return {"mean": x.T @ (d_left + d_right), "spread": x.T @ s_left + x.T @ s_right}
+
+    mean, spread, x, first, second = normals(getkey, (3, 2), (3, 2), (5, 3), (5, 2), (5, 2))
+    found = said(loss, grads, {"mean": mean, "spread": spread}, x, first, second)
+    assert found == [
+        ("wrong-operand", "s_left = d_left * deviation * noise"),
+        ("wrong-operand", "s_right = d_right * deviation * noise"),
+    ]
+
+
+def test_an_exponential_of_an_exponential_is_another_forward_pass(getkey):
+    def loss(params, x, y):
+        return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(x @ params["w"]), axis=1))
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        p = jnp.exp(z - jnp.max(z, axis=1, keepdims=True))
+        p = jnp.exp(p)
+        p = p / jnp.sum(p, axis=1, keepdims=True)
+        return {"w": x.T @ (p - y) / len(x)}
+
+    w, x = normals(getkey, (3, 4), (6, 3))
+    assert said(loss, grads, {"w": w}, x, jnp.eye(4)[jnp.array([0, 3, 2, 1, 1, 0])]) == [
+        ("wrong-forward", "p = jnp.exp(p)")
+    ]
