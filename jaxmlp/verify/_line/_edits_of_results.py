@@ -154,6 +154,7 @@ class _Result:
         places = {_function_of(program.equations[i]) for i in (*users, *(maker for maker, _ in self._spots))}
         self._gets_a_number = bool(numbers) and names <= {"mul", "div"} and all(numbers) and len(places) == 1
         self._is_only_summed = names == {"reduce_sum"}  # then the axis of the sum is wrong
+        self._values = [bench.run.at(out)[0] for out in outs]
         self._is_a_mask = bool(self.shape) and all(np.isin(bench.run.at(out)[0], (0, 1)).all() for out in outs)
 
     def edit(self, kind: str, cost: float, change: Change, *, factor: bool = True, **facts: Any) -> Edit:
@@ -186,11 +187,19 @@ class _Result:
         for axes in _sides(self.shape):
             yield self.edit("reversed_order", 1.6, lambda value, point, i, a=axes: np.flip(value, a), axes=axes)
         for axes in () if self._is_a_mask else axes_of(len(self.shape)):
+            if self._adds_up_to_one(axes):
+                continue
             # The sum of one number is that number.
             is_one = all(shape[axis : axis + 1] == (1,) for shape in self.shapes for axis in axes)
             for keep in (False,) if is_one else (False, True):
                 summed: Change = lambda value, point, i, a=axes, k=keep: value.sum(axis=a, keepdims=k)
                 yield self.edit("unreduced", 1.7 if self._is_reduced else 1.5, summed, axes=axes)
+
+    def _adds_up_to_one(self, axes: tuple[int, ...]) -> bool:
+        """Whether it is probabilities, of which the sum says nothing."""
+        values = [value for value in self._values if value.dtype.kind == "f" and value.ndim > max(axes)]
+        sums = [value.sum(axis=axes) for value in values]
+        return len(sums) == len(self._values) and all(np.allclose(total, 1, rtol=1e-9, atol=0) for total in sums)
 
     def replaced(self, cost: float, offer: Offer, get: Get, **facts: Any) -> Edit:
         return self.edit("known", cost, lambda value, point, i: get(i, point), offer=offer, **facts)

@@ -29,7 +29,7 @@ from ._scales import by_a_factor, factor_of_a_number, of_data
 from ._slopes import computes_no_slope, is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._softmax import has_only_the_diagonal, lacks_the_softmax
 from ._terms import adds_to_a_term, lacks_a_term, penalty_among, stale_operand, sums_a_cotangent
-from ._undone import slope_alone, value_for_its_slope
+from ._undone import goes_through_again, multiplies_an_error_alone, slope_alone, value_for_its_slope
 from ._usual_slopes import makes_another_slope
 from ._wanted import of_what_is_read, sum_for_a_product
 from ._weighed import in_its_terms
@@ -153,6 +153,7 @@ def _not_that_cotangent(
     if found is None and e.ignores_an_argument() and not reads_an_error(e):
         return _words.missing_upstream(e.paths, place=e.place())
     found = found or multiplies_by_itself(e) or beside_the_data(e) or beside_a_term(e)
+    found = found or goes_through_again(e, expected) or multiplies_an_error_alone(e, expected)
     if not found and sums_a_cotangent(e):
         return _words.wrong_axis(e.paths, place=e.place())
     if not found and adds_to_a_term(e):

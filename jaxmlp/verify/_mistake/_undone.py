@@ -7,6 +7,7 @@ from .._line._matching import is_simple
 from .._line._relate import multiple, Values
 from .._line._rows import rows
 from .._program._sites import results
+from .._program._trace import Atom, Equation
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
@@ -60,3 +61,41 @@ def slope_alone(e: Explanation, expected: Values) -> Finding | None:
     if any(multiple(expected, slope) is not None for slope in usual):
         return wrong_slope(e, place=e.place())
     return _words.missing_upstream(e.paths, place=e.place())
+
+
+def goes_through_again(e: Explanation, expected: Values) -> Finding | None:
+    """An error that is what the statement must give already, up to a number, and goes through the Jacobian of the
+    activation once more: that of a softmax with cross-entropy is contained in `p - y`.
+    """
+    for equation in (e.case.bench.program.equations[index] for index in e.run):
+        for error, other in _pairs(equation) if equation.name == "dot_general" else ():
+            values = e.case.bench.run.at(error)
+            is_it = values[0].size > 1 and multiple(values, expected) is not None
+            if is_it and isinstance(other, int) and _is_of_the_forward_pass(e, other):
+                return _words.extra_slope(e.paths, slope=e.case.names.of(other), place=e.place())
+    return None
+
+
+def multiplies_an_error_alone(e: Explanation, expected: Values) -> Finding | None:
+    """The error of a layer's output, times something of the forward pass, where the error of its input belongs and
+    differs in more than that: as where a softmax is taken for a function of each number.
+    """
+    for equation in (e.case.bench.program.equations[index] for index in e.run):
+        for error, other in _pairs(equation) if equation.name == "mul" else ():
+            shapes = {e.case.bench.run.at(atom)[0].shape for atom in (error, other)} | {expected[0].shape}
+            if len(shapes) > 1 or expected[0].size < 2 or not (isinstance(error, int) and isinstance(other, int)):
+                continue
+            if e.case.is_of_a_cotangent(error) and _is_of_the_forward_pass(e, other):
+                return wrong_slope(e, place=e.place())
+    return None
+
+
+def _pairs(equation: Equation) -> tuple[tuple[Atom, Atom], tuple[Atom, Atom]]:
+    first, second = equation.inputs
+    return (first, second), (second, first)
+
+
+def _is_of_the_forward_pass(e: Explanation, variable: int) -> bool:
+    """Whether a value is computed of the parameters, and is neither one of them nor an error."""
+    computed = variable in e.case.bench.program.makers and not e.case.depends_on(variable).isdisjoint(e.case.params)
+    return computed and not e.case.is_of_a_cotangent(variable)

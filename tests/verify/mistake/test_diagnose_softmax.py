@@ -162,3 +162,39 @@ def test_the_number_of_a_class_is_no_one_hot_row(getkey):
         [finding] = check(loss, hand, {"w": w}, x, jnp.asarray([2, 0, 3, 1, 1, 2, 3])).findings
         assert finding.cause == "wrong-operand" and "each of the 4 probabilities" in finding.message
         assert finding.line and finding.line.text.startswith("error = p - labels[")
+
+
+def _averaged(params, x, y):
+    return -jnp.mean(jnp.sum(y * jax.nn.log_softmax(x @ params["w"]), axis=1))
+
+
+def test_the_error_of_the_logits_goes_through_the_softmax_and_the_mean_once_more(getkey):
+    def back_through_softmax(p, d):
+        jacobians = jnp.stack([jnp.diag(row) - jnp.outer(row, row) for row in p])
+        dz = jnp.einsum("ij,ijk->ik", d, jacobians)
+        return dz / len(p)
+
+    def grads(params, x, y):
+        p = jax.nn.softmax(x @ params["w"])
+        d = (p - y) / len(x)
+        d = back_through_softmax(p, d)
+        return {"w": x.T @ d}
+
+    w, x = normals(getkey, (3, 4), (6, 3))
+    found = said(_averaged, grads, {"w": w}, x, jnp.eye(4)[jnp.array([0, 3, 2, 1, 1, 0])])
+    assert found == [("extra-activation-derivative", "d = back_through_softmax(p, d)")]
+
+
+def test_a_softmax_that_is_differentiated_as_its_exponentials(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jax.nn.softmax(params["w"] @ x + params["b"], axis=0) - y) ** 2)
+
+    def grads(params, x, y):
+        e = jnp.exp(params["w"] @ x + params["b"])
+        d = e / jnp.sum(e) - y
+        dz = d * e
+        return {"w": dz @ x.T, "b": dz}
+
+    w, b, x = normals(getkey, (5, 3), (5, 1), (3, 1))
+    y = jnp.array([[0.1], [0.6], [0.05], [0.2], [0.05]])
+    assert said(loss, grads, {"w": w, "b": b}, x, y) == [("wrong-activation-derivative", "dz = d * e")]
