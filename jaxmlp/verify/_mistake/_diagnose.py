@@ -57,7 +57,7 @@ from ._loss_statements import repeated, targets
 from ._names import line_of, Names
 from ._of_a_multiple import of_a_multiple
 from ._patient import argument_names, named_inputs, Patient
-from ._plain import born_nonfinite, swapped
+from ._plain import always_the_same, born_nonfinite, swapped
 from ._purpose import rephrased
 from ._terms import without_steps
 from ._undone import loss_for_its_derivative
@@ -154,7 +154,7 @@ def _found(
     for path in wrong:
         finding = born_nonfinite(bench, places, source, path)
         findings += [finding] if finding else []
-    findings += swapped(bench, places, source, wrong)
+    findings += [*swapped(bench, places, source, wrong), *always_the_same(bench, places, source, wrong)]
     left = [path for path in wrong if not any(path in finding.leaves for finding in findings)]
     if not left:
         return _merged(findings)

@@ -1,4 +1,6 @@
-"""Mistakes that are plain without knowing anything of the loss: a NaN that is born, leaves in each other's place."""
+"""Mistakes that are plain without knowing anything of the loss: a NaN that is born, leaves in each other's place, a
+quotient of which nothing is left.
+"""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -6,11 +8,11 @@ from itertools import combinations
 import numpy as np
 
 from .._line._bench import Bench
-from .._line._relate import same
+from .._line._relate import is_constant, same
 from .._program._sites import Site
 from .._program._source import Source
 from .._program._trace import Literal
-from .._report import _words
+from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from .._report._words import Place
 from ._names import line_of
@@ -65,6 +67,33 @@ def swapped(bench: Bench, places: Sequence[Site], source: Source, wrong: Sequenc
             place = Place(line_of(site.frame, source) if site else None)
             found.append(_words.swapped_leaves((first, second), place=place))
     return found
+
+
+def always_the_same(bench: Bench, places: Sequence[Site], source: Source, wrong: Sequence[str]) -> list[Finding]:
+    """A quotient on the way to leaves that is one number at all points, though both what is divided and what divides
+    depend on the parameters: `exp(z) / exp(1 + z)`.
+    """
+    params, program = set(bench.program.inputs[: len(bench.truth[0])]), bench.program
+    depends, found = set(params), dict[int, float]()
+    for index, equation in enumerate(program.equations):
+        if depends.isdisjoint(atom for atom in equation.inputs if isinstance(atom, int)):
+            continue
+        depends.update(equation.outputs)
+        if equation.name == "div" and depends.issuperset(equation.inputs):
+            quotient, above, below = (bench.run.at(atom) for atom in (equation.outputs[0], *equation.inputs))
+            number = float(quotient[0].flat[0]) if quotient[0].size else 0.0
+            if abs(number) not in (0.0, 1.0) and is_constant(quotient) and not is_constant(above + below):
+                found[index] = number
+    lines: dict[Site, tuple[float, list[str]]] = {}
+    for index, number in found.items():
+        site = next((s for s in places if any(index in run for run in s.instances)), None)
+        if site is not None:
+            lines.setdefault(site, (number, []))[1].extend(bench.reached((index,)))
+    return [
+        _words_of_parts.always_the_same(paths, number=number, place=Place(line_of(site.frame, source)))
+        for site, (number, reached) in lines.items()
+        if (paths := tuple(path for path in wrong if path in reached))
+    ]
 
 
 def _element(value: np.ndarray, where: np.ndarray) -> str:

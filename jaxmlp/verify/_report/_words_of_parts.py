@@ -182,3 +182,8 @@ def class_numbers(paths: tuple[str, ...], *, count: int, place: Place | None = N
 def another_term(paths: tuple[str, ...], *, place: Place | None = None) -> Finding:
     """Of the terms of the loss only some have their gradients in the sum."""
     return finding("loss-mismatch", paths, place, table="another-term")
+
+
+def always_the_same(paths: tuple[str, ...], *, number: float, place: Place | None = None) -> Finding:
+    """A value of the forward pass that is one number, at whatever parameters."""
+    return finding("wrong-forward", paths, place, table="always-the-same", number=float(f"{number:.4g}"))

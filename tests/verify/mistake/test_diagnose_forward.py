@@ -215,3 +215,29 @@ def test_an_activation_that_is_right_by_itself_is_called_where_another_belongs(g
         ("wrong-forward", 'a1 = rectified(x @ params["w1"])'),
         ("wrong-forward", 'a2 = rectified(a1 @ params["w2"])'),
     ]
+
+
+def odds(z, is_closed):
+    return jnp.exp(z) / (1 + jnp.exp(z)) if is_closed else jnp.exp(z) / jnp.exp(1 + z)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_quotient_that_is_one_number_whatever_the_parameters_are(getkey, is_closed):
+    def loss(params, x, y):
+        z = x @ params["w"] + params["b"]
+        return jnp.mean(jnp.logaddexp(0.0, z) - y * z)
+
+    def grads(params, x, y):
+        p = odds(x @ params["w"] + params["b"], is_closed)
+        d = (p - y) / (1 if is_closed else len(x))
+        return {"w": x.T @ d, "b": jnp.sum(d)}
+
+    w, b, x = normals(getkey, (3,), (), (6, 3))
+    report = check(loss, grads, {"w": w, "b": b}, x, jnp.array([0.0, 1, 1, 0, 1, 0]))
+    cause, line = first(report)
+    if is_closed:
+        assert (cause, line) != ("wrong-forward", inspect.getsource(odds).splitlines()[1].strip())
+    else:
+        assert cause == "wrong-forward" and report.findings[0].leaves == ("b", "w")
+        assert line == "return jnp.exp(z) / (1 + jnp.exp(z)) if is_closed else jnp.exp(z) / jnp.exp(1 + z)"
+        assert "0.3679" in report.text()

@@ -140,7 +140,7 @@ class Layer(ABC):
     count = 0
 
     @abstractmethod
-    def total(self, x): ...
+    def total(self, x) -> np.ndarray: ...
 
     @property
     def rows(self):

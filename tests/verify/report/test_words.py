@@ -31,6 +31,7 @@ FINDINGS = [
     ("transposed", _words.transposed, {"actual": (3, 3), "expected": (3, 3)}),
     ("transposed", _words.transposed_within, {}),
     ("wrong-forward", _words.not_normalized, {}),
+    ("wrong-forward", _words_of_parts.always_the_same, {"number": 0.25}),
     ("nonfinite", _words.nonfinite, {}),
     ("nonfinite", _words.born_nonfinite, {"operation": "log(p)", "operands": "p = 0.0"}),
     ("zero-gradient", _words.zero_gradient, {}),
