@@ -56,7 +56,17 @@ def departed(e: Explanation) -> Finding:
         return _words.missing_term(e.paths, place=e.place())
     if (found := _back_to_a_cotangent(e)) is not None:
         return found
+    if (stale := _another_stale_parameter(e)) is not None:
+        return _words.stale_weights(e.paths, used=stale[0], instead=stale[1], place=e.place())
     return (_words_of_parts.another_term if adds_to_a_term(e) else _words.departed)(e.paths, place=e.place())
+
+
+def _another_stale_parameter(e: Explanation) -> tuple[str, str] | None:
+    """A part of a parameter after its step that is read, other than that of which the gradient is made: their names."""
+    own = {e.case.params[variable] for variable, path in e.case.paths.items() if path in e.paths}
+    read = {atom for index in e.run for atom in e.case.bench.program.equations[index].inputs if isinstance(atom, int)}
+    each = (stale_value(e, atom) for atom in sorted(read - set(e.outs)))
+    return next((stale for stale in each if stale is not None and stale[1] not in own), None)
 
 
 def is_vague(case: Case, mistake: Mistake, findings: Sequence[Finding]) -> bool:

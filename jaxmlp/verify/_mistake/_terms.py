@@ -13,7 +13,7 @@ from .._line._overwritten import PUTS
 from .._line._quantities import Quantity
 from .._line._rows import rows
 from .._program._sites import results, wholes
-from .._program._trace import Equation
+from .._program._trace import Atom, Equation
 from ._carried import carries_what_is_wrong
 from ._explanation import Explanation
 
@@ -139,13 +139,20 @@ def _step(e: Explanation, index: int) -> tuple[int, int] | None:
 
 def stepped_in_rows(e: Explanation) -> int | None:
     """The parameter of which the statement steps some rows: `w.at[i].add(-rate * dw)`."""
+    index = e.case.bench.program.makers.get(e.out) if e.out is not None else None
+    is_it = index is not None and e.case.bench.program.equations[index].name == "scatter-add"
+    start = _before_it_was_filled(e, e.out) if is_it and e.out is not None else None
+    return start if isinstance(start, int) and start in e.case.params else None
+
+
+def _before_it_was_filled(e: Explanation, atom: Atom) -> Atom:
+    """What an array was before rows or numbers of it were replaced or added to, one after the other."""
     program = e.case.bench.program
-    atom = e.out
     while isinstance(atom, int) and (index := program.makers.get(atom)) is not None:
-        if program.equations[index].name != "scatter-add":
+        if program.equations[index].name not in ("scatter-add", *PUTS):
             break
         atom = program.equations[index].inputs[0]
-    return atom if atom != e.out and isinstance(atom, int) and atom in e.case.params else None
+    return atom
 
 
 def without_steps(e: Explanation) -> Patches:
@@ -179,7 +186,8 @@ def stale_value(e: Explanation, variable: int) -> tuple[str, str] | None:
     index = program.makers.get(whole) if isinstance(whole, int) else None
     if index is None or program.equations[index].name not in STEPS or bench.is_corrected(index):
         return None
-    for of in (of for term in program.equations[index].inputs for of in wholes(program, term)):
+    before = (_before_it_was_filled(e, term) for term in program.equations[index].inputs)
+    for of in (of for term in before for of in wholes(program, term)):
         if isinstance(of, int) and of in e.case.params:
             return e.case.names.of(variable) or e.case.params[of], e.case.params[of]
     return None

@@ -114,7 +114,7 @@ def test_what_is_known_is_known_in_the_layout_of_the_candidate(random):
     after, new = learnt(with_own_layouts, of_images, in_rows_of_pixels, *points)
     rows = np.tanh(points[1][0] * points[1][1]).transpose(1, 2, 0).reshape(-1, 2)
     [value] = [q for q in new if q.kind == "value" and np.allclose(q.values[1], rows, rtol=1e-12)]
-    assert after.values[value.variable] is value
+    assert value.variable is not None and after.values[value.variable] is value
     np.testing.assert_allclose(after.cotangents[value.variable].values[1], 2 * rows, rtol=1e-12)
     slopes = [slope for (out, _), slope in after.slopes.items() if out == value.variable]
     assert any(np.allclose(slope.values[1], 1 - rows**2, rtol=1e-12) for slope in slopes)

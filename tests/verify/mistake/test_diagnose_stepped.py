@@ -119,3 +119,26 @@ def test_an_exponential_of_an_exponential_is_another_forward_pass(getkey):
     assert said(loss, grads, {"w": w}, x, jnp.eye(4)[jnp.array([0, 3, 2, 1, 1, 0])]) == [
         ("wrong-forward", "p = jnp.exp(p)")
     ]
+
+
+def test_numbers_of_another_name_for_the_same_array_are_stale(getkey):
+    def loss(params, r, rate):
+        return 0.5 * jnp.sum((r - params["p"] @ params["q"]) ** 2)
+
+    def grads(params, r, rate):
+        p, q = np.array(params["p"]), np.array(params["q"])
+        old_p, old_q = p.copy(), q.copy()
+        new_p, new_q = p, q.copy()
+        error = r - p @ q
+        for i in range(p.shape[0]):
+            for k in range(p.shape[1]):
+                new_p[i][k] = p[i][k] + rate * np.sum(error[i] * old_q[k])
+        for k in range(q.shape[0]):
+            for j in range(q.shape[1]):
+                new_q[k][j] = q[k][j] + rate * np.sum(error[:, j] * p[:, k])
+        return {"p": (old_p - new_p) / rate, "q": (old_q - new_q) / rate}
+
+    p, q, r = map(np.asarray, normals(getkey, (3, 2), (2, 4), (3, 4)))
+    (cause, line), *_ = said(loss, grads, {"p": p, "q": q}, r, np.float32(0.25))
+    assert cause == "stale-weights"
+    assert line and line.startswith(("new_q[k][j]", "new_p[i][k]"))
