@@ -154,7 +154,8 @@ def _found(
     for path in wrong:
         finding = born_nonfinite(bench, places, source, path)
         findings += [finding] if finding else []
-    findings += [*swapped(bench, places, source, wrong), *always_the_same(bench, places, source, wrong)]
+    findings += swapped(bench, places, source, wrong)
+    findings += always_the_same(bench, places, source, wrong, bench.program.inputs[:count])
     left = [path for path in wrong if not any(path in finding.leaves for finding in findings)]
     if not left:
         return _merged(findings)

@@ -69,13 +69,14 @@ def swapped(bench: Bench, places: Sequence[Site], source: Source, wrong: Sequenc
     return found
 
 
-def always_the_same(bench: Bench, places: Sequence[Site], source: Source, wrong: Sequence[str]) -> list[Finding]:
+def always_the_same(
+    bench: Bench, places: Sequence[Site], source: Source, wrong: Sequence[str], params: Sequence[int]
+) -> list[Finding]:
     """A quotient on the way to leaves that is one number at all points, though both what is divided and what divides
     depend on the parameters: `exp(z) / exp(1 + z)`.
     """
-    params, program = set(bench.program.inputs[: len(bench.truth[0])]), bench.program
     depends, found = set(params), dict[int, float]()
-    for index, equation in enumerate(program.equations):
+    for index, equation in enumerate(bench.program.equations):
         if depends.isdisjoint(atom for atom in equation.inputs if isinstance(atom, int)):
             continue
         depends.update(equation.outputs)

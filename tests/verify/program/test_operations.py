@@ -139,6 +139,12 @@ MORE = {
     ),
     "a sum of short integers": (lambda a: lax.reduce(a, np.int32(0), lax.add, (0,)), "j34"),
     "an update at one place": (lambda a, i: a.at[i[0], i[1]].add(2.0), "x34 j2"),
+    "an update at one place outside": (lambda a, i: a.at[9 + i[0], i[1]].add(2.0, mode="drop"), "x34 j2"),
+    "an update at one place clipped": (lambda a, i: a.at[9 + i[0], i[1]].set(2.0, mode="clip"), "x34 j2"),
+    "an update of one row": (lambda a, b, i: a.at[i[0]].multiply(b, unique_indices=True), "x34 x4 j2"),
+    "one row": (lambda a, i: a.at[i[0]].get(mode="clip"), "x34 j2"),
+    "one row outside": (lambda a, i: a.at[9 + i[0]].get(mode="fill", fill_value=7.0), "x34 j2"),
+    "one number outside": (lambda a, i: a.at[i[0], 9 + i[1]].get(mode="fill"), "i34 j2"),
     "a stack along another axis": (lambda a, b: jnp.stack([a, b], axis=1), "x34 x34"),
     "steep sigmoids": (lambda a: jax.nn.sigmoid(1000 * a), "x34"),
 }
