@@ -2,9 +2,10 @@
 
 NumPy lets foreign arrays into its functions by two protocols, `__array_ufunc__` (NEP 13) and `__array_function__`
 (NEP 18). It does not where it makes an array, as in `np.zeros(shape)` or `np.asarray(x)`: for these the code is run
-with another `np`. Written elements and `+=` are followed, through a view as well, which also sees what is written to
-its array later. Beside what is traced stand NumPy's own numbers at one point, and a branch is taken as it falls there.
-What comes out is therefore compared with what the function itself gives, by whoever looks into it.
+with another `np`, in copies of its functions, classes and objects, so that those of its author stay as they are.
+Written elements and `+=` are followed, through a view as well, which also sees what is written to its array later.
+Beside what is traced stand NumPy's own numbers at one point, and a branch is taken as it falls there. What comes out is
+therefore compared with what the function itself gives, by whoever looks into it.
 """
 
 import abc
