@@ -83,7 +83,8 @@ def always_the_same(
         if equation.name == "div" and depends.issuperset(equation.inputs):
             quotient, above, below = (bench.run.at(atom) for atom in (equation.outputs[0], *equation.inputs))
             number = float(quotient[0].flat[0]) if quotient[0].size else 0.0
-            if abs(number) not in (0.0, 1.0) and is_constant(quotient) and not is_constant(above + below):
+            varies = not is_constant(above) and not is_constant(below)
+            if varies and is_constant(quotient) and abs(number) not in (0.0, 1.0):
                 found[index] = number
     lines: dict[Site, tuple[float, list[str]]] = {}
     for index, number in found.items():

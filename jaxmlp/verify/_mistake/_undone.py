@@ -78,8 +78,10 @@ def goes_through_again(e: Explanation, expected: Values) -> Finding | None:
 
 def multiplies_an_error_alone(e: Explanation, expected: Values) -> Finding | None:
     """The error of a layer's output, times something of the forward pass, where the error of its input belongs and
-    differs in more than that: as where a softmax is taken for a function of each number.
+    differs in more than that: as where a softmax is taken for a function of each number. In a loop it may be a gate.
     """
+    if len(e.site.instances) > 1:
+        return None
     for equation in (e.case.bench.program.equations[index] for index in e.run):
         for error, other in _pairs(equation) if equation.name == "mul" else ():
             shapes = {e.case.bench.run.at(atom)[0].shape for atom in (error, other)} | {expected[0].shape}

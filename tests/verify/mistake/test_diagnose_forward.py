@@ -241,3 +241,26 @@ def test_a_quotient_that_is_one_number_whatever_the_parameters_are(getkey, is_cl
         assert cause == "wrong-forward" and report.findings[0].leaves == ("b", "w")
         assert line == "return jnp.exp(z) / (1 + jnp.exp(z)) if is_closed else jnp.exp(z) / jnp.exp(1 + z)"
         assert "0.3679" in report.text()
+
+
+def test_a_quotient_of_two_constants_is_no_mistake_of_its_own(getkey):
+    logistic = lambda z: 1 / (1 + jnp.exp(-z))
+    slope = lambda z: jnp.exp(z) / (1 + jnp.exp(z)) ** 2
+
+    def loss(params, x):
+        f = x @ params["w"]
+        return jnp.sum(logistic(f)) + jnp.sum(logistic(f[:, None] - f[None]) ** 2)
+
+    def grads(params, x):
+        f = x @ params["w"]
+        dw = jnp.zeros_like(f)
+        for j in range(len(f)):
+            dw = dw.at[j].add(2 * slope(f[j]))
+            for k in range(len(f)):
+                d = 2 * logistic(f[j] - f[k]) * slope(f[j] - f[k])
+                dw = dw.at[j].add(d).at[k].add(-d)
+        return {"w": x.T @ dw}
+
+    w, x = normals(getkey, (3,), (4, 3))
+    (cause, line), *_ = said(loss, grads, {"w": w}, x)
+    assert (cause, line) == ("scale-constant", "dw = dw.at[j].add(2 * slope(f[j]))")
