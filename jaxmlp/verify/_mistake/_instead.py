@@ -31,7 +31,7 @@ from ._softmax import has_only_the_diagonal, lacks_the_softmax
 from ._terms import adds_to_a_term, lacks_a_term, penalty_among, stale_operand, sums_a_cotangent
 from ._undone import goes_through_again, multiplies_an_error_alone, slope_alone, value_for_its_slope
 from ._usual_slopes import makes_another_slope
-from ._wanted import of_what_is_read, sum_for_a_product
+from ._wanted import of_what_is_read, slope_between, sum_for_a_product
 from ._weighed import in_its_terms
 
 
@@ -153,7 +153,9 @@ def _not_that_cotangent(
     if found is None and e.ignores_an_argument() and not reads_an_error(e):
         return _words.missing_upstream(e.paths, place=e.place())
     found = found or multiplies_by_itself(e) or beside_the_data(e) or beside_a_term(e)
-    found = found or goes_through_again(e, expected) or multiplies_an_error_alone(e, expected)
+    found = found or goes_through_again(e, expected)
+    if found is None and slope_between(e, quantity) is None:
+        found = multiplies_an_error_alone(e, expected)
     if not found and sums_a_cotangent(e):
         return _words.wrong_axis(e.paths, place=e.place())
     if not found and adds_to_a_term(e):

@@ -65,19 +65,19 @@ def slope_alone(e: Explanation, expected: Values) -> Finding | None:
 
 def goes_through_again(e: Explanation, expected: Values) -> Finding | None:
     """An error that is what the statement must give already, up to a number, and goes through the Jacobian of the
-    activation once more: that of a softmax with cross-entropy is contained in `p - y`.
+    softmax once more, which is symmetric: with cross-entropy it is contained in `p - y`.
     """
     for equation in (e.case.bench.program.equations[index] for index in e.run):
         for error, other in _pairs(equation) if equation.name == "dot_general" else ():
-            values = e.case.bench.run.at(error)
-            is_it = values[0].size > 1 and multiple(values, expected) is not None
+            values, matrices = map(e.case.bench.run.at, (error, other))
+            is_it = values[0].size > 1 and _are_symmetric(matrices) and multiple(values, expected) is not None
             if is_it and isinstance(other, int) and _is_of_the_forward_pass(e, other):
                 return _words.extra_slope(e.paths, slope=e.case.names.of(other), place=e.place())
     return None
 
 
 def multiplies_an_error_alone(e: Explanation, expected: Values) -> Finding | None:
-    """The error of a layer's output, times something of the forward pass, where the error of its input belongs and
+    """The error of a layer's output, times what serves in the forward pass too, where the error of its input belongs and
     differs in more than that: as where a softmax is taken for a function of each number. In a loop it may be a gate.
     """
     if len(e.site.instances) > 1:
@@ -87,9 +87,17 @@ def multiplies_an_error_alone(e: Explanation, expected: Values) -> Finding | Non
             shapes = {e.case.bench.run.at(atom)[0].shape for atom in (error, other)} | {expected[0].shape}
             if len(shapes) > 1 or expected[0].size < 2 or not (isinstance(error, int) and isinstance(other, int)):
                 continue
-            if e.case.is_of_a_cotangent(error) and _is_of_the_forward_pass(e, other):
+            is_used_elsewhere = not set(e.case.bench.program.users.get(other, ())).issubset(e.run)
+            if is_used_elsewhere and e.case.is_of_a_cotangent(error) and _is_of_the_forward_pass(e, other):
                 return wrong_slope(e, place=e.place())
     return None
+
+
+def _are_symmetric(matrices: Values) -> bool:
+    """Whether each is a matrix, or several, that is its own transpose."""
+    if matrices[0].ndim < 2 or matrices[0].shape[-1] != matrices[0].shape[-2]:
+        return False
+    return _relate.same(matrices, tuple(np.swapaxes(matrix, -1, -2) for matrix in matrices))
 
 
 def _pairs(equation: Equation) -> tuple[tuple[Atom, Atom], tuple[Atom, Atom]]:
