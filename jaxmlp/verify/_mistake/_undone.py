@@ -77,8 +77,8 @@ def goes_through_again(e: Explanation, expected: Values) -> Finding | None:
 
 
 def multiplies_an_error_alone(e: Explanation, expected: Values) -> Finding | None:
-    """The error of a layer's output, times what serves in the forward pass too, where the error of its input belongs and
-    differs in more than that: as where a softmax is taken for a function of each number. In a loop it may be a gate.
+    """The error of a layer's output, times what serves in the forward pass too, where the error of its input belongs,
+    as where a softmax is taken for a function of each number. In a loop it may be a gate.
     """
     if len(e.site.instances) > 1:
         return None
