@@ -18,6 +18,7 @@ from .._report import _words
 from .._report._gradient_report import Finding
 from .._report._words import Place
 from .._verdict._accuracy import norm
+from ._conditions import masked_otherwise
 from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._relations import lacks_the_slope, related, related_by_a_slope
@@ -37,8 +38,9 @@ def operand(e: Explanation) -> Finding:
     corrected, program = e.corrected(), e.case.bench.program
     equation = program.equations[e.run[e.facts["uses"][0][0]]]
     decides = equation.name in ("gt", "ge", "lt", "le", "select_n")
-    if decides and corrected is not None and _relate.is_another_mask(e.actual, corrected):
-        return _words.wrong_mask(e.paths, place=e.place())
+    masked = masked_otherwise(e, e.actual, corrected) if decides and corrected is not None else None
+    if masked is not None:
+        return masked
     if isinstance(atom, int) and offer.quantity is not None and e.case.is_of_the_penalty(atom, offer.quantity):
         return _words.wrong_regularization(e.paths, term=used, place=e.place())
     turned = tuple(value.T for value in e.case.bench.run.at(atom))

@@ -386,3 +386,33 @@ def test_one_margin_for_all_examples_is_a_wrong_mask(getkey):
     w = jnp.asarray([0.9, -1.1, 0.6])
     y = jnp.where(x @ w > 0.2, 1.0, -1.0)
     assert said(loss, grads, {"w": w}, x, y) == [("wrong-mask", "step = -y @ x")]
+
+
+def test_one_formula_for_the_slope_of_a_relu_in_several_leaky_layers(getkey):
+    def leaky(z):
+        return jnp.maximum(0.3 * z, z)
+
+    def slope(z):
+        return jnp.where(0.3 * z > 0, 1.0, 0.0)
+
+    def loss(params, x, y):
+        h = leaky(leaky(x @ params["w1"]) @ params["w2"])
+        return 0.5 * jnp.sum((h @ params["w3"] - y) ** 2)
+
+    def grads(params, x, y):
+        inputs, zs, found = [x], [], {}
+        for name in ("w1", "w2"):
+            zs.append(inputs[-1] @ params[name])
+            inputs.append(leaky(zs[-1]))
+        error = inputs[-1] @ params["w3"] - y
+        found["w3"] = jnp.outer(inputs[-1], error)
+        for n in (1, 0):
+            error = params[f"w{n + 2}"] @ error
+            error = slope(zs[n]) * error
+            found[f"w{n + 1}"] = jnp.outer(inputs[n], error)
+        return found
+
+    w1, w2, w3, x, y = normals(getkey, (3, 6), (6, 5), (5, 2), (3,), (2,))
+    [(cause, line)] = said(loss, grads, {"w1": w1, "w2": w2, "w3": w3}, x, y)
+    assert cause == "wrong-activation-derivative"
+    assert line in ("error = slope(zs[n]) * error", "return jnp.where(0.3 * z > 0, 1.0, 0.0)")
