@@ -24,7 +24,7 @@ from ._names import as_code
 from ._on_its_way import lacks_a_slope_on_its_way, multiplies_by_itself, multiplies_in_vain
 from ._penalty import beside_a_term, beside_the_data, of_another_form
 from ._purpose import is_before_the_loss, reads_an_error
-from ._relations import another_value, related, related_by_a_slope, related_term
+from ._relations import another_value, pieces_by_a_slope, related, related_by_a_slope, related_term
 from ._scales import by_a_factor, factor_of_a_number, of_data
 from ._slopes import computes_no_slope, is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._softmax import has_only_the_diagonal, lacks_the_softmax
@@ -153,8 +153,10 @@ def _not_that_cotangent(
     if found is None and e.ignores_an_argument() and not reads_an_error(e):
         return _words.missing_upstream(e.paths, place=e.place())
     found = found or multiplies_by_itself(e) or beside_the_data(e) or beside_a_term(e)
+    if not found and (pieces := pieces_by_a_slope(e, expected)):
+        return pieces
     found = found or goes_through_again(e, expected)
-    if found is None and slope_between(e, quantity) is None:
+    if not found and slope_between(e, quantity) is None:
         found = multiplies_an_error_alone(e, expected)
     if not found and sums_a_cotangent(e):
         return _words.wrong_axis(e.paths, place=e.place())

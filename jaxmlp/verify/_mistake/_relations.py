@@ -9,8 +9,10 @@ from .._line._quantities import Quantity
 from .._line._relate import multiple, Values
 from .._report import _words
 from .._report._gradient_report import Finding
+from .._report._words import Place
 from ._conditions import masked_otherwise
 from ._explanation import Explanation
+from ._names import line_of
 from ._usual_slopes import usual_slopes
 
 
@@ -151,6 +153,35 @@ def related_term(e: Explanation, expected: Values) -> Finding | None:
         if found is not None:
             return found
     return None
+
+
+def pieces_by_a_slope(e: Explanation, expected: Values) -> list[Finding]:
+    """The slopes that are missing or superfluous in the pieces that a statement puts side by side, such as the errors
+    of the gates of an LSTM: at the line that makes each, if all that are wrong differ by one.
+    """
+    program = e.case.bench.program
+    maker = program.makers.get(e.out) if e.out is not None else None
+    if maker is None or program.equations[maker].name != "concatenate" or e.actual[0].shape != expected[0].shape:
+        return []
+    axis, found, start = program.equations[maker].params["dimension"], list[Finding](), 0
+    for atom in program.equations[maker].inputs:
+        actual, stop = e.case.bench.run.at(atom), start + e.case.bench.run.at(atom)[0].shape[axis]
+        wanted, start = tuple(np.take(value, range(start, stop), axis) for value in expected), stop
+        if _relate.same(actual, wanted):
+            continue
+        related = related_by_a_slope(e, actual, wanted)
+        words = _OF_A_SLOPE.get(related.cause) if related else None
+        if words is None or atom not in program.makers or not isinstance(atom, int):
+            return []
+        line = line_of(e.case.places[program.makers[atom]], e.case.source)
+        found.append(words(e.paths, slope=None, place=Place(line, e.case.names.of(atom))))
+    return found
+
+
+_OF_A_SLOPE = {
+    "missing-activation-derivative": _words.missing_slope,
+    "extra-activation-derivative": _words.extra_slope,
+}
 
 
 def _quantities(e: Explanation) -> Sequence[Quantity]:

@@ -249,3 +249,35 @@ def test_the_first_state_gets_the_error_of_the_first_step(getkey):
 
     u, start, ys = normals(getkey, (4, 4), (4,), (3, 4))
     assert said(loss, grads, {"u": 0.5 * u, "start": start}, ys) == [("wrong-operand", "dstart = d")]
+
+
+def test_every_gate_lacks_its_slope_before_they_are_put_side_by_side(getkey):
+    def loss(params, xs, y):
+        h = jnp.zeros((y.shape[0], 2))
+        for x in xs:
+            g, i = jnp.split(x @ params["w"] + h @ params["u"], 2, axis=1)
+            h = jnp.tanh(g) * jax.nn.sigmoid(i)
+        return 0.5 * jnp.sum((h - y) ** 2)
+
+    def grads(params, xs, y):
+        h, cache = jnp.zeros((y.shape[0], 2)), []
+        for x in xs:
+            a = x @ params["w"] + h @ params["u"]
+            g, i = jnp.tanh(a[:, :2]), jax.nn.sigmoid(a[:, 2:])
+            cache.append((x, h, g, i))
+            h = g * i
+        dw, du, dh = jnp.zeros_like(params["w"]), jnp.zeros_like(params["u"]), h - y
+        for x, before, g, i in reversed(cache):
+            dg = dh * i
+            di = dh * g
+            da = jnp.hstack((dg, di))
+            dw = dw + x.T @ da
+            du = du + before.T @ da
+            dh = da @ params["u"].T
+        return {"w": dw, "u": du}
+
+    w, u, xs, y = normals(getkey, (3, 4), (2, 4), (3, 5, 3), (5, 2))
+    assert said(loss, grads, {"w": w, "u": u}, xs, y) == [
+        ("missing-activation-derivative", "dg = dh * i"),
+        ("missing-activation-derivative", "di = dh * g"),
+    ]
