@@ -52,12 +52,8 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
         return [wrong_slope(e, place=place)]
     if causes <= set(_OF_SIGNS) and e.differs_in_signs():
         return [_words.sign(e.paths, place=e.place())]
-    if (
-        causes <= set(_OF_A_SLOPE)
-        and e.edit.kind not in ("scale", "another")
-        and leads_to_a_slope(e)
-        and not is_used_as_a_value(e)
-    ):
+    may_be_a_slope = causes <= set(_OF_A_SLOPE) and e.edit.kind not in ("scale", "another")
+    if may_be_a_slope and leads_to_a_slope(e) and not is_used_as_a_value(e):
         corrected, place = e.corrected(), e.place(findings[0].must)
         is_the_slope = corrected is not None and e.case.slopes.find(corrected) is not None
         # What is only on the way to the slope is not what is multiplied by it.
