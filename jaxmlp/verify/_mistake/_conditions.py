@@ -112,11 +112,11 @@ def masked_otherwise(e: Explanation, actual: Values, expected: Values, *, place:
 
 
 def _is_open_where(slope: Values, kept: Values) -> bool:
-    """Whether a slope is one number wherever `kept` is not zero, and others, but nowhere zero, elsewhere."""
+    """Whether a slope is one number wherever `kept` is not zero, and smaller, but nowhere zero, elsewhere."""
     flat = lambda values: np.concatenate([np.ravel(value) for value in values])
     is_kept, slopes = flat(kept) != 0, flat(slope)
     is_one_number = np.ptp(slopes[is_kept]) == 0 and slopes.all()
-    return bool(is_one_number and (slopes[~is_kept] != slopes[is_kept][0]).all())
+    return bool(is_one_number and (np.abs(slopes[~is_kept]) < np.abs(slopes[is_kept][0])).all())
 
 
 def at_its_condition(e: Explanation, findings: list[Finding]) -> list[Finding]:

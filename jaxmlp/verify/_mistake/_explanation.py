@@ -11,6 +11,7 @@ from .._line._localize import Mistake
 from .._line._offers import Offer
 from .._line._quantities import Quantity
 from .._program._expressions import expression_at, with_expression
+from .._program._renamed import given_as
 from .._program._sites import results, Site
 from .._program._stacks import Frame
 from .._program._syntax import ignores_an_argument, Statement
@@ -50,12 +51,12 @@ class Explanation:
         source, leaf, program = self.case.source, self.site.leaf, self.case.bench.program
         made = (source.assigned(leaf) or source.assigned_in(program, leaf)) if leaf and not self.alias else None
         frame, statement = made or (None, None)
-        if statement is None:
-            return False
         lines = {place.number for place in self.case.places if place and frame and place.file == frame.file}
-        if any(statement.first <= line <= statement.last for line in lines):
+        if statement is None or any(statement.first <= line <= statement.last for line in lines):
             return False
-        self.frame, self.statement, self.name = frame, statement, statement.target
+        is_another = self.edit.kind == "returned" and not _relate.is_constant(self.actual)
+        self.frame, self.statement = (given_as(frame, statement) if is_another else None) or (frame, statement)
+        self.name = self.statement.target
         return True
 
     @property

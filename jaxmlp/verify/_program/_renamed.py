@@ -15,6 +15,7 @@ from ._syntax import (
     is_passed_in_a_call,
     last_line,
     names_in,
+    returned_to,
     Statement,
     statements_of,
 )
@@ -84,6 +85,22 @@ def handed_on(source: Source, frame: Frame, name: str, readers: Sequence[Stateme
         if argument and found and len(found) == len(_readers(called, argument)):
             return Frame(frame.file, found[0].first, called.name), found[0]
     return replace(frame, number=calls[0].first), calls[0]
+
+
+def given_as(frame: Frame | None, statement: Statement) -> tuple[Frame, Statement] | None:
+    """The statement that gives a value its name in the function that returns it, if that makes nothing new of another:
+    `db = deltas[t]`, where `dw, db = gradients_of(t, deltas)` is the statement and `db` its target.
+    """
+    node = statement.node
+    if frame is None or not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+        return None
+    called = ast.unparse(node.value.func).split(".")[-1]
+    for function in functions(frame.file):
+        name = getattr(function, "name", None) == called and returned_to(function, node, statement.target)
+        made = [s for s in statements_of(function) if s.target == name] if name else []
+        if made and isinstance(getattr(made[-1].node, "value", None), ast.Name | ast.Subscript):
+            return Frame(frame.file, made[-1].first, called), made[-1]
+    return None
 
 
 def assignment_of(source: Source, frame: Frame, name: str) -> tuple[Frame, Statement] | None:

@@ -246,6 +246,16 @@ def returned_as(function: Any, name: str, assignment: ast.AST) -> str | None:
     return None
 
 
+def returned_to(function: Any, assignment: ast.Assign, target: str | None) -> str | None:
+    """What a function calls what an assignment calls `target`, if it returns that under a name, at the same place."""
+    returns = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+    if len(returns) != 1 or len(assignment.targets) != 1:
+        return None
+    entries, targets = (_entries(value) or [value] for value in (returns[0], assignment.targets[0]))
+    pairs = zip(entries, targets, strict=True) if len(entries) == len(targets) else ()
+    return next((e.id for e, t in pairs if isinstance(e, ast.Name) and ast.unparse(t) == target), None)
+
+
 def last_line(node: Any) -> int:
     return node.end_lineno or node.lineno
 

@@ -326,3 +326,26 @@ def test_a_number_that_is_stepped_twice(getkey):
     w, x, y = normals(getkey, (4,), (6, 4), (6,))
     line = "w = w.at[0].set(w[0] - rate * x[:, 0] @ d)"
     assert said(loss, grads, {"w": w}, x, y) == [("double-counted-term", line)]
+
+
+def test_what_a_function_of_the_gradients_takes_from_the_wrong_list(getkey):
+    def gradients_of(t, inputs, first, second):
+        dw = jnp.outer(first[t], inputs[t])
+        db = first[t]
+        du = jnp.outer(second[t], inputs[t])
+        dc = first[t]
+        return dw, db, du, dc
+
+    def loss(params, x):
+        return jnp.sum(jnp.tanh(params["w"] @ x + params["b"]) * jax.nn.sigmoid(params["u"] @ x + params["c"]))
+
+    def grads(params, x):
+        a, s = jnp.tanh(params["w"] @ x + params["b"]), jax.nn.sigmoid(params["u"] @ x + params["c"])
+        da = s * (1 - a**2)
+        ds = a * s * (1 - s)
+        dw, db, du, dc = gradients_of(1, [x, x], [a, da], [s, ds])
+        return dict(w=dw, b=db, u=du, c=dc)
+
+    w, b, u, c, x = normals(getkey, (3, 4), (3,), (3, 4), (3,), (4,))
+    found = said(loss, grads, {"w": w, "b": b, "u": u, "c": c}, x)
+    assert found == [("wrong-operand", "dc = first[t]")]
