@@ -31,9 +31,8 @@ _MOST = 64
 
 def departed(e: Explanation) -> Finding:
     """What reads nothing but what is right, and gives what is not known, or a cotangent of the other sign."""
-    rows = stepped_in_rows(e)
-    is_own = rows is not None and {*e.paths} == {e.case.paths[rows]}  # its gradient is told by the step
-    for parameter in [whole for _, whole in steps(e).values()] or ([] if rows is None or is_own else [rows]):
+    parameter = next((whole for _, whole in steps(e).values()), stepped_in_rows(e))
+    if parameter is not None:
         instead, used = e.case.params[parameter], e.name or e.case.params[parameter]
         return _words.stale_weights(e.paths, used=used, instead=instead, place=replace(e.place(), name=None))
     is_a_number = e.out is None or e.actual[0].size == 1

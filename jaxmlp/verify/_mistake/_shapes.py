@@ -36,7 +36,7 @@ def _where_it_is_copied(e: Explanation) -> Place:
     while pending:
         variable = pending.pop()
         index = program.makers.get(variable)
-        if index is None or variable in seen or program.equations[index].name not in _OF_A_STEP:
+        if index is None or variable in seen or program.equations[index].name not in _ARITHMETIC:
             continue
         seen.add(variable)
         atoms = [atom for atom in program.equations[index].inputs if isinstance(atom, int)]
@@ -49,7 +49,7 @@ def _where_it_is_copied(e: Explanation) -> Place:
     return replace(e.place(), line=line_of(frame, e.case.source), name=None)
 
 
-_OF_A_STEP = frozenset(("add", "sub", "mul", "div", "neg", "convert_element_type", "copy"))
+_ARITHMETIC = frozenset(("add", "sub", "mul", "div", "neg", "convert_element_type", "copy"))
 
 
 def _is_copied(e: Explanation, variable: int, index: int) -> bool:

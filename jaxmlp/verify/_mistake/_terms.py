@@ -138,11 +138,14 @@ def _step(e: Explanation, index: int) -> tuple[int, int] | None:
 
 
 def stepped_in_rows(e: Explanation) -> int | None:
-    """The parameter of which the statement steps some rows: `w.at[i].add(-rate * dw)`."""
+    """The parameter of which the statement steps some rows, as `w.at[i].add(-rate * dw)` does; none if it is the
+    gradient of that which the step tells.
+    """
     index = e.case.bench.program.makers.get(e.out) if e.out is not None else None
     is_it = index is not None and e.case.bench.program.equations[index].name == "scatter-add"
     start = _before_it_was_filled(e, e.out) if is_it and e.out is not None else None
-    return start if isinstance(start, int) and start in e.case.params else None
+    is_it = isinstance(start, int) and start in e.case.params and {*e.paths} != {e.case.paths[start]}
+    return start if isinstance(start, int) and is_it else None
 
 
 def _before_it_was_filled(e: Explanation, atom: Atom) -> Atom:

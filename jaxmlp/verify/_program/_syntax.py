@@ -233,27 +233,27 @@ def is_passed_in_a_call(value: ast.AST, name: str) -> bool:
 
 def returned_as(function: Any, name: str, assignment: ast.AST) -> str | None:
     """What an assignment calls what a function returns as it stands, or a part of that, and calls `name` itself."""
-    returns = (
-        [node.value for node in ast.walk(function) if isinstance(node, ast.Return)] if function is not None else []
-    )
-    if len(returns) != 1 or not isinstance(assignment, ast.Assign) or len(assignment.targets) != 1:
-        return None
-    entries, targets = (_entries(value) or [value] for value in (returns[0], assignment.targets[0]))
-    for entry, target in zip(entries, targets, strict=True) if len(entries) == len(targets) else ():
+    for entry, target in _returned(function, assignment):
         inner = entry.value if isinstance(entry, ast.Subscript) else entry
         if is_name(inner, name) and isinstance(target, ast.Name):
             return target.id
     return None
 
 
-def returned_to(function: Any, assignment: ast.Assign, target: str | None) -> str | None:
-    """What a function calls what an assignment calls `target`, if it returns that under a name, at the same place."""
-    returns = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
-    if len(returns) != 1 or len(assignment.targets) != 1:
-        return None
-    entries, targets = (_entries(value) or [value] for value in (returns[0], assignment.targets[0]))
-    pairs = zip(entries, targets, strict=True) if len(entries) == len(targets) else ()
+def returned_to(function: Any, assignment: ast.AST, target: str | None) -> str | None:
+    """What a function calls what an assignment calls `target`, if it returns that under a name."""
+    pairs = _returned(function, assignment)
     return next((e.id for e, t in pairs if isinstance(e, ast.Name) and ast.unparse(t) == target), None)
+
+
+def _returned(function: Any, assignment: ast.AST) -> list[tuple[Any, Any]]:
+    """What a function returns, and what an assignment makes of it, one by one."""
+    nodes = ast.walk(function) if function is not None else ()
+    returns = [node.value for node in nodes if isinstance(node, ast.Return)]
+    if len(returns) != 1 or not isinstance(assignment, ast.Assign) or len(assignment.targets) != 1:
+        return []
+    entries, targets = (_entries(value) or [value] for value in (returns[0], assignment.targets[0]))
+    return [*zip(entries, targets, strict=True)] if len(entries) == len(targets) else []
 
 
 def last_line(node: Any) -> int:

@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .findings import normals, said
+from jaxmlp import check
+
+from .findings import named, normals, said
 
 
 def _ranked(params, rate, lam):
@@ -77,8 +79,10 @@ def test_updated_weights_make_a_leaf_wrong_that_has_another_mistake_too(getkey):
         return {"u": x.T @ dg, "v": g.T @ dh, "w": dw}
 
     u, v, w, x, y = normals(getkey, (3, 4), (4, 5), (5, 2), (6, 3), (6, 2))
-    (stale, line), *rest = said(loss, grads, {"u": u, "v": v, "w": w}, x, y)
-    assert (stale, line) == ("stale-weights", 'w = params["w"] - 0.1 * dw') or line == "dh = d @ w.T * (1 - h**2)"
+    report = check(loss, grads, {"u": u, "v": v, "w": w}, x, y)
+    (stale, line), *rest = named(report)
+    assert stale == "stale-weights" and line in ('w = params["w"] - 0.1 * dw', "dh = d @ w.T * (1 - h**2)")
+    assert {*report.findings[0].leaves} >= {"v"}
     assert [text for _, text in rest] == ['dg = jnp.cumsum(dh, axis=1) @ params["v"].T * (1 - g**2)']
 
 
