@@ -28,7 +28,7 @@ def test_numbers_whose_squares_are_no_numbers_have_no_factor():
 
 def test_the_weights_of_terms_are_found_if_there_are_no_others():
     terms = [(X, 2 * X[::-1]), (X**2, X), (np.ones(4), np.ones(1))]  # the last is broadcast
-    total = tuple(sum(c * term[k] for c, term in zip((1.0, -0.25, 3.0), terms, strict=True)) for k in (0, 1))
+    total = tuple(first - 0.25 * second + 3.0 * third for first, second, third in zip(*terms, strict=True))
     assert weights(terms, total) == pytest.approx((1.0, -0.25, 3.0), rel=1e-12)
     assert weights(terms, (total[0], total[1] * np.asarray([1.001, 1, 1, 1]))) is None
     assert weights([*terms, terms[0]], total) is None  # of two that are alike nothing tells which
