@@ -206,9 +206,10 @@ def _found(
         if {finding.cause for finding in explained} == {"stale-weights"}:
             undone = without_steps(Explanation(case, mistake))
             if undone:
-                healed = {*mistake.leaves, *(path for path in left if bench.is_right(path, undone))}
-                explained = [replace(f, leaves=tuple(p for p in left if p in healed)) for f in explained]
-                return _merged([*explained, *again(undone)])
+                healed = (path for path in left if bench.is_right(path, undone) and not bench.is_right(path, {}))
+                told = {*mistake.leaves, *healed}
+                explained = [replace(f, leaves=tuple(path for path in left if path in told)) for f in explained]
+                return _merged([*(finding for _, finding in found), *explained, *again(undone)])
         if in_numbers and {finding.cause for finding in explained} == {"unknown"}:
             return explained  # what is made number by number has a mistake for each of its numbers
         if factor is not None and _undoes(mistake, factor):

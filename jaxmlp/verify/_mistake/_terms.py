@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 from .._line import _relate
-from .._line._bench import Patch, Patches
+from .._line._bench import Evaluate, Patch, Patches, Read
 from .._line._edits_of_programs import STEPS
 from .._line._offers import Offer
 from .._line._overwritten import PUTS
@@ -160,12 +160,30 @@ def _before_it_was_filled(e: Explanation, atom: Atom) -> Atom:
 
 def without_steps(e: Explanation) -> Patches:
     """Patches that leave the parameters as they were before the step that the statement makes; or, of one that reads
-    them after it, if another mistake is left then.
+    them after it, if another mistake is left then. A gradient that is told by the step, `(old - new) / rate`, stays.
     """
     before: Callable[[int], Patch] = lambda term: lambda inputs, evaluate, read, point: [read(term)]
-    made = e.edit.kind == "departed"
-    patches = {index: before(term) for index, (term, _) in steps(e, read=not made).items()}
+    made, program = e.edit.kind == "departed", e.case.bench.program
+    patches = dict[int, Patch]()
+    for index, (term, _) in steps(e, read=not made).items():
+        patches[index] = before(term)
+        (new,) = program.equations[index].outputs
+        for user in program.users.get(new, ()):
+            if is_taken_from_itself(e, program.equations[user], new):
+                patches[user] = _with_the_step(program.equations[user], program.equations[index])
     return {} if not made and all(e.case.bench.is_right(path, patches) for path in e.paths) else patches
+
+
+def _with_the_step(difference: Equation, step: Equation) -> Patch:
+    """A difference of which one side is what a step makes, wherever else that step is undone."""
+    (new,), sign = step.outputs, 1 if step.name == "add" else -1
+
+    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
+        first, second = map(read, step.inputs)
+        made = first + sign * second
+        return evaluate([made if atom == new else value for atom, value in zip(difference.inputs, inputs, strict=True)])
+
+    return patch
 
 
 def stale_operand(e: Explanation) -> tuple[str, str] | None:

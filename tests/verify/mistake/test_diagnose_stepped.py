@@ -146,3 +146,32 @@ def test_numbers_of_another_name_for_the_same_array_are_stale(getkey):
     (cause, line), *_ = said(loss, grads, {"p": p, "q": q}, r, np.float32(0.25))
     assert cause == "stale-weights"
     assert line and line.startswith(("new_q[k][j]", "new_p[i][k]"))
+
+
+def test_gradients_that_are_told_by_the_steps_stay_where_a_step_is_undone_for_the_layers_below(getkey):
+    """Two layers go back through weights after their step, and the last has a mistake besides."""
+
+    def loss(params, x, y, rate):
+        a1 = jnp.tanh(x @ params["w1"])
+        a2 = jnp.tanh(a1 @ params["w2"])
+        return 0.5 * jnp.sum((a2 @ params["w3"] - y) ** 2)
+
+    def grads(params, x, y, rate):
+        w1, w2, w3 = params["w1"], params["w2"], params["w3"]
+        a1 = jnp.tanh(x @ w1)
+        a2 = jnp.tanh(a1 @ w2)
+        d3 = a2 @ w3 - y
+        w3 = w3 - rate * a2.T @ d3
+        d2 = (d3 @ w3.T) * (1 - a2**2)
+        w2 = w2 - rate * a1.T @ d2
+        d1 = (d2 @ w2.T) * a1
+        w1 = w1 - rate * x.T @ d1
+        after = {"w1": w1, "w2": w2, "w3": w3}
+        return {name: (params[name] - new) / rate for name, new in after.items()}
+
+    w1, w2, w3, x, y = normals(getkey, (4, 3), (3, 5), (5, 2), (6, 4), (6, 2))
+    assert said(loss, grads, {"w1": w1, "w2": w2, "w3": w3}, x, y, jnp.asarray(0.1)) == [
+        ("stale-weights", "d2 = (d3 @ w3.T) * (1 - a2**2)"),
+        ("stale-weights", "d1 = (d2 @ w2.T) * a1"),
+        ("wrong-activation-derivative", "d1 = (d2 @ w2.T) * a1"),
+    ]
