@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxmlp import check, check_rule
 
+from ..helpers import normal
 from .gradients import grads, loss, problem
 
 
@@ -48,3 +49,20 @@ def test_a_line_is_named_where_the_loss_is_finite_at_one_point_alone():
     (finding,) = report.findings
     assert report.points == 1 and finding.cause == "sign"
     assert finding.line and finding.line.text == "dz = -(1 - a**2)"
+
+
+def test_a_leaf_that_is_named_with_brackets_is_a_leaf(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((jnp.tanh(x @ params["w[0]"]) @ params["w[1]"] - y) ** 2)
+
+    def grads(params, x, y):
+        a = jnp.tanh(x @ params["w[0]"])
+        d = a @ params["w[1]"] - y
+        dw1 = 2 * a.T @ d
+        dw0 = x.T @ ((d @ params["w[1]"].T) * (1 - a**2))
+        return {"w[0]": dw0, "w[1]": dw1}
+
+    w0, w1, x, y = (normal(getkey(), shape) for shape in ((3, 4), (4, 2), (5, 3), (5, 2)))
+    report = check(loss, grads, {"w[0]": w0, "w[1]": w1}, x, y)
+    assert [leaf.path for leaf in report.leaves if leaf.verdict != "right"] == ["w[1]"]
+    assert [(finding.cause, finding.leaves) for finding in report.findings] == [("scale-constant", ("w[1]",))]

@@ -84,11 +84,19 @@ def in_float64(array: np.ndarray) -> np.ndarray:
     return array.astype(np.float64) if jnp.issubdtype(array.dtype, jnp.floating) else array
 
 
+class _Element(str):
+    """The path of one number of a leaf, which a name with brackets of its own is not."""
+
+    leaf: str
+
+
 def element(path: str, index: tuple[int, ...]) -> str:
     """The path of one number of a leaf: `w[0, 1]`."""
-    return f"{path}[{', '.join(map(str, index))}]"
+    number = _Element(f"{path}[{', '.join(map(str, index))}]")
+    number.leaf = path
+    return number
 
 
 def leaf_of(path: str) -> str:
     """The path of a leaf, of which `path` may be one number."""
-    return path.partition("[")[0]
+    return path.leaf if isinstance(path, _Element) else path

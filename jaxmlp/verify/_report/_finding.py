@@ -1,8 +1,10 @@
 """A finding made from a table of the catalogue, in the words of the line where the mistake stands."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from .._program._tree import leaf_of
 from ._gradient_report import Finding, Line
 from ._sentence import has, Sentence
 
@@ -44,14 +46,21 @@ def finding(
     named = "named" if sentence == "message" else f"named-{sentence}"
     if place.name and has(f"{table}.{named}"):
         sentence = named
-    facts |= {"subject": f"`{place.name}`" if place.name else Sentence("phrase.gradient-of", paths=paths)}
-    facts |= {"paths": paths, "name": place.name, "factor": factor}
+    leaves = _together(paths)
+    facts |= {"subject": f"`{place.name}`" if place.name else Sentence("phrase.gradient-of", paths=leaves)}
+    facts |= {"paths": leaves, "name": place.name, "factor": factor}
     fix = Sentence(f"{table}.fix", **facts) if has(f"{table}.fix") else None
     if place.must:
         fix = Sentence("fix.must" if place.name else "fix.must-line", name=place.name, must=place.must)
     message = Sentence(f"{table}.{sentence}", **facts)
     evidence = place.evidence if place.line else None  # which speaks of the line
     return Finding(cause, paths, message, fix, factor, place.line, place.computes, place.must, evidence)
+
+
+def _together(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The leaves of `paths`: one number of a leaf by its own path, several by that of the leaf."""
+    numbers = Counter(map(leaf_of, paths))
+    return tuple(dict.fromkeys(path if numbers[leaf_of(path)] == 1 else leaf_of(path) for path in paths))
 
 
 def phrase(key: str, suffix: str = "code", **fact: Any) -> Sentence:

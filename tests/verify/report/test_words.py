@@ -11,6 +11,7 @@ import pytest
 
 from jaxmlp import verify
 from jaxmlp.verify import Line
+from jaxmlp.verify._program._tree import element
 from jaxmlp.verify._report import _words, _words_of_parts, _words_of_slopes
 from jaxmlp.verify._report._sentence import catalogue, has, LANGUAGES, listed, said, Sentence
 
@@ -249,6 +250,13 @@ def test_a_particle_follows_the_sound_before_it(name, particle):
 @pytest.mark.parametrize(("batch", "particle"), ((2, "로"), (4, "로"), (8, "로"), (3, "으로"), (10, "으로")))
 def test_the_particle_of_means_treats_a_final_l_as_a_vowel(batch, particle):
     assert _words.scale_batch(W1, float(batch), batch).said("ko").fix == f"샘플 수 {batch}{particle} 한 번 나누세요."
+
+
+def test_several_numbers_of_a_leaf_are_told_as_that_leaf():
+    of = lambda *numbers: tuple(element(leaf, index) for leaf, index in numbers)
+    assert "`w[0, 1]`" in _words.unknown(of(("w", (0, 1)))).message
+    several = _words.unknown((*of(("w", (0, 1)), ("w", (0, 2)), ("v", (3,))), "b[0]", "b[1]")).message
+    assert "`w`, `v[3]`, `b[0]` and `b[1]`" in several
 
 
 def test_a_list_of_names_ends():
