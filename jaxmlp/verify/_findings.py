@@ -31,7 +31,7 @@ def found(
 
     `extra` are leaves that `params` does not have.
     """
-    alone = explained(wrong, extra, subject.args)
+    alone = explained(wrong, extra, subject.data)
     floating = [
         leaf for leaf in wrong if leaf.path != VALUE and leaf.actual is not None and leaf.actual.dtype.kind == "f"
     ]
@@ -42,9 +42,9 @@ def found(
     in_arrays = lambda params: jax.tree.map(lambda leaf: leaf if is_array(leaf) else np.asarray(leaf), params)
     points = [in_arrays(view.params_at()), *(view.params_at(step) for step in beside)]
     truth = [{path: leaf for path, leaf in at.expected.items() if path != VALUE} for at in seen]
-    batches = batch_sizes(subject.args)
+    batches, source = batch_sizes(subject.data), subject.source or subject.grads
     patient = Patient(
-        subject.loss, subject.gradient, subject.source or subject.grads, points, view.args, truth, batches
+        subject.loss, subject.gradient, source, points, view.args, truth, batches, of_inputs=subject.of_inputs
     )
     try:
         with jax.enable_x64(True):
@@ -59,7 +59,7 @@ def found(
         return alone
     known = {path for finding in findings for path in finding.leaves}
     rest = [leaf for leaf in wrong if leaf.path not in known]
-    return explained(rest, (), subject.args) + tuple(findings) + explained([], extra, subject.args)
+    return explained(rest, (), subject.data) + tuple(findings) + explained([], extra, subject.data)
 
 
 def _of_a_black_box(patient: Patient, seen: Sequence[Evidence], alone: Sequence[Finding]) -> list[Finding]:

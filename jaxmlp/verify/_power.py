@@ -63,7 +63,7 @@ class _Powered:
         program = traced(gradient, *points[0])
         paths = list(named_leaves(jax.tree.unflatten(program.structure, range(len(program.outputs)))))
         self.bench = Bench(program, [split(point)[0] for point in points], paths, truth)
-        self.batch = _batch(args)
+        self.batch = _batch(subject.data)
 
     def power(self) -> Power:
         planted = caught = 0

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from .._line import _relate
-from .._program._expressions import along
+from .._program._expressions import along, with_its_axes_kept
 from .._program._stacks import Frame
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
@@ -27,6 +27,9 @@ def axes(e: Explanation) -> Finding:
         return _words.wrong_mask(e.paths, place=e.place())
     if not e.facts["axes"]:
         return _words.wrong_axis(e.paths, place=e.place())
+    if sorted(e.facts["axes"]) == sorted(e.facts["was"]):
+        place = e.place(must_be(e, with_its_axes_kept))
+        return _words_of_parts.lost_axis(e.paths, axes=e.facts["was"], place=place)
     must = must_be(e, lambda node: along(node, e.facts["axes"]))
     within = all(e.out not in equation.outputs for equation in patched)
     return _words.wrong_axis(

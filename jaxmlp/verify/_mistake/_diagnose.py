@@ -92,7 +92,8 @@ def _key(patient: Patient, wrong: Sequence[str], program: Program, loss: Program
     where = code and (code.co_filename, code.co_firstlineno, code.co_name)
     structure = jax.tree.structure((patient.points, patient.args))
     numbers = of_arrays(split((patient.points, patient.args, patient.truth))[0])
-    return programs, numbers, repr((names, where, structure, tuple(wrong), sorted(patient.batches)))
+    facts = names, where, structure, tuple(wrong), sorted(patient.batches), patient.of_inputs
+    return programs, numbers, repr(facts)
 
 
 def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> list[Finding]:

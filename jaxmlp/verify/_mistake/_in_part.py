@@ -14,7 +14,7 @@ from .._program._trace import Literal
 from .._report import _words_of_parts as _words
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
-from ._more_parts import extras, lacking, powers, replaced, without_epsilon
+from ._more_parts import extras, lacking, powers, replaced, turned, without_epsilon
 from ._parts import accumulates, added_number, given_by, multiples, Part, runs_of, signs
 from ._purpose import is_regularization
 from ._slopes import is_used_as_a_value
@@ -97,7 +97,7 @@ def _the_part_of(e: Explanation, cause: str, *, is_known: bool) -> Part | None:
         others = (powers(e), extras(e), without_epsilon(e), lacking(e), replaced(e))
         numbers = added_number(e) if cause.startswith("scale-") else ()
         usual, unusual = (multiples(e, wanted, usual=which) for which in (True, False))
-        kinds = (numbers, signs(e), usual, *others, unusual)
+        kinds = (numbers, signs(e), turned(e), usual, *others, unusual)
     for parts in kinds:
         found = [part for part in parts if _helps(e, part.patches, wanted)]
         if found:

@@ -1,6 +1,7 @@
 """Parts of a statement that may be wrong: an exponent, what does not belong there, what is lacking or is another."""
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -195,11 +196,28 @@ def replaced(e: Explanation) -> Iterator[Part]:
                 continue
             patches = _with(e, atom, values)
             yield Part(
-                *(min(patches), patches, whole, ast.parse(must, mode="eval").body),
+                *(min(patches), patches, whole, _parsed(must)),
                 lambda cause, place, u=name, i=instead: _words.another_name(
                     e.paths, used=u, instead=i, cause=cause or "wrong-operand", place=place
                 ),
             )
+
+
+def turned(e: Explanation) -> Iterator[Part]:
+    """Each value that the statement reads several times, with the other sign wherever it does."""
+    bench, equations = e.case.bench, e.case.bench.program.equations
+    inside = {out for index in e.run for out in equations[index].outputs}
+    read = Counter(atom for index in e.run for atom in equations[index].inputs if isinstance(atom, int))
+    for atom, times in read.items() if len(e.mistake.instances) == 1 else ():
+        values, name = bench.run.at(atom), e.case.names.of(atom)
+        if times < 2 or atom in inside or name is None or values[0].dtype.kind != "f":
+            continue
+        patches = _with(e, atom, tuple(map(np.negative, values)))
+        must = with_name(e.site, name, f"-{name}")
+        yield Part(
+            *(min(patches), patches, *((None, None) if must is None else (_whole(e), _parsed(must)))),
+            lambda cause, place, n=name: _words.term_sign(e.paths, cause=cause or "sign", term=n, place=place),
+        )
 
 
 _EPSILON = 0.01
@@ -219,7 +237,7 @@ def without_epsilon(e: Explanation) -> Iterator[Part]:
             if index is None:
                 patches, old = _with(e, atom, tuple(value + number for value in bench.run.at(atom))), whole
                 must = with_name(e.site, name, f"{name} + {text}") if name else None
-                new = None if must is None else ast.parse(must, mode="eval").body
+                new = None if must is None else _parsed(must)
             else:
                 patches = everywhere(e, index, after(0, lambda value, point, n=number: value + n))
                 old = None if is_within(e, index) else e.expressions[index]
@@ -243,3 +261,7 @@ def _with(e: Explanation, atom: int, values: tuple[np.ndarray, ...]) -> dict[int
         if positions:
             patches[index] = with_inputs(positions, lambda point: values[point])
     return patches
+
+
+def _parsed(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from .._program._trace import Program
@@ -23,6 +24,7 @@ class Patient:
       args: what both functions take besides, in float64.
       truth: the true gradient, leaf by leaf, at each point.
       batches: what may be the number of examples.
+      of_inputs: whether the parameters are the inputs of a function, each of which the source calls by its own name.
     """
 
     loss: Callable[..., Any]
@@ -32,6 +34,7 @@ class Patient:
     args: tuple[Any, ...]
     truth: Sequence[dict[str, np.ndarray]]
     batches: frozenset[int]
+    of_inputs: bool = False
 
 
 def named_inputs(
@@ -39,9 +42,8 @@ def named_inputs(
 ) -> tuple[dict[int, str], dict[int, str]]:
     """The names of the parameters, and of all arguments, by variable."""
     names = argument_names(function)
-    leaves = named_leaves(patient.points[0])
-    first = names[0] if names else "params"
-    written = [_written(first, path) for path in leaves]
+    first = "" if patient.of_inputs else names[0] if names else "params"
+    written = [_written(first, keys) for keys, _ in jax.tree.leaves_with_path(patient.points[0])]
     rest = []
     for position, arg in enumerate(patient.args):
         name = names[position + 1] if position + 1 < len(names) else f"args[{position}]"
@@ -61,12 +63,15 @@ def argument_names(function: Callable[..., Any]) -> list[str]:
         return []
 
 
-def _written(first: str, path: str) -> str:
-    """How a leaf is written in Python: `params["w1"]`, `params[0].w`."""
-    if path == "params":
-        return first
-    parts = path.split(".")
+def _written(first: str, keys: tuple[Any, ...]) -> str:
+    """How a leaf is written in Python: `params["w1"]`, `params[0].w`; without a `first` name that of the first key."""
     text = first
-    for part in parts:
-        text += f"[{part}]" if part.isdigit() else f'["{part}"]' if len(parts) == 1 else f".{part}"
+    for key in keys:
+        match key:
+            case jax.tree_util.DictKey(key=name):
+                text += f'["{name}"]' if isinstance(name, str) else f"[{name!r}]"
+            case jax.tree_util.GetAttrKey(name=name):
+                text += f".{name}" if text else name
+            case _:
+                text += str(key)
     return text

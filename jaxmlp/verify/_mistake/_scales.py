@@ -22,9 +22,10 @@ def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -
     if (upstream := _ignored(e, correction)) is not None:
         return [_words.missing_upstream(e.paths, upstream=upstream or None, place=e.place())]
     size = snapped(abs(correction))
+    times = lambda number: None if _is_of_a_part(e) else rewritten(e.text, lambda node: multiplied(node, number))
     signs = []
     if correction < 0:
-        place = e.place(rewritten(e.text, negated) if size == 1 else None)
+        place = e.place(rewritten(e.text, negated) if size == 1 and not _is_of_a_part(e) else None)
         signs = [_words.sign(e.paths, part=not _negates_leaves(e), place=place)]
     if size == 1:
         return signs
@@ -33,7 +34,7 @@ def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -
         return [*signs, _words.counted_batch(e.paths, int(count), place=e.place())]
     for batch in e.batches:
         if size in (batch, snapped(1 / batch)) and not _is_repeated(e, size):
-            must = must or (None if signs else rewritten(e.text, lambda node: multiplied(node, size)))
+            must = must or (None if signs else times(size))
             return [*signs, _words.scale_batch(e.paths, snapped(1 / size), batch, place=e.place(must))]
     if (entries := _entries(e, size)) is not None and not signs:
         return [_words.counted_entries(e.paths, **entries, too_large=size < 1, place=e.place())]
@@ -41,8 +42,14 @@ def by_a_factor(e: Explanation, correction: float, *, must: str | None = None) -
         return [*signs, _words.another_count(e.paths, *other, place=e.place())]
     is_short = len(f"{size:g}") < 6 and not signs
     is_short = is_short and not e.alias  # what hands its argument on is to be mended where it does
-    must = must or (rewritten(e.text, lambda node: multiplied(node, size)) if is_short else None)
+    must = must or (times(size) if is_short else None)
     return [*signs, _words.scale_constant(e.paths, float(f"{1 / size:.6g}"), place=e.place(must))]
+
+
+def _is_of_a_part(e: Explanation) -> bool:
+    """Whether a part of what the statement gives has the factor, and the rest has not."""
+    corrected = e.corrected() if e.out is not None else None
+    return corrected is not None and _relate.multiple(corrected, e.actual) is None
 
 
 def factor_of_a_number(e: Explanation, expected: _relate.Values) -> float | None:

@@ -135,11 +135,32 @@ def along(node: ast.expr, axes: tuple[int, ...]) -> ast.expr | None:
     """A sum or a mean over other axes, where it says over which."""
     changed = copy.deepcopy(node)
     written = ast.parse(repr(axes[0] if len(axes) == 1 else axes), mode="eval").body
-    if isinstance(changed, ast.Call):
-        for keyword in changed.keywords:
-            if keyword.arg == "axis":
-                keyword.value = written
-                return changed
+    if not isinstance(changed, ast.Call):
+        return None
+    for keyword in changed.keywords:
+        if keyword.arg == "axis":
+            keyword.value = written
+            return changed
+    if changed.args and _is_of_whole_numbers(changed.args[-1]):
+        changed.args[-1] = written
+        return changed
+    return None
+
+
+def _is_of_whole_numbers(node: ast.expr) -> bool:
+    """Whether a whole number stands there, or a tuple of such."""
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        return False
+    return all(isinstance(number, int) for number in (value if isinstance(value, tuple) else (value,)))
+
+
+def with_its_axes_kept(node: ast.expr) -> ast.expr | None:
+    """A sum or a mean that keeps the axes it is taken over, of length 1."""
+    match node:
+        case ast.Call(func, args, keywords) if all(keyword.arg not in ("keepdims", None) for keyword in keywords):
+            return ast.Call(func, args, [*keywords, ast.keyword("keepdims", ast.Constant(True))])
     return None
 
 

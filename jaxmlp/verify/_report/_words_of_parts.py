@@ -169,6 +169,12 @@ def _code(part: str | None) -> str:
     return Sentence("phrase.part") if part is None else f"`{part}`"
 
 
+def lost_axis(paths: tuple[str, ...], *, axes: Sequence[int], place: Place | None = None) -> Finding:
+    """A sum over the right `axes` that does not keep them, so that what reads it broadcasts it along another axis."""
+    named = ", ".join(map(str, axes))
+    return finding("wrong-reduction-axis", paths, place, table="lost-axis", axes=named)
+
+
 def half_a_turn(paths: tuple[str, ...], *, is_turned: bool, place: Place | None = None) -> Finding:
     """The kernel of a convolution is turned by half a turn where it must not be, or is not where it must be."""
     return finding("wrong-operand", paths, place, table="turned-kernel" if is_turned else "unturned-kernel")

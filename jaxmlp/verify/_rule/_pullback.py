@@ -48,7 +48,7 @@ def pulled(
     loss, grads, params_type = _functions(Same(primal), Same(pullback), names, differentiated, has_value)
     arrays = _with_arrays(inputs)
     params = params_type(*(value if d else None for value, d in zip(arrays, differentiated, strict=True)))
-    return Subject(name, loss, grads, (inputs, dout), has_value), params
+    return Subject(name, loss, grads, (inputs, dout), has_value, of_inputs=True), params
 
 
 # Cached, so that a second check of the same functions compiles nothing.

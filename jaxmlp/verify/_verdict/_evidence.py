@@ -26,7 +26,8 @@ from ._seen import Own, Seen, Shown, VALUE
 class Subject:
     """What is checked: a loss, a function that ought to be its gradient, and what both take besides `params`.
 
-    `source` is the user's function whose lines are to be named, where `grads` only calls it.
+    `source` is the user's function whose lines are to be named, where `grads` only calls it. With `of_inputs` the
+    `params` are the inputs of a function, and `args` are all its inputs and the cotangent of its output.
     """
 
     name: str
@@ -35,6 +36,15 @@ class Subject:
     args: tuple[Any, ...] = ()
     has_value: bool = False
     source: Callable[..., Any] | None = None
+    of_inputs: bool = False
+
+    @property
+    def data(self) -> tuple[Any, ...]:
+        """The arrays whose axes may be the examples."""
+        if not self.of_inputs:
+            return self.args
+        inputs, dout = self.args
+        return dout if any(map(np.ndim, dout)) else inputs
 
     @cached_property
     def gradient(self) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """The diagnosis of a line of which one part alone is wrong: which part, and what belongs there."""
 
+import jax
 import jax.numpy as jnp
 import pytest
 
@@ -479,3 +480,56 @@ def test_a_slope_that_lacks_an_inner_derivative_inside_a_formula_is_named(getkey
 
     w, x, y = normals(getkey, (5, 3), (7, 5), (7, 3))
     assert said(loss, grads, {"w": w}, x, y)[0][0] == "wrong-activation-derivative"
+
+
+def test_a_factor_of_one_term_is_not_told_of_the_whole_line(getkey):
+    def loss(params, x, y):
+        r = 1 / jnp.sqrt(jnp.mean(params["x"] ** 2, axis=-1, keepdims=True))
+        return jnp.sum(y * params["x"] * r)
+
+    def grads(params, x, y):
+        x = params["x"]
+        r = 1 / jnp.sqrt(jnp.mean(x**2, axis=-1, keepdims=True))
+        dx = r * y - r**3 * x * jnp.sum(y * x, axis=-1, keepdims=True)
+        return {"x": dx}
+
+    report = check(loss, grads, {"x": normals(getkey, (5, 4))[0]}, *normals(getkey, (5, 3), (5, 4)))
+    (finding,) = report.findings
+    assert finding.cause == "scale-constant"
+    assert finding.must == "r * y - r ** 3 * x * jnp.mean(y * x, axis=-1, keepdims=True)"
+    assert "`dx` takes the sum `jnp.sum(y * x, axis=-1, keepdims=True)` where the mean belongs" in finding.message
+
+
+def test_a_value_with_the_wrong_sign_wherever_a_line_reads_it(getkey):
+    def loss(params, c, s, y):
+        a, b = jnp.split(params["x"], 2, axis=-1)
+        return jnp.sum(y * jnp.concatenate([a * c - b * s, a * s + b * c], axis=-1))
+
+    def grads(params, c, s, y):
+        a, b = jnp.split(y, 2, axis=-1)
+        dx = jnp.concatenate([a * c - b * s, a * s + b * c], axis=-1)
+        return {"x": dx}
+
+    x, c, s, y = normals(getkey, (5, 6), (5, 3), (5, 3), (5, 6))
+    (finding,) = check(loss, grads, {"x": x}, c, s, y).findings
+    assert finding.cause == "sign" and "takes `s` with the wrong sign" in finding.message
+    assert finding.must == "jnp.concatenate([a * c - b * -s, a * -s + b * c], axis=-1)"
+
+
+def test_a_sum_that_loses_its_axis_meets_another(getkey):
+    """As many queries as keys: nothing fits worse than it should."""
+
+    def loss(params, v, y):
+        return jnp.sum(y * (jax.nn.softmax(params["s"], axis=-1) @ v))
+
+    def grads(params, v, y):
+        p = jax.nn.softmax(params["s"], axis=-1)
+        dp = y @ v.T
+        delta = jnp.sum(p * dp, -1)
+        ds = p * (dp - delta)
+        return {"s": ds}
+
+    s, v, y = normals(getkey, (5, 5), (5, 3), (5, 3))
+    with jax.numpy_rank_promotion("allow"):
+        (finding,) = check(loss, grads, {"s": s}, v, y).findings
+    assert finding.cause == "wrong-reduction-axis" and finding.must == "jnp.sum(p * dp, -1, keepdims=True)"

@@ -66,6 +66,9 @@ def test_a_sum_over_other_axes():
     assert rewritten("jnp.sum(dz, axis=0)", lambda node: along(node, (1,)) or node) == "jnp.sum(dz, axis=1)"
     assert rewritten("jnp.sum(dz, axis=0)", lambda node: along(node, (0, 1)) or node) == "jnp.sum(dz, axis=(0, 1))"
     assert rewritten("dz.sum()", lambda node: along(node, (1,)) or node) == "dz.sum()"
+    assert rewritten("jnp.sum(dz, -1)", lambda node: along(node, (0,)) or node) == "jnp.sum(dz, 0)"
+    assert rewritten("dz.mean((0, 1))", lambda node: along(node, (2,)) or node) == "dz.mean(2)"
+    assert rewritten("jnp.sum(dz, n)", lambda node: along(node, (0,)) or node) == "jnp.sum(dz, n)"
 
 
 def test_a_condition_the_other_way_round():

@@ -68,6 +68,7 @@ FINDINGS = [
     ("wrong-operand", _words_of_parts.parameter_itself, {"used": 'params["b1"]'}),
     ("wrong-operand", _words_of_parts.gradient_sent_back, {"used": "dw2"}),
     ("wrong-operand", _words.begun_anew, {}),
+    ("wrong-reduction-axis", _words_of_parts.lost_axis, {"axes": (1,)}),
     ("wrong-operand", _words_of_parts.half_a_turn, {"is_turned": False}),
     ("wrong-operand", _words_of_parts.half_a_turn, {"is_turned": True}),
     ("wrong-operand", _words_of_parts.class_numbers, {"count": 3}),

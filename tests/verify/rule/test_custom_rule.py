@@ -277,6 +277,40 @@ def test_a_wrong_backward_is_caught(reports, mistake):
     assert wrong_leaves(report) == leaves, report
 
 
+def test_an_input_is_called_by_its_own_name(getkey):
+    def gated(x, w1, w2):
+        return jnp.tanh(x @ w1) * (x @ w2)
+
+    def bwd(residuals, dout):
+        x, w1, w2, a, b = residuals
+        da, db = dout * b * (1 - a**2), dout * a
+        dx = da @ w1.T + db @ w1.T
+        return dx, x.T @ da, x.T @ db
+
+    fwd = lambda x, w1, w2: (gated(x, w1, w2), (x, w1, w2, jnp.tanh(x @ w1), x @ w2))
+    x, w1, w2 = (normal(getkey(), shape) for shape in ((5, 4), (4, 3), (4, 3)))
+    (finding,) = check_rule(with_vjp(gated, fwd, bwd), x, w1, w2).findings
+    assert finding.message == "`dx` uses `w1` where `w2` belongs."
+
+
+def test_the_examples_are_counted_by_the_output(getkey):
+    """As many features as one of the inputs has numbers, and no batch is averaged over."""
+
+    def scaled(x, g):
+        return x / jnp.sqrt(jnp.mean(x**2, axis=1, keepdims=True)) * g[None]
+
+    def bwd(residuals, dout):
+        x, g = residuals
+        r = 1 / jnp.sqrt(jnp.mean(x**2, axis=1, keepdims=True))
+        dy = dout * g[None]
+        dx = r * dy - r**3 * x * jnp.sum(dy * x, axis=1, keepdims=True)
+        return dx, jnp.sum(dout * x * r, axis=0)
+
+    x, g = normal(getkey(), (5, 4)), normal(getkey(), (4,))
+    report = check_rule(with_vjp(scaled, lambda x, g: (scaled(x, g), (x, g)), bwd), x, g)
+    assert causes(report) == ["scale-constant"]
+
+
 def test_too_few_cotangents_are_counted(reports):
     assert reports("too few").findings[0].message == "`bwd` returns 1 cotangent for 2 inputs, `x` and `w`."
     assert "`(dx,)`" in str(reports("bare").findings[0].fix)
