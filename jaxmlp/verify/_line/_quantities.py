@@ -84,6 +84,17 @@ class Knowledge:
         """The cotangents of every variable, for each term of the loss if that is a sum."""
         return self.take_apart()
 
+    def has_number(self, values: Sequence[np.ndarray]) -> bool:
+        """Whether a number is one of those of a value."""
+        number = np.array([[np.ravel(value)[0]] for value in values])
+        return bool((np.abs(self._numbers - number) <= SAME * np.abs(number)).all(axis=0).any())
+
+    @cached_property
+    def _numbers(self) -> np.ndarray:
+        """All numbers of the values, in one row for each point."""
+        values = [quantity.values for quantity in self.values.values()]
+        return np.stack([np.concatenate([np.zeros(1), *map(np.ravel, at)]) for at in zip(*values, strict=True)])
+
     def in_the_loss(self, variable: int | None) -> int | None:
         """The variable of the loss, of one that may be it in another layout."""
         return None if variable is None else self.laid_out.get(variable, variable)

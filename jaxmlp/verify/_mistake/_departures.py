@@ -19,7 +19,8 @@ from ._names import line_of
 from ._parts import signs
 from ._relations import related_by_a_slope, times, without_ones
 from ._softmax import has_only_the_diagonal
-from ._terms import adds_to_a_term, stale_value, stepped_in_rows, steps, sums_a_cotangent
+from ._stepped import stale_value, stepped_in_rows, steps
+from ._terms import adds_to_a_term, sums_a_cotangent
 from ._usual_slopes import makes_another_slope
 
 

@@ -59,7 +59,7 @@ from ._of_a_multiple import of_a_multiple
 from ._patient import argument_names, named_inputs, Patient
 from ._plain import always_the_same, born_nonfinite, swapped
 from ._purpose import rephrased
-from ._terms import without_steps
+from ._stepped import after_a_step, without_steps
 from ._undone import loss_for_its_derivative
 
 
@@ -234,6 +234,7 @@ def _explained(case: Case, mistake: Mistake) -> list[Finding]:
         return [last]
     found = words(explanation)
     found = rephrased(explanation, found if isinstance(found, list) else [found])
+    found = after_a_step(explanation, found)
     found = in_a_formula(explanation, found)
     found = at_its_users(explanation, at_the_calls(explanation, found))
     found = where_terms_are_added(explanation, where_the_rest_is_known(explanation, found))

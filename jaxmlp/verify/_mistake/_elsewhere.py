@@ -17,7 +17,7 @@ from .._report._gradient_report import Finding
 from ._called import calls_of_some
 from ._explanation import Explanation
 from ._names import line_of
-from ._terms import is_taken_from_itself
+from ._stepped import is_taken_from_itself
 
 
 def at_its_users(e: Explanation, findings: list[Finding]) -> list[Finding]:
@@ -126,6 +126,8 @@ def where_it_is_stepped(e: Explanation, findings: list[Finding]) -> list[Finding
     """
     program, pending = e.case.bench.program, [] if e.out is None else [e.out]
     if not {finding.cause for finding in findings} <= _OF_A_STEP or any(finding.must for finding in findings):
+        return findings
+    if any(finding.line != e.place().line for finding in findings):
         return findings
     while pending:
         index = program.makers.get(pending.pop())

@@ -28,7 +28,8 @@ from ._relations import another_value, pieces_by_a_slope, related, related_by_a_
 from ._scales import by_a_factor, factor_of_a_number, of_data
 from ._slopes import computes_no_slope, is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._softmax import has_only_the_diagonal, lacks_the_softmax
-from ._terms import adds_to_a_term, lacks_a_term, penalty_among, stale_operand, sums_a_cotangent
+from ._stepped import stale_operand
+from ._terms import adds_to_a_term, lacks_a_term, penalty_among, sums_a_cotangent
 from ._undone import goes_through_again, multiplies_an_error_alone, slope_alone, value_for_its_slope
 from ._usual_slopes import makes_another_slope
 from ._wanted import of_what_is_read, slope_between, sum_for_a_product

@@ -214,8 +214,9 @@ def turned(e: Explanation) -> Iterator[Part]:
             continue
         patches = _with(e, atom, tuple(map(np.negative, values)))
         must = with_name(e.site, name, f"-{name}")
+        old, new = (None, None) if must is None else (_whole(e), _parsed(must))
         yield Part(
-            *(min(patches), patches, *((None, None) if must is None else (_whole(e), _parsed(must)))),
+            *(min(patches), patches, old, new),
             lambda cause, place, n=name: _words.term_sign(e.paths, cause=cause or "sign", term=n, place=place),
         )
 

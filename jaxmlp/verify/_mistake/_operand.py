@@ -23,7 +23,7 @@ from ._explanation import Explanation
 from ._names import line_of, with_name
 from ._relations import lacks_the_slope, related, related_by_a_slope
 from ._slopes import is_compared_with_data, is_used_as_a_value, wrong_slope
-from ._terms import stale_operand
+from ._stepped import stale_operand
 from ._undone import value_for_its_slope
 from ._wanted import sum_for_a_product
 

@@ -1,19 +1,16 @@
-"""Sums that lack a term, and operands that are parameters after a step."""
+"""Sums that lack a term, or a factor of one, and sums that are none of the backward pass."""
 
-from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 
 from .._line import _relate
-from .._line._bench import Evaluate, Patch, Patches, Read
-from .._line._edits_of_programs import STEPS
+from .._line._bench import Patch
 from .._line._offers import Offer
 from .._line._overwritten import PUTS
 from .._line._quantities import Quantity
 from .._line._rows import rows
-from .._program._sites import results, wholes
-from .._program._trace import Atom, Equation
+from .._program._sites import results
 from ._carried import carries_what_is_wrong
 from ._explanation import Explanation
 
@@ -105,119 +102,6 @@ def _sums(e: Explanation) -> list[list[tuple[np.ndarray, ...]]]:
             if len(free) == 1:
                 found.append(list(_relate.contracted(weights, out.values, ((free[0],), (start,)))))
     return found
-
-
-def steps(e: Explanation, *, read: bool = False) -> dict[int, tuple[int, int]]:
-    """The parameters after a step, such as `w - rate * dw`, that the statement gives, or reads: by the equation that
-    makes each, what it is before the step and the parameter that this is, or is a part of.
-    """
-    program, found = e.case.bench.program, dict[int, tuple[int, int]]()
-    for run in e.mistake.instances:
-        atoms = {atom for index in run for atom in program.equations[index].inputs} if read else results(program, run)
-        for atom in atoms:
-            index = program.makers.get(atom) if isinstance(atom, int) else None
-            step = _step(e, index) if index is not None and (index not in run or not read) else None
-            if index is not None and step is not None:
-                found[index] = step
-    return found
-
-
-def _step(e: Explanation, index: int) -> tuple[int, int] | None:
-    program, params = e.case.bench.program, e.case.params
-    equation = program.equations[index]
-    is_a_sum = equation.name in ("add", "sub") and not e.case.bench.is_corrected(index)
-    for position, term in enumerate(equation.inputs if is_a_sum else ()):
-        other = equation.inputs[1 - position]
-        if isinstance(term, int) and isinstance(other, int) and other not in params:
-            whole = next((atom for atom in wholes(program, term) if isinstance(atom, int) and atom in params), None)
-            is_like_it = e.case.bench.run.at(term)[0].shape == e.case.bench.run.at(equation.outputs[0])[0].shape
-            read = e.case.depends_on(other)
-            if whole is not None and is_like_it and read & set(params) and read - set(params):
-                return term, whole
-    return None
-
-
-def stepped_in_rows(e: Explanation) -> int | None:
-    """The parameter of which the statement steps some rows, as `w.at[i].add(-rate * dw)` does; none if it is the
-    gradient of that which the step tells.
-    """
-    index = e.case.bench.program.makers.get(e.out) if e.out is not None else None
-    is_it = index is not None and e.case.bench.program.equations[index].name == "scatter-add"
-    start = _before_it_was_filled(e, e.out) if is_it and e.out is not None else None
-    is_it = isinstance(start, int) and start in e.case.params and {*e.paths} != {e.case.paths[start]}
-    return start if isinstance(start, int) and is_it else None
-
-
-def _before_it_was_filled(e: Explanation, atom: Atom) -> Atom:
-    """What an array was before rows or numbers of it were replaced or added to, one after the other."""
-    program = e.case.bench.program
-    while isinstance(atom, int) and (index := program.makers.get(atom)) is not None:
-        if program.equations[index].name not in ("scatter-add", *PUTS):
-            break
-        atom = program.equations[index].inputs[0]
-    return atom
-
-
-def without_steps(e: Explanation) -> Patches:
-    """Patches that leave the parameters as they were before the step that the statement makes; or, of one that reads
-    them after it, if another mistake is left then. A gradient that is told by the step, `(old - new) / rate`, stays.
-    """
-    before: Callable[[int], Patch] = lambda term: lambda inputs, evaluate, read, point: [read(term)]
-    made, program = e.edit.kind == "departed", e.case.bench.program
-    patches = dict[int, Patch]()
-    for index, (term, _) in steps(e, read=not made).items():
-        patches[index] = before(term)
-        (new,) = program.equations[index].outputs
-        for user in program.users.get(new, ()):
-            if is_taken_from_itself(e, program.equations[user], new):
-                patches[user] = _with_the_step(program.equations[user], program.equations[index])
-    return {} if not made and all(e.case.bench.is_right(path, patches) for path in e.paths) else patches
-
-
-def _with_the_step(difference: Equation, step: Equation) -> Patch:
-    """A difference of which one side is what a step makes, wherever else that step is undone."""
-    (new,), sign = step.outputs, 1 if step.name == "add" else -1
-
-    def patch(inputs: list[np.ndarray], evaluate: Evaluate, read: Read, point: int) -> list[np.ndarray]:
-        first, second = map(read, step.inputs)
-        made = first + sign * second
-        return evaluate([made if atom == new else value for atom, value in zip(difference.inputs, inputs, strict=True)])
-
-    return patch
-
-
-def stale_operand(e: Explanation) -> tuple[str, str] | None:
-    """An operand that is a parameter after a step: its name, and the parameter's."""
-    program = e.case.bench.program
-    inside = {out for index in e.run for out in program.equations[index].outputs}
-    for equation in (program.equations[index] for index in e.run):
-        for atom in equation.inputs:
-            if isinstance(atom, int) and atom not in inside and not is_taken_from_itself(e, equation, atom):
-                if (found := stale_value(e, atom)) is not None:
-                    return found
-    return None
-
-
-def stale_value(e: Explanation, variable: int) -> tuple[str, str] | None:
-    """The name of a value that is a parameter after a step, or a part of one, and that of the parameter."""
-    program, bench = e.case.bench.program, e.case.bench
-    if variable in program.inputs or e.is_forward(bench.run.at(variable)):
-        return None
-    *_, whole = wholes(program, variable)
-    index = program.makers.get(whole) if isinstance(whole, int) else None
-    if index is None or program.equations[index].name not in STEPS or bench.is_corrected(index):
-        return None
-    before = (_before_it_was_filled(e, term) for term in program.equations[index].inputs)
-    for of in (of for term in before for of in wholes(program, term)):
-        if isinstance(of, int) and of in e.case.params:
-            return e.case.names.of(variable) or e.case.params[of], e.case.params[of]
-    return None
-
-
-def is_taken_from_itself(e: Explanation, equation: Equation, variable: int) -> bool:
-    """Whether a parameter after its step and the parameter itself are subtracted: `(old - new) / rate`."""
-    others = {atom for read in equation.inputs if read != variable for atom in wholes(e.case.bench.program, read)}
-    return equation.name == "sub" and not others.isdisjoint(e.case.depends_on(variable) & set(e.case.params))
 
 
 def adds_to_a_term(e: Explanation) -> bool:

@@ -1,5 +1,7 @@
 """The diagnosis where the gradient is told by a step: `(old - new) / rate`, in place, row by row, or layer by layer."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -175,3 +177,89 @@ def test_gradients_that_are_told_by_the_steps_stay_where_a_step_is_undone_for_th
         ("stale-weights", "d1 = (d2 @ w2.T) * a1"),
         ("wrong-activation-derivative", "d1 = (d2 @ w2.T) * a1"),
     ]
+
+
+def _of_one_example(params, x, y):
+    h = jax.nn.sigmoid(params["w1"] @ x)
+    return 0.5 * jnp.sum((params["w2"] @ h - y) ** 2)
+
+
+def _dot(v, w):
+    return sum((a * b for a, b in zip(v, w, strict=True)), 0.0)
+
+
+def test_neurons_that_read_the_weights_of_the_layer_above_after_their_step(getkey):
+    def grads(params, x, y):
+        hidden, output = ([list(row) for row in params[name]] for name in ("w1", "w2"))
+        h = [jax.nn.sigmoid(_dot(row, x)) for row in hidden]
+        errors = [_dot(row, h) - t for row, t in zip(output, y, strict=True)]
+        for row, error in zip(output, errors, strict=True):
+            for j, v in enumerate(h):
+                row[j] = row[j] - error * v
+        sent = [v * (1 - v) * _dot(errors, [row[j] for row in output]) for j, v in enumerate(h)]
+        for row, error in zip(hidden, sent, strict=True):
+            for j, v in enumerate(x):
+                row[j] = row[j] - error * v
+        new = {"w1": jnp.stack([jnp.stack(row) for row in hidden]), "w2": jnp.stack([jnp.stack(row) for row in output])}
+        return {name: params[name] - new[name] for name in params}
+
+    w1, w2, x, y = normals(getkey, (4, 3), (2, 4), (3,), (2,))
+    found = said(_of_one_example, grads, {"w1": w1, "w2": w2}, x, y)
+    line = "sent = [v * (1 - v) * _dot(errors, [row[j] for row in output]) for j, v in enumerate(h)]"
+    assert found == [("stale-weights", line)]
+
+
+def test_a_layer_that_is_gone_through_again_after_its_step(getkey):
+    """The same function is right where it is called before; the line that calls it too late is told."""
+
+    def layer(weights, values):
+        z = weights @ values
+        return jax.nn.sigmoid(z)
+
+    def grads(params, x, y):
+        w1, w2 = params["w1"], params["w2"]
+        h = layer(w1, x)
+        d2 = w2 @ h - y
+        d1 = (w2.T @ d2) * h * (1 - h)
+        w1 = w1 - 0.1 * jnp.outer(d1, x)
+        h = layer(w1, x)
+        w2 = w2 - 0.1 * jnp.outer(d2, h)
+        return {"w1": (params["w1"] - w1) / 0.1, "w2": (params["w2"] - w2) / 0.1}
+
+    w1, w2, x, y = normals(getkey, (4, 3), (2, 4), (3,), (2,))
+    report = check(_of_one_example, grads, {"w1": w1, "w2": w2}, x, y)
+    (finding,) = report.findings
+    assert (finding.cause, finding.leaves) == ("stale-weights", ("w2",))
+    assert finding.line and finding.line.number == _line_of(grads, "h = layer(w1, x)", 2)
+
+
+def _line_of(function, text, time):
+    """The number of the line that reads so for the second time, or whichever."""
+    lines, first = inspect.getsourcelines(function)
+    return first + [number for number, line in enumerate(lines) if line.strip() == text][time - 1]
+
+
+def test_the_sum_of_a_layer_is_no_step_of_its_bias(getkey):
+    """Each neuron keeps its weighted sum, which is read where its output belongs."""
+
+    def loss(params, x, y):
+        a = x
+        for n in range(2):
+            a = jax.nn.sigmoid(params[f"w{n}"] @ a + params[f"b{n}"])
+        return 0.5 * jnp.sum((a - y) ** 2)
+
+    def grads(params, x, y):
+        sums, outputs = [], [list(x)]
+        for n in range(2):
+            of_one = zip(params[f"w{n}"], params[f"b{n}"], strict=True)
+            sums.append([_dot(row, outputs[n]) + b for row, b in of_one])
+            outputs.append([jax.nn.sigmoid(z) for z in sums[n]])
+        d = jnp.stack([(a - t) * a * (1 - a) for a, t in zip(outputs[2], y, strict=True)])
+        h = jnp.stack(outputs[1])
+        back = (params["w1"].T @ d) * h * (1 - h)
+        rows = [jnp.stack([error * v for v in sums[0]]) for error in d]
+        return {"w1": jnp.stack(rows), "b1": d, "w0": jnp.outer(back, x), "b0": back}
+
+    w0, b0, w1, b1, x, y = normals(getkey, (4, 3), (4,), (2, 4), (2,), (3,), (2,))
+    found = said(loss, grads, {"w0": w0, "b0": b0, "w1": w1, "b1": b1}, x, y)
+    assert "stale-weights" not in {cause for cause, _ in found}
