@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from .._program._sites import results, Site
-from .._program._trace import Atom, Literal
+from .._program._trace import Atom, Equation, Literal
 from ._bench import Bench, Patches
 from ._edits import Edit
 from ._matching import Known, snapped
@@ -41,6 +41,29 @@ def at_a_count(bench: Bench, sites: Sequence[Site], mistake: Mistake, batches: f
             if moved is not None:
                 return moved
     return mistake
+
+
+def at_a_division(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mistake:
+    """The same factor where the next statement divides by just that number, or multiplies by one over it."""
+    factor, program = mistake.factor, bench.program
+    if mistake.edit.kind != "scale" or snapped(abs(factor)) in (0, 1):
+        return mistake
+    makers = list[int]()
+    for out in (out for run in mistake.instances for out in results(program, run)):
+        users = program.users.get(out, ())
+        if len(users) != 1 or not any(_undoes(program.equations[users[0]], factor, sign) for sign in (1, -1)):
+            return mistake
+        makers += users
+    scaled: Callable[[float], Patches] = lambda c: {i: then_scaled(None, c) for i in makers}
+    return _moved(bench, sites, mistake, scaled(factor), replace(mistake.edit, patches=scaled)) or mistake
+
+
+def _undoes(equation: Equation, factor: float, sign: int) -> bool:
+    """Whether a number stands there that a factor, or its opposite, makes up for."""
+    numbers = [float(atom.value) for atom in equation.inputs[1:] if isinstance(atom, Literal) and atom.value.ndim == 0]
+    if equation.name not in ("mul", "div") or len(numbers) != 1 or not numbers[0]:
+        return False
+    return snapped(sign * factor * (numbers[0] if equation.name == "mul" else 1 / numbers[0])) == 1
 
 
 def at_a_named_number(bench: Bench, sites: Sequence[Site], mistake: Mistake, batches: frozenset[int]) -> Mistake:

@@ -29,6 +29,8 @@ from ._sieve import Sieve
 
 _WITH_NUMBERS = frozenset(("add", "sub", "mul", "div", "broadcast_in_dim"))
 
+_POWERS = frozenset(("pow", "integer_pow", "square", "sqrt", "rsqrt"))
+
 _MOST_AXES = 4
 """Of how many axes every order is tried."""
 
@@ -48,12 +50,15 @@ def of_equations(
     if len(alike) > 1:
         return
     inside = {out for index in instances[0] for out in equations[index].outputs}
+    powers = {out for index in instances[0] for out in equations[index].outputs if equations[index].name in _POWERS}
     for place, index in enumerate(instances[0]):
         spots = [instance[place] for instance in instances]
         ndim = bench.run.at(equations[index].inputs[0])[0].ndim if equations[index].inputs else 0
         yield from _of_equation(equations[index], spots, ndim, is_of_an_index=_is_of_an_index(bench, index))
         for position, atom in enumerate(equations[index].inputs):
             if isinstance(atom, Literal) or atom in inside or is_innocent(atom):
+                if atom not in powers:  # of which another exponent is told
+                    yield from _on_the_other_side(equations[index], spots, position)
                 yield from replaced(bench, instances, [(place, position)], atom, offers, sieve)
     yield from _of_common_numbers(bench, instances)
     yield from _of_common_axes(bench, instances)
@@ -65,6 +70,15 @@ def of_equations(
     yield from _begun_anew(bench, instances)
     yield from turned(bench, instances)
     yield from in_several_places(bench, instances, offers, is_innocent, sieve)
+
+
+def _on_the_other_side(equation: Equation, spots: Sequence[int], position: int) -> Iterator[Edit]:
+    """A factor that must divide, or what divides and must be a factor."""
+    is_it = equation.name == "mul" or (equation.name == "div" and position == 1)
+    if is_it and not any(isinstance(atom, Literal) for atom in equation.inputs):
+        inverse = with_input(position, lambda value: divided(np.ones_like(value), value))
+        facts = {"equation": equation, "operand": position}
+        yield Edit("inverted", 1.6, lambda c: dict.fromkeys(spots, then_scaled(inverse, c)), True, facts)
 
 
 def turned(bench: Bench, instances: Instances) -> Iterator[Edit]:

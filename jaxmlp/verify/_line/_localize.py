@@ -8,6 +8,7 @@ from ._addends import in_an_addend
 from ._at_a_factor import (
     at_a_constant_slope,
     at_a_count,
+    at_a_division,
     at_a_named_number,
     at_a_part_of_a_slope,
     at_another_slope,
@@ -53,7 +54,7 @@ def localized(
             moved = in_its_pieces(bench, statements, moved, cotangents, [*knowledge.values.values()])
             moved = at_what_cuts(bench, statements, at_a_count(bench, statements, moved, batches))
             moved = at_a_constant_slope(bench, statements, at_another_slope(bench, statements, moved))
-            moved = at_a_named_number(bench, statements, moved, batches)
+            moved = at_a_division(bench, statements, at_a_named_number(bench, statements, moved, batches))
             moved = at_a_part_of_a_slope(bench, statements, moved, knowledge.slopes.values())
             moved = where_it_turns(bench, statements, moved, cotangents, values)
             if moved is not found:  # what is put in place there may make more leaves right

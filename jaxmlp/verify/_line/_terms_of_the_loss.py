@@ -11,8 +11,10 @@ from ._quantities import Run
 from ._relate import Values
 
 
-_MOST = 4
+_MOST = 6
 """Of how many terms each is looked at."""
+
+_SUMS = frozenset(("add", "sub", "add_any"))
 
 _SCALES = frozenset(("neg", "mul", "div", "reduce_sum", "convert_element_type", "copy", "reshape", "squeeze"))
 """Operations that a sum is only scaled, or added up further, by."""
@@ -27,13 +29,27 @@ def of_each_term(
     To be called where 64-bit types are on.
     """
     moving = _moving(loss, active)
-    terms = [*dict.fromkeys(_terms(loss, loss.outputs[0], moving))]
     found = []
-    for term in terms if 2 <= len(terms) <= _MOST else ():
-        held = frozenset(terms) - {term}
+    for held in _alone(loss, moving):
         alone = partial(_with_some_held, loss, active, wanted, held)
         backward = Run(traced(alone, [*points[0]]), points)
         found.append({v: backward.at(out) for v, out in zip(wanted, backward.program.outputs, strict=True)})
+    return found
+
+
+def _alone(loss: Program, moving: Collection[int]) -> list[frozenset[int]]:
+    """For each term of the loss, and for the terms of a term, those of the outermost sums first, what has to be held
+    that it moves alone.
+    """
+    found, pending = list[frozenset[int]](), [(loss.outputs[0], frozenset[int]())]
+    while pending:
+        atom, held = pending.pop(0)
+        terms = [*dict.fromkeys(_terms(loss, atom, moving))]
+        each = [(term, held | (frozenset(terms) - {term})) for term in terms if len(terms) > 1]
+        if len(found) + len(each) > _MOST:
+            break
+        found += [held for _, held in each]
+        pending += each
     return found
 
 
@@ -47,16 +63,15 @@ def _moving(loss: Program, active: Sequence[int]) -> set[int]:
 
 
 def _terms(loss: Program, atom: Any, moving: Collection[int]) -> Iterator[int]:
-    """The terms of what the loss gives, looked for behind sums of numbers and factors that do not move."""
+    """The terms of a value, if it is a sum, looked for behind sums of numbers and factors that do not move."""
     if atom not in moving or atom not in loss.makers:
         return
     equation = loss.equations[loss.makers[atom]]
     read = [each for each in equation.inputs if isinstance(each, int) and each in moving]
-    if equation.name in ("add", "sub", "add_any") or (equation.name in _SCALES and len(read) == 1):
-        found = [term for each in read for term in _terms(loss, each, moving)]
-        yield from found or [atom]
-    else:
-        yield atom
+    if len(read) == 1 and (equation.name in _SCALES or equation.name in _SUMS):
+        yield from _terms(loss, read[0], moving)
+    elif equation.name in _SUMS:
+        yield from (each for each in read if each in loss.makers)
 
 
 def _with_some_held(

@@ -25,7 +25,7 @@ def is_right_in_itself(e: Explanation, causes: Collection[str]) -> bool:
     causes as far as the statement alone tells.
     """
     causes = frozenset(causes)
-    if causes == {"missing-upstream"} and _returns_a_slope(e):
+    if causes in ({"missing-upstream"}, {"missing-factor"}) and _returns_a_slope(e):
         return True
     if causes == {"wrong-activation-derivative"} and _is_of_another_layer(e):
         return True

@@ -15,6 +15,7 @@ from .._program._sites import wholes
 from .._program._source import Source
 from .._program._stacks import Frame
 from .._program._trace import Atom, Program
+from .._program._tree import leaf_of
 from ._names import Names
 
 
@@ -189,7 +190,7 @@ class Case:
 
     def terms(self, path: str) -> tuple[Values, ...]:
         """The terms of the gradient of a parameter that the loss uses more than once."""
-        whole = [path == of or path.startswith(f"{of}[") for of in self.paths.values()]  # or a number of it
+        whole = [leaf_of(path) == of for of in self.paths.values()]
         inputs = [variable for variable, is_it in zip(self.loss.program.inputs, whole, strict=False) if is_it]
         return next((self.knowledge.cotangents[v].terms for v in inputs if v in self.knowledge.cotangents), ())
 

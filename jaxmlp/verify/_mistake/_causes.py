@@ -24,6 +24,7 @@ from ._scales import by_a_factor, of_data, times_the_slope
 from ._shapes import reversed_order as reversed_order, transpose as transpose, unreduced as unreduced
 from ._slopes import wrong_slope
 from ._softmax import has_only_the_diagonal, normalized as normalized
+from ._terms import is_of_one_term
 from ._undone import slope_alone, value_for_its_slope
 from ._wanted import of_what_is_read
 
@@ -185,6 +186,8 @@ def plus(e: Explanation) -> Finding:
     if expected is not None and _relate.vanishes(e.actual, expected):
         return _words.zero_but_for_rounding(e.paths, place=e.place())
     found = None if offer.name or expected is None else slope_alone(e, expected) or related(e, e.actual, expected)
+    if found is not None and found.cause == "wrong-operand" and is_of_one_term(e):
+        found = None
     return found or _words.missing_term(e.paths, term=what, place=e.place())
 
 

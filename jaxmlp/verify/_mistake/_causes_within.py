@@ -1,11 +1,13 @@
 """Which mistake: what corrects something inside a statement, in words."""
 
+import ast
 from dataclasses import replace
 
 from .._line import _relate
 from .._line._matching import snapped
 from .._program._expressions import (
     multiplied,
+    on_the_other_side,
     reduced_by,
     reduced_otherwise,
     the_other_way_round,
@@ -237,6 +239,18 @@ def power(e: Explanation) -> Finding:
         return _words.unknown(e.paths, place=e.place())
     base = e.case.names.of(e.facts["equation"].inputs[0])
     return (_words.extra_factor if old > new else _words.missing_factor)(e.paths, what=base, place=e.place())
+
+
+def inverted(e: Explanation) -> list[Finding]:
+    equation, position = e.facts["equation"], e.facts["operand"]
+    factor, divides = equation.inputs[position], equation.name == "div"
+    place, node = e.place(must_be(e, lambda node: on_the_other_side(node, position))), edited(e)
+    part = (node.left, node.right)[position] if isinstance(node, ast.BinOp) else None
+    text = ast.unparse(part) if part is not None else e.case.names.of(factor)
+    found = _words_of_parts.inverted(e.paths, part=text, divides=divides, place=place)
+    if e.case.slopes.find(e.case.bench.run.at(factor)) is not None:
+        found = wrong_slope(e, place=place)
+    return [found] if e.mistake.factor == 1 else [found, *by_a_factor(e, e.mistake.factor)]
 
 
 def added(e: Explanation) -> list[Finding]:

@@ -10,7 +10,7 @@ from .._line._localize import Mistake
 from .._line._patches import product_of, with_inputs
 from .._line._quantities import Quantity
 from .._line._relate import Values
-from .._program._sites import results
+from .._program._sites import results, wholes
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._case import Case
@@ -25,6 +25,10 @@ from ._usual_slopes import makes_another_slope
 
 
 _COLLECTS = ("stack", "concatenate", "scatter", "scatter-add")
+
+_COMPARES, _WEIGHS = ("add", "sub", "div"), ("mul", "dot_general")
+
+_MOVES = (*_COLLECTS, *"reshape broadcast_in_dim squeeze transpose copy slice max min clamp".split())
 
 _MOST = 64
 """How many values are tried in the place of an operand."""
@@ -54,11 +58,31 @@ def departed(e: Explanation) -> Finding:
         return _words.wrong_axis(e.paths, place=e.place())
     if _is_right_in_the_first_runs(e):
         return _words.missing_term(e.paths, place=e.place())
+    if _serves_the_forward_pass(e):
+        return _words.wrong_forward(e.paths, place=e.place())
     if (found := _back_to_a_cotangent(e)) is not None:
         return found
     if (stale := _another_stale_parameter(e)) is not None:
         return _words.stale_weights(e.paths, used=stale[0], instead=stale[1], place=e.place())
     return (_words_of_parts.another_term if adds_to_a_term(e) else _words.departed)(e.paths, place=e.place())
+
+
+def _serves_the_forward_pass(e: Explanation) -> bool:
+    """Whether what the statement gives is compared with data that it does not come from, or multiplied by such a
+    parameter: what is sent back comes from both.
+    """
+    program, read = e.case.bench.program, set[int]().union(*map(e.case.depends_on, e.outs))
+    pending = list(e.outs) if not read.isdisjoint(e.case.params) else []
+    for value in pending:
+        for equation in (program.equations[user] for user in program.users.get(value, ())):
+            for atom in (atom for atom in equation.inputs if atom != value and isinstance(atom, int)):
+                of = e.case.depends_on(atom)
+                is_data = bool(of) and of.isdisjoint(e.case.params) and not of <= read
+                is_param = any(whole in e.case.params and whole not in read for whole in wholes(program, atom))
+                if equation.name in (*(_COMPARES if is_data else ()), *(_WEIGHS if is_param else ())):
+                    return True
+            pending += equation.outputs if equation.name in _MOVES else ()
+    return False
 
 
 def _another_stale_parameter(e: Explanation) -> tuple[str, str] | None:

@@ -52,15 +52,19 @@ def explained(leaves: Iterable[WrongLeaf], extra: tuple[str, ...], args: tuple[A
 
 def batch_sizes(args: tuple[Any, ...]) -> frozenset[int]:
     """What may be the number of examples: the size that all arrays of `args` share on their first axis, or on their
-    last, and then that which several share on their first as well; or else that of the first axis of the first.
+    last, and then that which several share on their first as well; or else that of the first axis of the first. What is
+    one number long there, such as a bias, may stand beside several that share theirs.
     """
     shapes = [leaf.shape for leaf in jax.tree.leaves(args) if is_array(leaf) and leaf.shape]
     first = Counter(shape[0] for shape in shapes if len(shape) > 1)
     shared = {size for size, count in first.items() if count > 1 and size > 2}
     for axis in (0, -1):
-        sizes = {shape[axis] for shape in shapes}
-        if len(sizes) == 1 and (sizes != {1} or len(shapes) == 1):
-            return frozenset((sizes | shared if axis else sizes) - {1})
+        sizes = Counter(shape[axis] for shape in shapes)
+        long = {size: count for size, count in sizes.items() if size > 1}
+        if len(sizes) == len(long) == 1 or (len(long) == 1 and 1 not in long.values()):
+            return frozenset({*long, *(shared if axis else ())})
+        if [*sizes] == [1] and len(shapes) == 1:
+            return frozenset()
     return frozenset(shape[0] for shape in shapes[:1]) - {1}
 
 

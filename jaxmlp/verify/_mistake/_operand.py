@@ -25,6 +25,7 @@ from ._relations import lacks_the_slope, related, related_by_a_slope
 from ._slopes import is_compared_with_data, is_used_as_a_value, wrong_slope
 from ._stepped import stale_operand
 from ._undone import value_for_its_slope
+from ._usual_slopes import usual_slopes
 from ._wanted import sum_for_a_product
 
 
@@ -87,7 +88,7 @@ def operand(e: Explanation) -> Finding:
     if _is_given_the_activation(e) and not is_used_as_a_value(e):
         return wrong_slope(e, slope=None, at=instead, place=_with_operand(e, used, instead))
     of_one = offer.name is not None and e.case.bench.run.at(atom)[0].size == 1
-    is_a_number = _relate.is_constant(offer.values[0]) and not of_one
+    is_a_number = _relate.is_constant(tuple(value for values in offer.values for value in values)) and not of_one
     if equation.name in ("mul", "div") and is_a_number and not isinstance(atom, Literal):
         return _words.extra_factor(e.paths, what=used, place=e.place())  # nothing but a number belongs there
     if isinstance(atom, Literal) and equation.name == "mul" and used and with_name(e.site, used, used):
@@ -111,6 +112,9 @@ def operand(e: Explanation) -> Finding:
         found = None if isinstance(atom, Literal) else related(e, e.case.bench.run.at(atom), offer.values[0])
         if found is not None and found.cause == "extra-factor" and _are_of_the_forward_pass(e, atom, offer):
             found = None  # `(x - mean) / std` for `x - mean`: another value, of which the candidate may have no name
+        is_extra = found is None or found.cause == "extra-factor"
+        if is_extra and any(_relate.same(turned, slope) for _, slope in usual_slopes(e, turned[0].shape)):
+            return _words.extra_slope(e.paths, slope=used, place=e.place())
         if found is None and is_compared_with_data(e):
             return _words.wrong_forward(e.paths, place=e.place())
         found = found or next(iter(sum_for_a_product(e) or ()), None)

@@ -16,6 +16,7 @@ from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._explanation import Explanation
 from ._names import line_of
+from ._scales import of_data
 from ._slopes import is_used_as_a_value, wrong_slope
 
 
@@ -53,6 +54,8 @@ def rephrased(e: Explanation, findings: list[Finding]) -> list[Finding]:
     if causes <= set(_OF_SIGNS) and e.differs_in_signs():
         return [_words.sign(e.paths, place=e.place())]
     may_be_a_slope = causes <= set(_OF_A_SLOPE) and e.edit.kind not in ("scale", "another")
+    if causes == {"missing-factor"} and e.edit.kind == "times" and of_data(e):
+        return findings  # what the loss multiplies by is no part of the activation
     if may_be_a_slope and leads_to_a_slope(e) and not is_used_as_a_value(e):
         corrected, place = e.corrected(), e.place(findings[0].must)
         is_the_slope = corrected is not None and e.case.slopes.find(corrected) is not None

@@ -67,7 +67,9 @@ def of_data(e: Explanation) -> list[Finding]:
         if slope.values[0].shape == e.actual[0].shape and not _relate.is_constant(slope.values):
             times = tuple(a * s for a, s in zip(e.actual, slope.values, strict=True))
             if _relate.same(times, corrected or ()) and e.case.is_of_data(slope):
-                what = e.case.names.known(slope) or _in_terms_of_an_argument(e, slope.values)
+                # Of several layers each has its own.
+                is_one = len(e.mistake.instances) == 1
+                what = (e.case.names.known(slope) or _in_terms_of_an_argument(e, slope.values)) if is_one else None
                 return [_words.missing_factor(e.paths, what=what, place=e.place())]
     return []
 

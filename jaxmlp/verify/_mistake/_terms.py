@@ -125,6 +125,14 @@ def adds_to_a_term(e: Explanation) -> bool:
     )
 
 
+def is_of_one_term(e: Explanation) -> bool:
+    """Whether the statement gives the cotangent that one term of the loss has, of which there are several."""
+    each = (values for of_one in e.case.knowledge.of_each_term for values in of_one.values())
+    return e.actual[0].size > 1 and any(
+        values[0].shape == e.actual[0].shape and _relate.same(e.actual, values) for values in each
+    )
+
+
 def error_that_a_term_lacks(e: Explanation) -> int | None:
     """The cotangent that one term of a sum is multiplied by, and the other is not, if it serves with it as well as
     without that term: `d * (z > 0) + (z <= 0) * exp(z)`, where `d` is zero beside.

@@ -164,6 +164,16 @@ def with_its_axes_kept(node: ast.expr) -> ast.expr | None:
     return None
 
 
+def on_the_other_side(node: ast.expr, position: int) -> ast.expr | None:
+    """A product that is divided by one of its factors, or a quotient that is multiplied by what divides it."""
+    match node:
+        case ast.BinOp(left, ast.Mult(), right):
+            return ast.BinOp(left, ast.Div(), right) if position == 1 else ast.BinOp(right, ast.Div(), left)
+        case ast.BinOp(left, ast.Div(), right) if position == 1:
+            return ast.BinOp(left, ast.Mult(), right)
+    return None
+
+
 _TURNED = {ast.Gt: ast.LtE, ast.Lt: ast.GtE, ast.GtE: ast.Lt, ast.LtE: ast.Gt}
 
 

@@ -76,6 +76,12 @@ def extra_factor_of(
     return finding(cause, paths, place, table="extra-part", part=phrase("factor", what=part))
 
 
+def inverted(paths: tuple[str, ...], *, part: str | None, divides: bool, place: Place | None = None) -> Finding:
+    """`part` divides what it must multiply, or multiplies what it must divide."""
+    cause, table = ("missing-factor", "divides") if divides else ("extra-factor", "multiplies")
+    return finding(cause, paths, place, table=table, part=_code(part))
+
+
 def missing_part(
     paths: tuple[str, ...], *, part: str, cause: str = "missing-term", place: Place | None = None
 ) -> Finding:

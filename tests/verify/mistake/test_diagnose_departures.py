@@ -391,3 +391,25 @@ def test_a_pass_that_is_overwritten_by_the_next_one(getkey):
         ("wrong-operand", "dw_real = network.h.T @ d_real"),
         ("wrong-activation-derivative", "dz_real = d_real @ network.w.T * jnp.where(network.z > 0, 1, 0.1)"),
     ]
+
+
+def _normalized(z):
+    return jnp.exp(z) / jnp.exp(z).sum(), z
+
+
+def test_what_departs_in_the_forward_pass_is_another_formula_there(getkey):
+    """A softmax over all examples at once, of which the backward pass takes but the diagonal."""
+
+    def loss(params, x, y):
+        return -jnp.sum(y * jax.nn.log_softmax(jnp.tanh(x @ params["w1"]) @ params["w2"])) / len(x)
+
+    def grads(params, x, y):
+        a1 = jnp.tanh(x @ params["w1"])
+        a2, z2 = _normalized(a1 @ params["w2"])
+        d2 = -y / jnp.clip(a2, 1e-8, None) * jax.nn.sigmoid(z2) / len(x)
+        d1 = (d2 @ params["w2"].T) * (1 - a1**2)
+        return {"w1": x.T @ d1, "w2": a1.T @ d2}
+
+    w1, w2, x = normals(getkey, (4, 5), (5, 3), (7, 4))
+    found = said(loss, grads, {"w1": w1, "w2": w2}, x, jnp.eye(3)[jnp.arange(7) % 3])
+    assert found[0] == ("wrong-forward", "return jnp.exp(z) / jnp.exp(z).sum(), z")

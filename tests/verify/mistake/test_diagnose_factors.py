@@ -549,3 +549,60 @@ def test_the_slope_of_a_relu_where_the_output_has_none(getkey):
     u, w, x, y = normals(getkey, (4, 5), (5, 3), (6, 4), (6, 3))
     line = "d = (out - y) * jnp.where(out > 0, 1.0, 0.0)"
     assert said(loss, grads, {"u": u, "w": w}, x, y) == [("extra-activation-derivative", line)]
+
+
+def _of_a_mean(labels, p):
+    grad = p
+    grad = grad.at[jnp.arange(len(labels)), labels].add(-1)
+    return grad / len(labels)
+
+
+def test_what_is_divided_twice_is_told_where_it_is_divided(getkey):
+    def loss(params, x, labels):
+        p = jax.nn.log_softmax(x @ params["w"] + params["b"])
+        return -jnp.mean(p[jnp.arange(len(labels)), labels])
+
+    def grads(params, x, labels):
+        dz = _of_a_mean(labels, jax.nn.softmax(x @ params["w"] + params["b"]))
+        return {"w": x.T @ dz / len(x), "b": jnp.sum(dz, axis=0, keepdims=True) / len(x)}
+
+    w, b, x = normals(getkey, (4, 3), (1, 3), (7, 4))
+    found = said(loss, grads, {"w": w, "b": b}, x, jnp.arange(7) % 3)
+    assert found == [("scale-batch", "return grad / len(labels)")]
+
+
+def test_a_factor_that_must_divide(getkey):
+    """The error of a batch norm goes back times the deviation."""
+
+    def loss(params, x, y):
+        z = x @ params["w"]
+        return 0.5 * jnp.sum(((z - z.mean(0, keepdims=True)) / jnp.sqrt(z.var(0, keepdims=True) + 0.01) - y) ** 2)
+
+    def grads(params, x, y):
+        z = x @ params["w"]
+        std = jnp.sqrt(z.var(0, keepdims=True) + 0.01)
+        n = (z - z.mean(0, keepdims=True)) / std
+        d = n - y
+        dz = std * (d - d.mean(0, keepdims=True) - n * (d * n).mean(0, keepdims=True))
+        return {"w": x.T @ dz}
+
+    w, x, y = normals(getkey, (4, 3), (7, 4), (7, 3))
+    (finding,) = check(loss, grads, {"w": w}, x, y).findings
+    assert finding.cause == "extra-factor"
+    assert finding.message == "`dz` is multiplied by `std` where it must be divided by it."
+    assert finding.must and finding.must.endswith("/ std")
+
+
+def test_a_divisor_that_must_multiply(getkey):
+    def loss(params, x, y):
+        return 0.5 * jnp.sum((params["g"] * (x @ params["w"]) - y) ** 2)
+
+    def grads(params, x, y):
+        n = x @ params["w"]
+        d = params["g"] * n - y
+        dn = d / params["g"]
+        return {"w": x.T @ dn, "g": jnp.sum(d * n, axis=0, keepdims=True)}
+
+    w, g, x, y = normals(getkey, (4, 3), (1, 3), (7, 4), (7, 3))
+    (finding,) = check(loss, grads, {"w": w, "g": g}, x, y).findings
+    assert (finding.cause, finding.must) == ("missing-factor", "d * params['g']")

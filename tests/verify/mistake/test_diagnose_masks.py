@@ -416,3 +416,33 @@ def test_one_formula_for_the_slope_of_a_relu_in_several_leaky_layers(getkey):
     [(cause, line)] = said(loss, grads, {"w1": w1, "w2": w2, "w3": w3}, x, y)
     assert cause == "wrong-activation-derivative"
     assert line in ("error = slope(zs[n]) * error", "return jnp.where(0.3 * z > 0, 1.0, 0.0)")
+
+
+def _open(z):
+    return (z > 0).astype(z.dtype)
+
+
+def test_masks_that_each_layer_lacks_are_told_where_its_slope_is_taken(getkey):
+    """The slope of the relu is right; what a dropout multiplies by is no part of it."""
+
+    def loss(params, x, y, m1, m2):
+        a1 = jax.nn.relu(x @ params["w1"]) * m1 / 0.5
+        a2 = jax.nn.relu(a1 @ params["w2"]) * m2 / 0.75
+        return 0.5 * jnp.sum((a2 @ params["w3"] - y) ** 2)
+
+    def grads(params, x, y, m1, m2):
+        z1 = x @ params["w1"]
+        a1 = jax.nn.relu(z1) * m1 / 0.5
+        z2 = a1 @ params["w2"]
+        a2 = jax.nn.relu(z2) * m2 / 0.75
+        d3 = a2 @ params["w3"] - y
+        d2 = (d3 @ params["w3"].T) * _open(z2)
+        d1 = (d2 @ params["w2"].T) * _open(z1)
+        return {"w1": x.T @ d1, "w2": a1.T @ d2, "w3": a2.T @ d3}
+
+    w1, w2, w3, x, y, m1, m2 = normals(getkey, (4, 6), (6, 5), (5, 2), (7, 4), (7, 2), (7, 6), (7, 5))
+    masks = (m1 > -0.5).astype(x.dtype), (m2 > -0.5).astype(x.dtype)
+    assert said(loss, grads, {"w1": w1, "w2": w2, "w3": w3}, x, y, *masks) == [
+        ("missing-factor", 'd2 = (d3 @ params["w3"].T) * _open(z2)'),
+        ("missing-factor", 'd1 = (d2 @ params["w2"].T) * _open(z1)'),
+    ]

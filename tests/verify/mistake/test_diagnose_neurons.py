@@ -312,3 +312,20 @@ def test_each_output_neuron_lacks_the_slope_of_a_tanh_of_another_scale(getkey):
     w1, w2, x, y = normals(getkey, (5, 4), (4, 3), (5,), (3,))
     found = first(check(loss, grads, {"w1": w1, "w2": w2}, x, y))
     assert found == ("missing-activation-derivative", "delta = [out[k] - y[k] for k in range(3)]")
+
+
+def test_a_slope_where_the_input_of_a_linear_neuron_belongs(getkey):
+    def loss(params, x, y):
+        return 0.5 * (y - params["w"] @ x) ** 2
+
+    def grads(params, x, y):
+        out = params["w"][0] * x[0] + params["w"][1] * x[1]
+        change = []
+        for _ in range(2):
+            error = (1 - out) * out * (y - out)
+            change.append(error)
+        return {"w": -jnp.stack(change)}
+
+    w, x = normals(getkey, (2,), (2,))
+    found = said(loss, grads, {"w": w}, x, jnp.asarray(0.7))
+    assert found == [("extra-activation-derivative", "error = (1 - out) * out * (y - out)")]

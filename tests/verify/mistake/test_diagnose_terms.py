@@ -494,3 +494,26 @@ def test_a_count_that_is_wrong_in_two_terms_of_a_sum(getkey, count, cause):
     report = check(of_channels, grads, {"w": w}, x, y)
     assert first(report) == (cause, "dz = d * scale + dvar * centred * (2.0 / count) + dmean * (1.0 / count)")
     assert report.findings[0].factor == 24 / count
+
+
+def test_a_cotangent_of_one_of_many_terms_lacks_the_others(getkey):
+    """The log-variance of a variational autoencoder, which the reconstruction has a gradient by as well."""
+
+    def loss(params, x, noise):
+        mean, log_variance = x @ params["m"], x @ params["v"]
+        z = mean + jnp.exp(0.5 * log_variance) * noise
+        rebuilt = jnp.sum((jax.nn.sigmoid(z @ params["d"]) - x) ** 2, axis=1)
+        return jnp.mean(rebuilt - 0.05 * jnp.sum(1 + log_variance - mean**2 - jnp.exp(log_variance), axis=1))
+
+    def grads(params, x, noise):
+        mean, log_variance = x @ params["m"], x @ params["v"]
+        z = mean + jnp.exp(0.5 * log_variance) * noise
+        out = jax.nn.sigmoid(z @ params["d"])
+        d_out = 2 * (out - x) * out * (1 - out) / len(x)
+        d_mean = d_out @ params["d"].T + 0.1 * mean / len(x)
+        d_log_variance = 0.05 * (jnp.exp(log_variance) - 1) / len(x)
+        return {"m": x.T @ d_mean, "v": x.T @ d_log_variance, "d": z.T @ d_out}
+
+    m, v, d, x, noise = normals(getkey, (5, 2), (5, 2), (2, 5), (7, 5), (7, 2))
+    found = said(loss, grads, {"m": 0.5 * m, "v": 0.3 * v, "d": d}, x, noise)
+    assert found == [("missing-term", "d_log_variance = 0.05 * (jnp.exp(log_variance) - 1) / len(x)")]

@@ -51,5 +51,6 @@ def test_the_batch_is_the_axis_that_all_arguments_share():
     assert batch_sizes((np.zeros((3, 8)), np.zeros((2, 8)))) == {8}, "examples in columns"
     pairs_and_others = np.zeros((6, 5)), np.zeros((6, 5)), np.zeros((4, 5))
     assert batch_sizes(pairs_and_others) == {5, 6}, "either may be"
+    assert batch_sizes((np.zeros((5, 7)), np.zeros((3, 7)), np.zeros((4, 1)))) == {7}, "beside a bias"
     assert batch_sizes((np.zeros((3, 5)), np.zeros((2, 8)))) == {3}, "else that of the first"
     assert batch_sizes((np.zeros((1, 5)), 0.1, "name")) == frozenset(), "a batch of one has no factor"

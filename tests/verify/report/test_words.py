@@ -68,6 +68,8 @@ FINDINGS = [
     ("wrong-operand", _words_of_parts.parameter_itself, {"used": 'params["b1"]'}),
     ("wrong-operand", _words_of_parts.gradient_sent_back, {"used": "dw2"}),
     ("wrong-operand", _words.begun_anew, {}),
+    ("extra-factor", _words_of_parts.inverted, {"part": "std", "divides": False}),
+    ("missing-factor", _words_of_parts.inverted, {"part": None, "divides": True}),
     ("wrong-reduction-axis", _words_of_parts.lost_axis, {"axes": (1,)}),
     ("wrong-operand", _words_of_parts.half_a_turn, {"is_turned": False}),
     ("wrong-operand", _words_of_parts.half_a_turn, {"is_turned": True}),
