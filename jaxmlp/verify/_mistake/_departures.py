@@ -11,6 +11,7 @@ from .._line._patches import product_of, with_inputs
 from .._line._quantities import Quantity
 from .._line._relate import Values
 from .._program._sites import results, wholes
+from .._program._trace import Literal
 from .._report import _words, _words_of_parts
 from .._report._gradient_report import Finding
 from ._case import Case
@@ -81,7 +82,9 @@ def _serves_the_forward_pass(e: Explanation) -> bool:
                 is_param = any(whole in e.case.params and whole not in read for whole in wholes(program, atom))
                 if equation.name in (*(_COMPARES if is_data else ()), *(_WEIGHS if is_param else ())):
                     return True
-            pending += equation.outputs if equation.name in _MOVES else ()
+            is_scaled = any(isinstance(atom, Literal) for atom in equation.inputs)
+            if equation.name in _MOVES or (is_scaled and equation.name in ("mul", "div")) or equation.name == "add":
+                pending += (out for out in equation.outputs if out not in pending)
     return False
 
 

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 
@@ -107,7 +108,7 @@ class Explanation:
         """Where it stands, what the line must compute, and what speaks for it."""
         line = self._line()
         must = visible(must, self.case.source.definition_of(self.frame), self.statement) if self.frame else must
-        evidence = _words.corrected(self.paths, self._left()) if self.mistake.patches else None
+        evidence = _words.corrected(self.paths, self._left) if self.mistake.patches else None
         text = self.text if self.within is None else written(self.site)
         computes = text if must and self.statement is self.site.statement else None
         return Place(line, self.name, computes, must, evidence)
@@ -148,15 +149,12 @@ class Explanation:
         here = innermost.file == self.frame.file and self.statement.first <= innermost.number <= self.statement.last
         return None if here else innermost
 
+    @cached_property
     def _left(self) -> float:
         """The error that the correction leaves."""
         bench, patches = self.case.bench, self.mistake.patches
-        errors = [
-            bench.error(path, bench.value(path, patches, k), k)
-            for path in self.mistake.leaves
-            for k in range(bench.count)
-        ]
-        return max(errors)
+        each = product(self.mistake.leaves, range(bench.count))
+        return max(bench.error(path, bench.value(path, patches, point), point) for path, point in each)
 
     @cached_property
     def batches(self) -> frozenset[int]:

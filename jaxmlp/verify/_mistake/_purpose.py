@@ -175,6 +175,8 @@ def is_of_a_penalty(e: Explanation) -> bool:
     out = e.out
     if out is None or not is_regularization(e) or not any(map(e.case.has_a_penalty, e.paths)):
         return False
+    if e.site.leaf is not None and _parameter_for_a_leaf(e) is None:
+        return False  # all of a gradient, to which nothing is added
     bench = e.case.bench
     # What is returned in the place of another value of the candidate's is no term of a sum.
     return e.edit.kind != "returned" and all(

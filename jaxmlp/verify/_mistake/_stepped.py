@@ -52,7 +52,7 @@ def _step(e: Explanation, index: int) -> tuple[int, int] | None:
             if _is_a_parameter(e, other):
                 return None  # `old - new`
             if whole in read and is_like_it and read - set(params):  # what is stepped comes of an error of all
-                return None if whole is None or _is_of_the_forward_pass(e, made) else (term, whole)
+                return None if whole is None or _is_summed_up(e, equation.outputs[0]) else (term, whole)
     return None
 
 
@@ -65,6 +65,22 @@ def _is_a_parameter(e: Explanation, atom: Atom) -> bool:
         return _is_a_parameter(e, start)
     index = program.makers.get(atom) if isinstance(atom, int) else None
     return atom in e.case.params or (index is not None and _step(e, index) is not None)
+
+
+def _is_summed_up(e: Explanation, value: int) -> bool:
+    """Whether a sum is one of the forward pass, or becomes one with more terms: `x[0] * w[0] + b + x[1] * w[1]`."""
+    program, pending = e.case.bench.program, [value]
+    for each in pending:
+        if _is_of_the_forward_pass(e, e.case.bench.run.at(each)):
+            return True
+        users = [program.equations[user] for user in program.users.get(each, ())]
+        more = [out for user in users if user.name == "add" for out in user.outputs if out not in pending]
+        pending += more[: max(0, _LONGEST - len(pending))]
+    return False
+
+
+_LONGEST = 100
+"""The sums that are looked at, to find whether one is of the forward pass."""
 
 
 def _is_of_the_forward_pass(e: Explanation, values: Values) -> bool:
