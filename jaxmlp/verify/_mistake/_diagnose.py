@@ -85,15 +85,13 @@ _MEMORY: Memory[tuple[Finding, ...]] = Memory(32)
 def _key(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> Any:
     """What the findings depend on."""
     programs = tuple(fingerprint(each, lines=True) for each in (program, loss))
-    if None in programs:
-        return None
     names = [argument_names(function) for function in (patient.grads, patient.loss)]
     code = Source(patient.source).code
     where = code and (code.co_filename, code.co_firstlineno, code.co_name)
     structure = jax.tree.structure((patient.points, patient.args))
     numbers = of_arrays(split((patient.points, patient.args, patient.truth))[0])
     facts = names, where, structure, tuple(wrong), sorted(patient.batches), patient.of_inputs
-    return programs, numbers, repr(facts)
+    return None if None in programs else (programs, numbers, repr(facts))
 
 
 def _diagnosed(patient: Patient, wrong: Sequence[str], program: Program, loss: Program) -> list[Finding]:
@@ -207,10 +205,11 @@ def _found(
         if {finding.cause for finding in explained} == {"stale-weights"}:
             undone = without_steps(Explanation(case, mistake))
             if undone:
-                healed = (path for path in left if bench.is_right(path, undone) and not bench.is_right(path, {}))
-                told = {*mistake.leaves, *healed}
-                explained = [replace(f, leaves=tuple(path for path in left if path in told)) for f in explained]
-                return _merged([*(finding for _, finding in found), *explained, *again(undone)])
+                healed = {path for path in left if bench.is_right(path, undone) and not bench.is_right(path, {})}
+                told = tuple(path for path in left if path in {*mistake.leaves, *healed})
+                explained = [replace(finding, leaves=told) for finding in explained]
+                before = [finding for _, finding in found if finding.cause == "stale-weights"]
+                return _merged([*before, *explained, *again(undone)])
         if in_numbers and {finding.cause for finding in explained} == {"unknown"}:
             return explained  # what is made number by number has a mistake for each of its numbers
         if factor is not None and _undoes(mistake, factor):
