@@ -53,8 +53,13 @@ def _is_of_a_part(e: Explanation) -> bool:
 
 
 def factor_of_a_number(e: Explanation, expected: _relate.Values) -> float | None:
-    """By which factor a single number of the data, such as a count of examples, differs from the one that belongs."""
-    if e.out is None or e.actual[0].size != 1 or not e.case.depends_on(e.out).isdisjoint(e.case.params):
+    """By which factor a single number of the data, such as a count of examples, differs from the one that belongs; or
+    a single number that is the same whatever the parameters are, such as a sign.
+    """
+    if e.out is None or e.actual[0].size != 1:
+        return None
+    is_still = len(expected) > 1 and _relate.is_constant(e.actual) and _relate.is_constant(expected)
+    if not is_still and not e.case.depends_on(e.out).isdisjoint(e.case.params):
         return None
     times = _relate.multiple(e.actual, expected)
     return None if times is None else 1 / times

@@ -263,3 +263,23 @@ def test_the_sum_of_a_layer_is_no_step_of_its_bias(getkey):
     w0, b0, w1, b1, x, y = normals(getkey, (4, 3), (4,), (2, 4), (2,), (3,), (2,))
     found = said(loss, grads, {"w0": w0, "b0": b0, "w1": w1, "b1": b1}, x, y)
     assert "stale-weights" not in {cause for cause, _ in found}
+
+
+def test_a_sign_that_is_twice_too_large_is_so_by_a_factor(getkey):
+    """It is the same at every point, and a multiple of whatever number is; the second step reads the first besides."""
+
+    def loss(params, value, rate, lam):
+        p, q = params["p"], params["q"]
+        return jnp.abs(value - p @ q) + 0.5 * lam * (jnp.sum(p**2) + jnp.sum(q**2))
+
+    def grads(params, value, rate, lam):
+        p, q = params["p"], params["q"]
+        e = value - p @ q
+        e = jnp.sign(e)
+        p = p + rate * (2 * e * q - lam * p)
+        q = q + rate * (2 * e * p - lam * q)
+        return {"p": (params["p"] - p) / rate, "q": (params["q"] - q) / rate}
+
+    p, q = normals(getkey, (4,), (4,))
+    found = said(loss, grads, {"p": p, "q": q}, *map(jnp.asarray, (3.0, 0.1, 0.2)))
+    assert [cause for cause, _ in found] == ["stale-weights", "scale-constant"]
