@@ -41,18 +41,20 @@ def _step(e: Explanation, index: int) -> tuple[int, int] | None:
     is_a_sum = equation.name in ("add", "sub") and not e.case.bench.is_corrected(index)
     for position, term in enumerate(equation.inputs if is_a_sum else ()):
         other = equation.inputs[1 - position]
-        if isinstance(term, int) and isinstance(other, int) and other not in params:
-            whole = next((atom for atom in wholes(program, term) if isinstance(atom, int) and atom in params), None)
-            before = program.makers.get(term)
-            if whole is None and before is not None and e.case.places[before] == e.case.places[index]:
-                _, whole = _step(e, before) or (None, None)
-            made = e.case.bench.run.at(equation.outputs[0])
-            is_like_it = e.case.bench.run.at(term)[0].shape == made[0].shape
-            read = e.case.depends_on(other)
-            if _is_a_parameter(e, other):
-                return None  # `old - new`
-            if whole in read and is_like_it and read - set(params):  # what is stepped comes of an error of all
-                return None if whole is None or _is_summed_up(e, equation.outputs[0]) else (term, whole)
+        if not isinstance(term, int) or not isinstance(other, int) or other in params:
+            continue
+        whole = next((atom for atom in wholes(program, term) if isinstance(atom, int) and atom in params), None)
+        before = program.makers.get(term)
+        if whole is None and before is not None and e.case.places[before] == e.case.places[index]:
+            _, whole = _step(e, before) or (None, None)
+        made = e.case.bench.run.at(equation.outputs[0])
+        if whole is None or e.case.bench.run.at(term)[0].shape != made[0].shape:
+            continue
+        if _is_a_parameter(e, other):
+            return None  # `old - new`
+        read = e.case.depends_on(other)
+        if whole in read and read - set(params):  # what is stepped comes of an error of all
+            return None if _is_summed_up(e, equation.outputs[0]) else (term, whole)
     return None
 
 
