@@ -18,7 +18,6 @@ from ._another_argument import (
 )
 from ._explanation import Explanation
 from ._formulas import gives_of_another, slopes_of_others
-from ._usual_slopes import usual_slopes
 
 
 def is_right_in_itself(e: Explanation, causes: Collection[str]) -> bool:
@@ -28,7 +27,7 @@ def is_right_in_itself(e: Explanation, causes: Collection[str]) -> bool:
     causes = frozenset(causes)
     if causes in ({"missing-upstream"}, {"missing-factor"}) and _returns_a_slope(e):
         return True
-    if causes == {"wrong-activation-derivative"} and (_is_of_another_layer(e) or _is_of_another_activation(e)):
+    if causes == {"wrong-activation-derivative"} and _is_of_another_layer(e):
         return True
     if _is_right_elsewhere(e):
         return True
@@ -124,38 +123,22 @@ def _is_of_another_layer(e: Explanation) -> bool:
     one function, now another: the line chooses the wrong one.
     """
     bench, equations = e.case.bench, e.case.bench.program.equations
-    if e.frame is None or e.out is None or not _is_one_of_several(e):
-        return False
-    formula, others = function_of(e.frame), []
-    for index, equation in enumerate(equations):
-        frames = (frame for stack in equation.stacks for frame in stack if frame)
-        if not bench.is_corrected(index) and all(function_of(frame) != formula for frame in frames):
-            others += map(bench.run.at, equation.outputs)
-    return any(
-        not any(other[0].shape == slope[0].shape and _relate.same(other, slope) for other in others)
-        for slope in slopes_of_others(e, e.run, e.out)
-    )
-
-
-def _is_of_another_activation(e: Explanation) -> bool:
-    """Whether a formula gives the slope of a sigmoid, or of a tanh, of what it is given, and another one belongs, where
-    the line that calls it calls now one function, now another.
-    """
-    if e.out is None or not _is_one_of_several(e):
-        return False
-    return any(_relate.same(e.actual, slope) for _, slope in usual_slopes(e, e.actual[0].shape))
-
-
-def _is_one_of_several(e: Explanation) -> bool:
-    """Whether the line that calls the function of the statement calls now one function, now another."""
-    equations, called = e.case.bench.program.equations, set[object]()
     call = caller(equations[e.run[0]].stacks, e.frame)
-    if call is None:
+    if call is None or e.frame is None or e.out is None:
         return False
-    for stack in (stack for equation in equations for stack in equation.stacks):
-        pairs = pairwise([frame for frame in stack if frame])
-        called |= {function_of(inside) for inside, at in pairs if (at.file, at.number) == (call.file, call.number)}
-    return len(called) > calls_on(call)
+    formula, called, others = function_of(e.frame), set[object](), []
+    for index, equation in enumerate(equations):
+        frames = [[frame for frame in stack if frame] for stack in equation.stacks]
+        pairs = [pair for stack in frames for pair in pairwise(stack)]
+        called |= {
+            function_of(inner) for inner, outer in pairs if (outer.file, outer.number) == (call.file, call.number)
+        }
+        if not bench.is_corrected(index) and all(function_of(frame) != formula for stack in frames for frame in stack):
+            others += map(bench.run.at, equation.outputs)
+    given = slopes_of_others(e, e.run, e.out) if len(called) > calls_on(call) else []
+    return any(
+        not any(other[0].shape == slope[0].shape and _relate.same(other, slope) for other in others) for slope in given
+    )
 
 
 def _adds_zeros_of_the_caller(e: Explanation) -> bool:

@@ -660,39 +660,3 @@ def test_a_gradient_that_a_method_takes_from_another_gate(getkey):
     u, b, w, d, x, y = normals(getkey, (4, 3), (4,), (4, 3), (4,), (3,), (4,))
     found = said(loss, grads, {"u": u, "b": b, "w": w, "d": d}, x, y)
     assert found == [("wrong-operand", "dd = self.error_a")]
-
-
-_BY_NAME = {
-    "relu": (jax.nn.relu, lambda a: jnp.where(a > 0, 1.0, 0.0)),
-    "tanh": (jnp.tanh, lambda a: 1 - a**2),
-    "sigmoid": (jax.nn.sigmoid, lambda a: a * (1 - a)),
-}
-
-
-def test_a_slope_that_is_chosen_from_a_table_for_the_layer_above(getkey):
-    """Each slope is right in itself; the line that takes one of them for a layer is told."""
-    names = ("relu", "tanh", "sigmoid")
-
-    def forward(params, x):
-        outputs = [x]
-        for n, name in enumerate(names):
-            outputs.append(_BY_NAME[name][0](outputs[-1] @ params[f"w{n}"]))
-        return outputs
-
-    def loss(params, x, y):
-        p = forward(params, x)[-1]
-        return -jnp.sum(y * jnp.log(p) + (1 - y) * jnp.log(1 - p))
-
-    def grads(params, x, y):
-        outputs = forward(params, x)
-        d, found = outputs[-1] - y, {}
-        for n in (2, 1, 0):
-            found[f"w{n}"] = outputs[n].T @ d
-            if n > 0:
-                slope = _BY_NAME[names[n]][1](outputs[n])
-                d = (d @ params[f"w{n}"].T) * slope
-        return found
-
-    w0, w1, w2, x, y = normals(getkey, (4, 5), (5, 3), (3, 2), (7, 4), (7, 2))
-    found = said(loss, grads, {"w0": w0, "w1": w1, "w2": w2}, x, (y > 0).astype(y.dtype))
-    assert found == [("wrong-activation-derivative", "slope = _BY_NAME[names[n]][1](outputs[n])")]
