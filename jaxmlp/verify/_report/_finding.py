@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from .._program._tree import leaf_of
 from ._gradient_report import Finding, Line
 from ._sentence import has, Sentence
 
@@ -58,9 +57,10 @@ def finding(
 
 
 def _together(paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The leaves of `paths`: one number of a leaf by its own path, several by that of the leaf."""
-    numbers = Counter(map(leaf_of, paths))
-    return tuple(dict.fromkeys(path if numbers[leaf_of(path)] == 1 else leaf_of(path) for path in paths))
+    """The leaves of `paths`: several numbers of one leaf by the path of that, which the path of a number knows."""
+    leaves = [getattr(path, "leaf", path) for path in paths]
+    numbers = Counter(leaves)
+    return tuple(dict.fromkeys(p if numbers[leaf] == 1 else leaf for p, leaf in zip(paths, leaves, strict=True)))
 
 
 def phrase(key: str, suffix: str = "code", **fact: Any) -> Sentence:
