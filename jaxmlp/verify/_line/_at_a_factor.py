@@ -48,13 +48,13 @@ def at_a_division(bench: Bench, sites: Sequence[Site], mistake: Mistake) -> Mist
     factor, program = mistake.factor, bench.program
     if mistake.edit.kind != "scale" or snapped(abs(factor)) in (0, 1):
         return mistake
-    makers = list[int]()
+    divisions = list[int]()
     for out in (out for run in mistake.instances for out in results(program, run)):
         users = program.users.get(out, ())
         if len(users) != 1 or not any(_undoes(program.equations[users[0]], factor, sign) for sign in (1, -1)):
             return mistake
-        makers += users
-    scaled: Callable[[float], Patches] = lambda c: {i: then_scaled(None, c) for i in makers}
+        divisions += users
+    scaled: Callable[[float], Patches] = lambda c: {i: then_scaled(None, c) for i in divisions}
     return _moved(bench, sites, mistake, scaled(factor), replace(mistake.edit, patches=scaled)) or mistake
 
 

@@ -87,9 +87,6 @@ def multiplies_an_error_alone(e: Explanation, expected: Values) -> Finding | Non
             shapes = {e.case.bench.run.at(atom)[0].shape for atom in (error, other)} | {expected[0].shape}
             if len(shapes) > 1 or expected[0].size < 2 or not (isinstance(error, int) and isinstance(other, int)):
                 continue
-            users = {user for out in equation.outputs for user in e.case.bench.program.users.get(out, ())}
-            if any(e.case.bench.program.equations[user].name.startswith("reduce_") for user in users):
-                continue  # a normalization sums it up
             is_used_elsewhere = not set(e.case.bench.program.users.get(other, ())).issubset(e.run)
             if is_used_elsewhere and e.case.is_of_a_cotangent(error) and _is_of_the_forward_pass(e, other):
                 return wrong_slope(e, place=e.place())
